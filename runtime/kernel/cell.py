@@ -6,7 +6,6 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
 
-
 import msgspec
 
 from runtime.kernel.actor import Actor, Moment
@@ -95,7 +94,7 @@ class Cell:
                 begun = time.perf_counter_ns()
                 emitted = self._call(message)
                 figures.busy_ns += (time.perf_counter_ns() - begun) << 4
-        except Exception as error:  # the supervisor's edge: every failure becomes a record
+        except Exception as error:  # noqa: BLE001 - the supervisor's edge: every failure becomes a record
             return self._crash(message, error)
         self.history.append((moment.seq, moment.now, message))
         return emitted

@@ -283,7 +283,7 @@ class Sequencer:
         else:
             try:
                 cell.restart()
-            except Exception as error:  # the supervisor's edge: an actor that cannot be rebuilt is stopped
+            except Exception as error:  # noqa: BLE001 - the supervisor's edge: an actor that cannot be rebuilt is stopped
                 said = self._stop(cell, f"could not be rebuilt: {type(error).__name__}")
             else:
                 said = ActorRestarted(

@@ -30,37 +30,44 @@ class Columns(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=T
     @property
     def open(self) -> FloatArray:
         """(n,) USD."""
-        return self.values[OPEN]
+        row: FloatArray = self.values[OPEN]
+        return row
 
     @property
     def high(self) -> FloatArray:
         """(n,) USD."""
-        return self.values[HIGH]
+        row: FloatArray = self.values[HIGH]
+        return row
 
     @property
     def low(self) -> FloatArray:
         """(n,) USD."""
-        return self.values[LOW]
+        row: FloatArray = self.values[LOW]
+        return row
 
     @property
     def close(self) -> FloatArray:
         """(n,) USD."""
-        return self.values[CLOSE]
+        row: FloatArray = self.values[CLOSE]
+        return row
 
     @property
     def volume(self) -> FloatArray:
         """(n,) shares."""
-        return self.values[VOLUME]
+        row: FloatArray = self.values[VOLUME]
+        return row
 
     @property
     def trade_count(self) -> FloatArray:
         """(n,) trades, NaN where unknown."""
-        return self.values[TRADE_COUNT]
+        row: FloatArray = self.values[TRADE_COUNT]
+        return row
 
     @property
     def vwap(self) -> FloatArray:
         """(n,) USD, NaN where unknown."""
-        return self.values[VWAP]
+        row: FloatArray = self.values[VWAP]
+        return row
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -70,8 +70,8 @@ class SignalRaised(Decision, frozen=True, kw_only=True, gc=False, array_like=Tru
     entry: EntryStyle = EntryStyle()
     lot_id: str = ""
     intraday: bool = False
-    stop_follows_fill: bool = False
-    """Stop and target are distances from the fill rather than prices (strategies.md 3.2: target = fill + 10R)."""
+    target_follows_fill: bool = False
+    """The target keeps its distance from the fill, not from `price` (strategies.md 3.2: fill + 10R)."""
     quantity: int | None = None
     """A fixed share count that the caps may only reduce; None: the sizer decides."""
 
@@ -116,7 +116,7 @@ class OrderProposed(Decision, frozen=True, kw_only=True, gc=False, array_like=Tr
     stop_price: float | None = None
     stop_loss: float | None = None
     take_profit: float | None = None
-    stop_follows_fill: bool = False
+    target_follows_fill: bool = False
     expires_at: int = 0
     intraday: bool = False
     notional: float = 0.0
