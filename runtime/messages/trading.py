@@ -124,6 +124,7 @@ class OrderProposed(Decision, frozen=True, kw_only=True, gc=False, array_like=Tr
     sizing: dict[str, float] = {}
     contributions: dict[str, float] = {}
     reason: str = ""
+    group_id: str | None = None
 
 
 class OrderApproved(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
@@ -172,6 +173,9 @@ class SubmitOrder(Command, frozen=True, kw_only=True, gc=False, array_like=True,
     stop_loss: float | None = None
     adds_exposure: bool = True
     role: Role = "entry"
+    intraday: bool = False
+    group_id: str | None = None
+    reason: str = ""
 
 
 class CancelOrder(Command, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

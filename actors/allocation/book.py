@@ -1,0 +1,293 @@
+"""What we hold, lot by lot, to the micro-dollar: costs, marks, realised and open profit.
+
+All money is integer micro-dollars (USD * 1e6), so sums do not depend on their order. A lot is one
+strategy's entry; partial exits take their share of the remaining cost, the last exit takes what is left.
+"""
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from runtime.messages.market import CLOSE, HIGH, LOW, Bars
+from runtime.messages.trading import Direction
+
+MICRO = 1_000_000
+_FIRST_CAPACITY = 64
+
+
+def micros(dollars: float) -> int:
+    """USD to the nearest integer micro-dollar."""
+    return round(dollars * MICRO)
+
+
+class Lot(msgspec.Struct, kw_only=True):
+    """One strategy's entry and what is left of it.
+
+    Attributes:
+        quantity: Signed shares held. entered: signed shares ever bought (sold short).
+        cost: Micro-dollars of what is held now, signed like `quantity`.
+        entry_value: Micro-dollars of everything ever entered, signed.
+        realised: Micro-dollars, net of commissions.
+    """
+
+    id: str
+    strategy: str
+    symbol: str
+    symbol_id: int
+    direction: Direction
+    intraday: bool
+    stop_loss: float | None
+    take_profit: float | None
+    entry_ts: int
+    group_id: str | None = None
+    quantity: int = 0
+    entered: int = 0
+    cost: int = 0
+    entry_value: int = 0
+    realised: int = 0
+    commission: int = 0
+    slippage: int = 0
+    peak: float = 0.0
+    trough: float = 0.0
+    mark: int = 0
+
+    @property
+    def entry_price(self) -> float:
+        """Average entry price, USD per share."""
+        return self.entry_value / self.entered / MICRO if self.entered else 0.0
+
+    @property
+    def unrealised(self) -> int:
+        """Open profit at the last mark, micro-dollars."""
+        return self.quantity * self.mark - self.cost
+
+
+class Book:
+    """All open lots, marked by column arithmetic.
+
+    Args:
+        capital: Micro-dollars the books began with.
+        cash: Micro-dollars now; `capital` in a new book.
+        realised: Micro-dollars by strategy since the books began.
+        lots: Open lots.
+    """
+
+    def __init__(
+        self, capital: int, cash: int | None = None, realised: dict[str, int] | None = None,
+        lots: tuple[Lot, ...] = (),
+    ) -> None:  # fmt: skip
+        self.capital = capital
+        self.cash = capital if cash is None else cash
+        self.realised: dict[str, int] = dict(realised or {})
+        self.lots: dict[str, Lot] = {}
+        self.by_symbol: dict[str, list[str]] = {}
+        self.value = 0
+        self._strategies: list[str] = list(self.realised)
+        self._codes = {name: code for code, name in enumerate(self._strategies)}
+        self._unrealised: list[int] = [0] * len(self._strategies)
+        self._slots: list[Lot | None] = []
+        self._free: list[int] = []
+        self._slot_of: dict[str, int] = {}
+        self._strangers = False
+        """Whether a lot's symbol is not in the session's table (its id is -1): it keeps its last mark."""
+        self._grow(_FIRST_CAPACITY)
+        for lot in lots:
+            self._install(lot)
+
+    # ---- fills ------------------------------------------------------------------------------
+
+    def enter(self, lot: Lot, quantity: int, price: float, commission: float, slippage: float) -> None:
+        """Add a fill to a lot that opens (signed shares, USD, USD, USD)."""
+        if lot.id not in self.lots:
+            self._install(lot)
+        paid = quantity * micros(price)
+        fee = micros(commission)
+        self._before(lot)
+        lot.quantity += quantity
+        lot.entered += quantity
+        lot.cost += paid
+        lot.entry_value += paid
+        lot.realised -= fee
+        lot.commission += fee
+        lot.slippage += micros(slippage)
+        self.cash -= paid + fee
+        self.realised[lot.strategy] -= fee
+        self._after(lot, price)
+
+    def leave(self, lot: Lot, quantity: int, price: float, commission: float, slippage: float) -> int:
+        """Take a fill out of a lot (signed shares, opposite to what is held); the micro-dollars realised."""
+        share = lot.cost if quantity == -lot.quantity else _round_half_even(lot.cost * -quantity, lot.quantity)
+        fee = micros(commission)
+        gained = -quantity * micros(price) - share - fee
+        self._before(lot)
+        lot.quantity += quantity
+        lot.cost -= share
+        lot.realised += gained
+        lot.commission += fee
+        lot.slippage += micros(slippage)
+        self.cash += -quantity * micros(price) - fee
+        self.realised[lot.strategy] += gained
+        self._after(lot, price)
+        if lot.quantity == 0:
+            self._remove(lot)
+        return gained
+
+    def _before(self, lot: Lot) -> None:
+        self.refresh(lot)
+        self.value -= lot.quantity * lot.mark
+        self._unrealised[self._codes[lot.strategy]] -= lot.unrealised
+
+    def _after(self, lot: Lot, price: float) -> None:
+        lot.mark = micros(price)
+        lot.peak = max(lot.peak, price)
+        lot.trough = min(lot.trough, price) if lot.trough else price
+        self.value += lot.quantity * lot.mark
+        self._unrealised[self._codes[lot.strategy]] += lot.unrealised
+        slot = self._slot_of[lot.id]
+        self._quantity[slot] = lot.quantity
+        self._cost[slot] = lot.cost
+        self._marks[slot] = lot.mark
+        self._peak[slot] = max(self._peak[slot], price)
+        self._trough[slot] = min(self._trough[slot], price)
+
+    # ---- marks ------------------------------------------------------------------------------
+
+    def mark(self, bars: Bars, symbols: int) -> bool:
+        """Mark every lot whose symbol has a bar, at its close; whether anything could change."""
+        used = len(self._slots)
+        if not self.lots:
+            return False
+        ids, values = bars.ids, bars.values
+        held = self._ids[:used]
+        if len(ids) == symbols and not self._strangers:
+            place, present = held, None
+        else:
+            place = np.searchsorted(ids, held)
+            np.minimum(place, len(ids) - 1, out=place)
+            present = ids[place] == held
+            if not present.any():
+                return False
+        prices = np.rint(values[CLOSE][place] * MICRO).astype(np.int64)
+        highs, lows = values[HIGH][place], values[LOW][place]
+        marks = self._marks[:used]
+        if present is None:
+            marks[:] = prices
+            np.maximum(self._peak[:used], highs, out=self._peak[:used])
+            np.minimum(self._trough[:used], lows, out=self._trough[:used])
+        else:
+            np.copyto(marks, prices, where=present)
+            np.maximum(self._peak[:used], highs, out=self._peak[:used], where=present)
+            np.minimum(self._trough[:used], lows, out=self._trough[:used], where=present)
+        self._total(used)
+        return True
+
+    def _total(self, used: int) -> None:
+        """Sum what is held; whole micro-dollars below 2**53, so float sums are exact in any order."""
+        worth = self._quantity[:used] * self._marks[:used]
+        self.value = int(worth.sum())
+        gains = np.bincount(
+            self._strategy[:used], weights=worth - self._cost[:used], minlength=len(self._strategies)
+        )
+        self._unrealised = [int(gain) for gain in gains.tolist()]
+
+    def refresh(self, lot: Lot) -> Lot:
+        """Bring a lot's mark, peak and trough up to date from the columns."""
+        slot = self._slot_of[lot.id]
+        lot.mark = int(self._marks[slot])
+        lot.peak = float(self._peak[slot])
+        trough = float(self._trough[slot])
+        lot.trough = 0.0 if trough == np.inf else trough
+        return lot
+
+    # ---- asking -----------------------------------------------------------------------------
+
+    @property
+    def equity(self) -> int:
+        """Capital plus the profit of our lots since the books began, micro-dollars."""
+        return self.cash + self.value
+
+    def gross(self) -> int:
+        """Sum of |market value|, micro-dollars."""
+        used = len(self._slots)
+        if not self.lots:
+            return 0
+        return int(np.abs(self._quantity[:used] * self._marks[:used]).sum())
+
+    def profits(self) -> dict[str, float]:
+        """Realised plus open profit since the books began, USD by strategy."""
+        return {
+            name: (self.realised[name] + self._unrealised[code]) / MICRO
+            for code, name in enumerate(self._strategies)
+        }
+
+    def net(self, symbol: str) -> int:
+        """Net shares over all lots of a symbol."""
+        return sum(self.lots[lot_id].quantity for lot_id in self.by_symbol.get(symbol, ()))
+
+    # ---- slots ------------------------------------------------------------------------------
+
+    def _install(self, lot: Lot) -> None:
+        self.lots[lot.id] = lot
+        self.by_symbol.setdefault(lot.symbol, []).append(lot.id)
+        if lot.strategy not in self._codes:
+            self._codes[lot.strategy] = len(self._strategies)
+            self._strategies.append(lot.strategy)
+            self._unrealised.append(0)
+        self.realised.setdefault(lot.strategy, 0)
+        if self._free:
+            slot = self._free.pop()
+            self._slots[slot] = lot
+        else:
+            slot = len(self._slots)
+            self._slots.append(lot)
+            if slot >= len(self._ids):
+                self._grow(2 * len(self._ids))
+        self._slot_of[lot.id] = slot
+        self._ids[slot] = lot.symbol_id
+        self._strangers = self._strangers or lot.symbol_id < 0
+        self._strategy[slot] = self._codes[lot.strategy]
+        self._quantity[slot] = lot.quantity
+        self._cost[slot] = lot.cost
+        self._marks[slot] = lot.mark
+        self._peak[slot] = lot.peak
+        self._trough[slot] = lot.trough or np.inf
+        self.value += lot.quantity * lot.mark
+        self._unrealised[self._codes[lot.strategy]] += lot.unrealised
+
+    def _remove(self, lot: Lot) -> None:
+        self.refresh(lot)
+        del self.lots[lot.id]
+        left = self.by_symbol[lot.symbol]
+        left.remove(lot.id)
+        if not left:
+            del self.by_symbol[lot.symbol]
+        slot = self._slot_of.pop(lot.id)
+        self._slots[slot] = None
+        self._quantity[slot] = 0
+        self._cost[slot] = 0
+        self._free.append(slot)
+
+    def _grow(self, capacity: int) -> None:
+        def larger(old: NDArray[np.generic] | None, dtype: type) -> NDArray[np.generic]:
+            new = np.zeros(capacity, dtype=dtype)
+            if old is not None:
+                new[: len(old)] = old
+            return new
+
+        old = self.__dict__
+        self._ids: NDArray[np.int32] = larger(old.get("_ids"), np.int32)  # type: ignore[assignment]
+        self._strategy: NDArray[np.int64] = larger(old.get("_strategy"), np.int64)  # type: ignore[assignment]
+        self._quantity: NDArray[np.int64] = larger(old.get("_quantity"), np.int64)  # type: ignore[assignment]
+        self._cost: NDArray[np.int64] = larger(old.get("_cost"), np.int64)  # type: ignore[assignment]
+        self._marks: NDArray[np.int64] = larger(old.get("_marks"), np.int64)  # type: ignore[assignment]
+        self._peak: NDArray[np.float64] = larger(old.get("_peak"), np.float64)  # type: ignore[assignment]
+        self._trough: NDArray[np.float64] = larger(old.get("_trough"), np.float64)  # type: ignore[assignment]
+
+
+def _round_half_even(numerator: int, denominator: int) -> int:
+    """Exact integer division, rounded to nearest, ties to even."""
+    whole, rest = divmod(numerator, denominator)
+    twice = 2 * abs(rest)
+    if twice > abs(denominator) or (twice == abs(denominator) and whole % 2):
+        whole += 1
+    return whole
