@@ -6,7 +6,8 @@ import msgspec
 
 from actors.allocation.book import MICRO, Book, Lot, micros
 from actors.allocation.performance import Record, sharpe, sortino
-from config.schema import AccountSettings, StrategySettings
+from config.schema import Account
+from config.strategies import StrategySettings
 from runtime.kernel.actor import Actor
 from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
 from runtime.messages.market import Bars, SymbolAdded
@@ -65,7 +66,7 @@ class Portfolio(Actor):
 
     def __init__(
         self,
-        account: AccountSettings,
+        account: Account,
         strategies: tuple[StrategySettings, ...],
         header: SessionHeader,
         carried: Carried | None,
@@ -373,7 +374,7 @@ class Portfolio(Actor):
         )
 
 
-def _new_books(account: AccountSettings) -> Carried:
+def _new_books(account: Account) -> Carried:
     capital = micros(account.trading_capital)
     return Carried(
         capital=capital,
