@@ -17,14 +17,20 @@ class ConfigError(Exception):
         self.key = key
         self.where = where
         self.problem = problem
-        place = f"{where}: {key}" if key and where else where or key
+        place = printable(f"{where}: {key}" if key and where else where or key)
         super().__init__(f"{place}: {problem}" if place else problem)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Say which valid name was probably meant, or list them all when none is near."""
-    names = list(valid)
+    names = sorted(valid)
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
     return f"valid names: {', '.join(names)}"
+
+
+def printable(text: str, most: int = 200) -> str:
+    """Make foreign text safe to show: control characters escaped, cut at `most` characters."""
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:most])
+    return shown if len(text) <= most else shown + "..."

@@ -1,0 +1,143 @@
+"""What the machine itself needs to know: data quality, supervision, places, log, account mode."""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from config.base import Count, FolderName, Fraction, Minutes, PositiveFraction, Seconds, Section, WholeNumber
+
+
+class Data(Section, frozen=True, kw_only=True):
+    """When data is good enough to decide on."""
+
+    history_sessions: Annotated[int, msgspec.Meta(ge=1, le=5_000)] = 260
+    """Earlier sessions of daily bars that a session starts with. Source: strategies 3.1."""
+
+    lookback_coverage: PositiveFraction = 0.95
+    """Share of the lookback's bars a symbol must have, else STALE_DATA. Source: strategies 0."""
+
+    universe_coverage: Fraction = 0.80
+    """Share of the symbols with history and sector that must take part; below it a strategy emits nothing
+    and is DEGRADED. Source: strategies 0."""
+
+    opening_volume_sessions: Annotated[int, msgspec.Meta(ge=1, le=60)] = 20
+    """Earlier sessions whose opening volume is kept. Source: strategies 3.2, rv_days at most 20."""
+
+    feed_watchdog_s: Seconds = 90.0
+    """Seconds without a bar of any symbol after which entries are frozen, where SPY is not in the feed.
+    Source: strategies 0."""
+
+    spy_watchdog_min: Minutes = 3.0
+    """Minutes without a bar of SPY after which entries are frozen. Source: strategies 0."""
+
+    halt_no_bar_min: Minutes = 5.0
+    """Minutes without a bar after which a liquid symbol counts as halted. Source: strategies 0."""
+
+    halt_resume_min: Minutes = 5.0
+    """Minutes after a resumption before entries in the symbol. Source: strategies 0."""
+
+    daily_ready_after_min: Minutes = 20.0
+    """Minutes after the close from which daily bars are awaited. Source: strategies 0."""
+
+    daily_ready_give_up_min: Minutes = 90.0
+    """Minutes after the close at which they are given up, DEGRADED. Source: strategies 0."""
+
+    ready_coverage: PositiveFraction = 0.98
+    """Share of the symbols with history that must have the session's daily bar. Source: strategies 0."""
+
+    split_tolerance: Fraction = 0.02
+    """How near the price ratio must be to a quantity ratio to be a split. Source: strategies 0."""
+
+    odd_move_tolerance: Fraction = 0.01
+    """How near an unexplained overnight ratio must be to 1/2, 1/3, 2, 3 ... to freeze the symbol.
+    Source: strategies 0."""
+
+    absurd_price_ratio: Annotated[float, msgspec.Meta(gt=1, le=1_000_000)] = 5.0
+    """A bar this many times above or below the last known price is put in quarantine. Source: design."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.daily_ready_give_up_min < self.daily_ready_after_min:
+            raise ValueError(
+                f"daily_ready_give_up_min must be at least daily_ready_after_min "
+                f"({self.daily_ready_after_min:g}), was {self.daily_ready_give_up_min:g}"
+            )
+
+
+class Supervision(Section, frozen=True, kw_only=True):
+    """How crashes are met."""
+
+    max_restarts: WholeNumber = 3
+    """Restarts within restart_period_s after which the actor is given up. Source: architecture 3."""
+
+    restart_period_s: Seconds = 60.0
+    """Seconds those restarts are counted over. Source: architecture 3."""
+
+    backoff_first_s: Seconds = 0.1
+    """Seconds before a gateway's first restart; doubles each time. Source: design."""
+
+    backoff_max_s: Seconds = 30.0
+    """Most seconds between a gateway's restarts. Source: design."""
+
+    drain_timeout_s: Seconds = 10.0
+    """Seconds a gateway may take to empty its inbox at the end. Source: design."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.backoff_max_s < self.backoff_first_s:
+            raise ValueError(
+                f"backoff_max_s must be at least backoff_first_s ({self.backoff_first_s:g}), "
+                f"was {self.backoff_max_s:g}"
+            )
+
+
+class Tapes(Section, frozen=True, kw_only=True):
+    """The recordings."""
+
+    keep_days: Count = 365
+    """Days after which a closed tape may be deleted. Source: design."""
+
+    dir: FolderName = "tapes"
+    """Folder under the root. Source: architecture 9."""
+
+
+class KillSwitch(Section, frozen=True, kw_only=True):
+    """What the HALT file does beyond blocking and cancelling entries."""
+
+    cancel_protective: bool = False
+    """Whether stops and targets at the broker are cancelled too, which leaves positions naked.
+    Source: seed 6; architecture 11."""
+
+    flatten: bool = False
+    """Whether all positions are closed. Source: seed 6, "optional"."""
+
+    exit_process: bool = False
+    """Whether the engine ends after it; off, it stays up HALTED. Source: seed 6; architecture 11."""
+
+    dir: FolderName = "killswitch"
+    """Folder under the root in which the file HALT is looked for. Source: seed 1."""
+
+
+class Log(Section, frozen=True, kw_only=True):
+    """What is written to the log; WARNING and above always reaches error_log."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
+    """Least level written. Environment: LOG_LEVEL. Source: seed, appendix B."""
+
+    dir: FolderName = "logs"
+    """Folder under the root. Source: architecture 9."""
+
+
+class Broker(Section, frozen=True, kw_only=True):
+    """Which account trades; its keys come from the environment only."""
+
+    mode: Literal["paper", "live"] = "paper"
+    """`paper`: the broker's practice account; `live`: real money. Source: seed, status."""
+
+
+class Paths(Section, frozen=True, kw_only=True):
+    """Where things are on this machine; no part of a snapshot or its hash."""
+
+    root: str = ""
+    """Folder that holds databases, data, tapes and logs; empty: the checkout.
+    Environment: TRADING_SYSTEM_ROOT. Source: seed, appendix B."""

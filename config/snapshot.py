@@ -1,0 +1,37 @@
+"""Settings as plain data: what a tape keeps of them, and the hash that tells two settings apart."""
+
+import hashlib
+import json
+from typing import Any
+
+import msgspec
+
+from config.errors import ConfigError
+from config.schema import Settings
+
+LEFT_OUT = ("paths",)
+"""Sections that say where things are on one machine, not how to trade."""
+
+
+def snapshot(settings: Settings) -> dict[str, Any]:
+    """Turn settings into plain data (dicts, lists, text, numbers); places and secrets are left out."""
+    plain = json.loads(msgspec.json.encode(settings))
+    return {section: table for section, table in plain.items() if section not in LEFT_OUT}
+
+
+def settings_hash(settings: Settings) -> str:
+    """SHA-256 (hex) of the snapshot's sorted JSON; equal wherever the same numbers are set."""
+    text = json.dumps(snapshot(settings), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def from_snapshot(plain: dict[str, Any]) -> Settings:
+    """Read a snapshot back; a setting it is too old to know has its default.
+
+    Raises:
+        ConfigError: It has a key or a value that this version refuses.
+    """
+    try:
+        return msgspec.convert(plain, Settings)
+    except msgspec.ValidationError as error:
+        raise ConfigError("", "settings snapshot", str(error)) from None
