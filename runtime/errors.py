@@ -1,0 +1,70 @@
+"""What can go wrong, by who must act.
+
+* ConfigError (in `config`)  fix the file, then start again
+* DataError                  drop the input or name another file; trading goes on
+    * TapeDamaged            a recording cannot be trusted beyond the place named
+    * PanelDamaged           a history panel is missing or is not what its name says
+* StorageUnavailable         make room or mend the disk; no entries until then, exits go out
+* BooksRefused               point at the right root: these books, or this tape, are somebody else's
+* BrokerRejected             the order is dead; do not retry
+* BrokerUnavailable          retry with back-off; the order's fate is unknown, reconcile
+* InvariantBroken            a bug: halt trading
+
+None derives from another branch's class, so no `except` for one kind swallows another.
+"""
+
+from pathlib import Path
+
+
+class DataError(Exception):
+    """What came from outside cannot be used."""
+
+
+class TapeDamaged(DataError):
+    """A tape is not what was written.
+
+    Attributes:
+        offset: Byte at which the bad record begins, in the uncompressed tape.
+        record: Its number, counted from 0 (the header).
+        seq: The last input before it that is sound; 0: none.
+        reason: What is wrong with it.
+    """
+
+    def __init__(self, path: Path, *, offset: int, record: int, seq: int, reason: str) -> None:
+        self.path = path
+        self.offset = offset
+        self.record = record
+        self.seq = seq
+        self.reason = reason
+        super().__init__(f"{path}: record {record} at byte {offset}, after input {seq}: {reason}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_tape_damaged, (self.path, self.offset, self.record, self.seq, self.reason)
+
+
+def _rebuild_tape_damaged(path: Path, offset: int, record: int, seq: int, reason: str) -> TapeDamaged:
+    return TapeDamaged(path, offset=offset, record=record, seq=seq, reason=reason)
+
+
+class PanelDamaged(DataError):
+    """A history panel is missing, or its bytes are not those its name promises."""
+
+
+class StorageUnavailable(Exception):
+    """Something that must be on disk could not be put there."""
+
+
+class BooksRefused(Exception):
+    """These books belong to another account or run, or another process has them."""
+
+
+class BrokerRejected(Exception):
+    """The broker said no."""
+
+
+class BrokerUnavailable(Exception):
+    """The broker did not answer."""
+
+
+class InvariantBroken(Exception):
+    """Something that cannot happen has happened."""

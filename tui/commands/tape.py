@@ -1,0 +1,94 @@
+"""`tape info`: what is on a recording; `tape import` makes recordings from files of bars."""
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+EXIT_DATA = 4
+"""A file is missing, damaged or not what the command needs."""
+
+
+def add(subparsers: Any) -> None:
+    """Register `tape` and its own commands."""
+    parser: argparse.ArgumentParser = subparsers.add_parser("tape", help="look at recordings, or make them")
+    commands = parser.add_subparsers(dest="tape_command", required=True, metavar="COMMAND")
+    shown = commands.add_parser("info", help="print what is on one or more tapes, checking every byte")
+    shown.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .tape or .tape.zst file")
+    shown.add_argument("--json", action="store_true", help="one JSON object a line, one line a tape")
+    shown.set_defaults(run=run_info)
+    add_import(commands)
+
+
+def add_import(subparsers: Any) -> None:
+    """Register `tape import`, whose module is loaded only when the command line is built."""
+    if importlib.util.find_spec("tui.commands.tape_import") is not None:
+        importlib.import_module("tui.commands.tape_import").add(subparsers)
+
+
+def run_info(arguments: argparse.Namespace) -> int:
+    """Print each tape; a damaged one is named and the rest still shown."""
+    import msgspec
+
+    from runtime.errors import DataError
+    from storage.tape import info
+
+    code = 0
+    for path in arguments.files:
+        try:
+            found = info(path)
+        except DataError as error:
+            code = EXIT_DATA
+            if arguments.json:
+                print(msgspec.json.encode({"path": str(path), "error": str(error)}).decode())
+            else:
+                print(f"error: {error}", file=sys.stderr)
+            continue
+        print(msgspec.json.encode(found).decode() if arguments.json else _text(found))
+    return code
+
+
+def _text(tape: Any) -> str:
+    """A tape for people: one fact a line."""
+    session = f"{tape.session}, {_time(tape.open)} to {_time(tape.close)}"
+    state = "closed" if tape.closed else "not closed"
+    rows = [
+        ("session", session + (", early close" if tape.early_close else "")),
+        ("file", f"{tape.size:,} bytes, {state}" + (", compressed" if tape.compressed else "")),
+        ("symbols", f"{tape.symbols:,}"),
+        ("inputs", f"{sum(tape.inputs.values()):,}: {_counts(tape.inputs)}"),
+        ("messages", _counts(tape.messages)),
+        ("bars", f"{tape.bars:,}"),
+        ("time", f"{_time(tape.first_at)} to {_time(tape.last_at)}" if tape.first_at else "no input"),
+        ("records", _counts(tape.records)),
+        ("settings", tape.settings_hash),
+        ("made by", f"code {tape.code_version}, Python {tape.python}, NumPy {tape.numpy}, {tape.cpu}"),
+        ("books", tape.books or "none"),
+        ("origin", tape.origin or "unknown"),
+        ("chain", tape.chain),
+    ]
+    rows += [
+        (f"panel {name}", f"{panel.ref.dtype}{panel.ref.shape}" + ("" if panel.present else ", MISSING"))
+        for name, panel in tape.panels.items()
+    ]
+    rows += [
+        ("crash", f"input {crash.seq}: {crash.actor} on {crash.message_type}: {crash.error}")
+        for crash in tape.crashes
+    ]
+    if tape.unfinished:
+        rows.append(("warning", "the last input was not handled to its end"))
+    if tape.torn:
+        rows.append(("warning", f"{tape.torn}; going on with the tape cuts it"))
+    return "\n".join([tape.path, *(f"  {name:<10} {value}" for name, value in rows)])
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count) or "none"
+
+
+def _time(ns: int) -> str:
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
