@@ -63,3 +63,6 @@ class SessionHeader(msgspec.Struct, frozen=True, kw_only=True):
     cpu: str = ""
     origin: str = ""
     """Where the inputs come from: `live`, `import <file>`, `synthetic seed=<n>`."""
+    next_open: int = 0
+    next_close: int = 0
+    """Open and close of the next trading day, ns UTC; 0 where it is not known."""

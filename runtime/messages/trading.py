@@ -74,6 +74,10 @@ class SignalRaised(Decision, frozen=True, kw_only=True, gc=False, array_like=Tru
     """The target keeps its distance from the fill, not from `price` (strategies.md 3.2: fill + 10R)."""
     quantity: int | None = None
     """A fixed share count that the caps may only reduce; None: the sizer decides."""
+    stop_follows_fill: bool = False
+    """The stop keeps its distance from the fill, not from `price` (strategies.md 3.3: entry - distance)."""
+    size_factor: float = 1.0
+    """Multiplies the sized notional, 0 to 1 (strategies.md 3.3: half size while there is no record yet)."""
 
 
 class SignalDropped(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
@@ -125,6 +129,7 @@ class OrderProposed(Decision, frozen=True, kw_only=True, gc=False, array_like=Tr
     contributions: dict[str, float] = {}
     reason: str = ""
     group_id: str | None = None
+    stop_follows_fill: bool = False
 
 
 class OrderApproved(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
