@@ -9,14 +9,17 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from runtime.kernel.actor import Actor, Moment
-from runtime.messages.base import Message
-from runtime.messages.codec import encode
+from runtime.messages.base import Decision, Input, Message
+from runtime.messages.codec import encode, encode_into
 from runtime.messages.machine import ActorCrashed
 
 SETTLE = None
 """Stands in an actor's history for a `settle` call."""
 
 POISON_LIMIT = 4096
+
+_DECISIONS: set[type] = set()
+"""Types seen to be decisions: asking a struct class with `isinstance` costs more than encoding."""
 
 
 class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,14 +57,21 @@ class Figures(msgspec.Struct):
 
 
 class Cell:
-    """Runs one actor's messages and rebuilds it when a handler raises."""
+    """Runs one actor's messages and rebuilds it when a handler raises.
+
+    Args:
+        said: Where every decision is encoded for the hash, all cells of a sequencer into the same.
+    """
 
     __slots__ = (
         "actor", "carried", "crash_times", "figures", "handlers", "history", "inbox", "index",
-        "moment", "settle", "skips", "spec", "stopped",
+        "moment", "said", "settle", "skips", "spec", "stopped",
     )  # fmt: skip
 
-    def __init__(self, spec: ActorSpec, index: int, moment: Moment, carried: bytes | None) -> None:
+    def __init__(
+        self, spec: ActorSpec, index: int, moment: Moment, carried: bytes | None, said: bytearray
+    ) -> None:
+        self.said = said
         self.spec = spec
         self.index = index
         self.moment = moment
@@ -89,17 +99,22 @@ class Cell:
             return self._crash(message, None)
         try:
             if moment.seq & 15:
-                emitted = self._call(message)
+                # `_call`, written out: this line is what every message costs.
+                emitted = self.settle() if message is None else self.handlers[type(message)](message)  # type: ignore[misc]
             else:
                 begun = time.perf_counter_ns()
                 emitted = self._call(message)
                 figures.busy_ns += (time.perf_counter_ns() - begun) << 4
+            if emitted is not None:
+                emitted = emitted if type(emitted) is tuple else list(emitted)
+                if emitted:
+                    self._check(emitted)
         except Exception as error:  # noqa: BLE001 - the supervisor's edge: every failure becomes a record
             return self._crash(message, error)
         self.history.append((moment.seq, moment.now, message))
-        return emitted
+        return () if emitted is None else emitted
 
-    def _call(self, message: Message | None) -> list[Message] | tuple[Message, ...]:
+    def _call(self, message: Message | None) -> Iterable[Message]:
         if message is None:
             assert self.settle is not None
             emitted = self.settle()
@@ -108,6 +123,27 @@ class Cell:
         if emitted is None:
             return ()
         return emitted if type(emitted) is tuple else list(emitted)
+
+    def _check(self, emitted: Iterable[Message]) -> None:
+        """Encode decisions; what cannot be hashed is the actor's failure, not the machine's."""
+        if self.spec.port:
+            for message in emitted:
+                if not isinstance(message, Input):
+                    raise TypeError(f"emitted {type(message).__name__}, but a port may only emit inputs")
+            return
+        said = self.said
+        before = len(said)
+        try:
+            for message in emitted:
+                kind = type(message)
+                if kind not in _DECISIONS:
+                    if not isinstance(message, Decision):
+                        raise TypeError(f"emitted {kind.__name__}, which is no decision")
+                    _DECISIONS.add(kind)
+                encode_into(message, said, -1)
+        except Exception:
+            del said[before:]
+            raise
 
     def _is_recorded_crash(self, message: Message | None) -> bool:
         return self.skips[self.figures.handled] == digest_of(message)

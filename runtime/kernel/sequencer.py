@@ -3,15 +3,14 @@
 import hashlib
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import msgspec
 
 from runtime.kernel.actor import Moment
 from runtime.kernel.cell import ActorSpec, Cell, Figures
 from runtime.kernel.timers import Timers
-from runtime.messages.base import Command, Decision, Input, Message
-from runtime.messages.codec import encode_into
+from runtime.messages.base import Command, Input, Message
 from runtime.messages.machine import (
     ActorCrashed,
     ActorRestarted,
@@ -19,6 +18,7 @@ from runtime.messages.machine import (
     CancelTimer,
     SetTimer,
     Source,
+    TimerFired,
 )
 
 CASCADE_LIMIT = 100_000
@@ -70,6 +70,7 @@ class Sequencer:
         virtual_time: Fire due timers before each input (replay clock). Otherwise timers are inputs that
             somebody else posts: the live clock or a recorded tape.
         recorded: Crashes that a tape tells of.
+        decisions: The hash to go on with (a run over several sessions); None: a new SHA-256.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Sequencer:
         virtual_time: bool = True,
         recorded: Iterable[Recorded] = (),
         first_seq: int = 1,
+        decisions: "hashlib._Hash | None" = None,
     ) -> None:
         ordered = sorted(specs, key=lambda spec: spec.rank)
         if len({spec.rank for spec in ordered}) != len(ordered):
@@ -97,21 +99,24 @@ class Sequencer:
         self._observers = tuple(observers)
         self._virtual = virtual_time
         before = carried or {}
+        self._said = bytearray()
         self._cells = [
-            Cell(spec, index, self.moment, before.get(spec.name)) for index, spec in enumerate(ordered)
+            Cell(spec, index, self.moment, before.get(spec.name), self._said)
+            for index, spec in enumerate(ordered)
         ]
         self._by_name = {cell.spec.name: cell for cell in self._cells}
         self._routes: dict[tuple[type[Message], str], tuple[Cell, ...]] = {}
+        self._plain: dict[type[Message], tuple[Cell, ...]] = {}
+        """Routes of kinds that need nothing but delivery: no address, no timer, no command."""
         self._port_routes: dict[type[Message], tuple[Cell, ...]] = {}
         self._ports = any(cell.spec.port for cell in self._cells)
         self._ready = 0
         self._settling = 0
         self._backlog: deque[Input] = deque()
-        self._buffer = bytearray()
-        self._hash = hashlib.sha256()
-        for crash in recorded:
-            if crash.actor in self._by_name:
-                self._by_name[crash.actor].skips[crash.ordinal] = crash.message_digest
+        self._commands: list[Command] = []
+        self._aside: list[Message] = []
+        self._hash = hashlib.sha256() if decisions is None else decisions
+        self.expect(recorded)
 
     # ---- feeding ----------------------------------------------------------------------------
 
@@ -121,16 +126,27 @@ class Sequencer:
         Args:
             at: When it became known, ns UTC. An earlier time than the last input's is lifted to it.
         """
+        moment = self.moment
         if self._virtual:
-            self.advance(at)
-        at = max(at, self.moment.now)
+            heap = self.timers.heap
+            if heap and heap[0][0] <= at:
+                self.advance(at)
+        if at < moment.now:
+            at = moment.now
         if self._ports:
             for cell in self._port_cells(type(message)):
-                self.moment.now = at
-                self._run_port(cell, message)
+                moment.now = at
+                self._run_port(cell, message, self._aside)
             self._drain(at)
         self._handle(source, message, at)
-        self._drain(at)
+        if self._backlog:
+            self._drain(at)
+
+    def expect(self, recorded: Iterable[Recorded]) -> None:
+        """Tell of crashes a tape has recorded, before the messages they fell on come again."""
+        for crash in recorded:
+            if crash.actor in self._by_name:
+                self._by_name[crash.actor].skips[crash.ordinal] = crash.message_digest
 
     def advance(self, until: int) -> None:
         """Fire every timer due at or before `until`, in order of due time, then of setting."""
@@ -158,18 +174,55 @@ class Sequencer:
         recorder = self._recorder
         if recorder is not None:
             recorder.input(seq, at, source, message)
-        self.timers.forget_fired(message)
+        kind = type(message)
+        if kind is TimerFired:
+            self.timers.forget_fired(message)
         caused: list[Message] = []
-        self._route(message)
-        if self._ready:
+        if self._aside:
+            caused, self._aside = self._aside, caused
+        cells = self._plain.get(kind)
+        if cells is None or self._ready:
+            self._route(message)
+        else:
+            self._run_through(cells, message, caused)
+        if self._ready or self._settling:
             self._run(caused)
-        digest = self._settle_account(caused) if caused else b""
+        digest = b""
+        if caused:
+            if self._commands:
+                self._deliver(caused)
+            if self._said:
+                digest = self._account()
         if recorder is not None:
             recorder.caused(seq, len(caused), digest)
         for observer in self._observers:
             observer(seq, at, message, caused)
 
     # ---- running ----------------------------------------------------------------------------
+
+    def _run_through(self, cells: tuple[Cell, ...], message: Input, caused: list[Message]) -> None:
+        """Run an input's subscribers in rank order without inboxes until one has something to say.
+
+        The same order as `_run` would take: nobody has mail yet, so the lowest-ranked subscriber is next,
+        and settles before a higher-ranked one runs.
+        """
+        for place, cell in enumerate(cells):
+            if cell.stopped:
+                cell.figures.drops += 1
+                continue
+            settle_next = cell.settle is not None
+            result = cell.run(message)
+            if settle_next and not result:
+                settle_next = False
+                result = cell.run(None)
+            if result:
+                # Those who come after get the input before what it caused.
+                for later in cells[place + 1 :]:
+                    self._put(later, message)
+                if settle_next:
+                    self._settling |= 1 << cell.index
+                self._take(cell, result, caused)
+                return
 
     def _run(self, caused: list[Message]) -> None:
         """Run the lowest-ranked actor that has mail until none has."""
@@ -187,13 +240,29 @@ class Sequencer:
                 message = None
                 self._settling &= ~lowest
             result = cell.run(message)
-            if isinstance(result, ActorCrashed):
-                self._recover(cell, result, caused)
-            elif result:
-                for emitted in result:
-                    self._release(emitted, caused)
-                if len(caused) > CASCADE_LIMIT:
-                    raise CascadeTooLong(f"input {self._seq} caused more than {CASCADE_LIMIT} messages")
+            if result:
+                self._take(cell, result, caused)
+
+    def _take(
+        self, cell: Cell, result: list[Message] | tuple[Message, ...] | ActorCrashed, caused: list[Message]
+    ) -> None:
+        """Release what a handler said, or recover from its crash."""
+        if type(result) is ActorCrashed:
+            self._recover(cell, result, caused)
+            return
+        released = cast(Sequence[Message], result)
+        self.messages += len(released)
+        plain = self._plain
+        for emitted in released:
+            cells = plain.get(type(emitted))
+            if cells is None:
+                self._release(emitted, caused)
+                continue
+            caused.append(emitted)
+            for listener in cells:
+                self._put(listener, emitted)
+        if len(caused) > CASCADE_LIMIT:
+            raise CascadeTooLong(f"input {self._seq} caused more than {CASCADE_LIMIT} messages")
 
     def _release(self, message: Message, caused: list[Message]) -> None:
         kind = type(message)
@@ -201,8 +270,10 @@ class Sequencer:
             self.timers.apply(message)  # type: ignore[arg-type]
         caused.append(message)
         self._route(message)
-        if self._recorder is not None and isinstance(message, Command):
-            self._recorder.command(self._seq, message)
+        if isinstance(message, Command):
+            self._commands.append(message)
+            if self._recorder is not None:
+                self._recorder.command(self._seq, message)
 
     def _route(self, message: Message) -> None:
         kind = type(message)
@@ -211,15 +282,18 @@ class Sequencer:
         if cells is None:
             cells = self._subscribers(*key)
         for cell in cells:
-            if cell.stopped:
-                cell.figures.drops += 1
-                continue
-            inbox = cell.inbox
-            inbox.append(message)
-            depth = len(inbox)
-            if depth > cell.figures.high_water:
-                cell.figures.high_water = depth
-            self._ready |= 1 << cell.index
+            self._put(cell, message)
+
+    def _put(self, cell: Cell, message: Message) -> None:
+        if cell.stopped:
+            cell.figures.drops += 1
+            return
+        inbox = cell.inbox
+        inbox.append(message)
+        depth = len(inbox)
+        if depth > cell.figures.high_water:
+            cell.figures.high_water = depth
+        self._ready |= 1 << cell.index
 
     def _subscribers(self, kind: type[Message], wanted: str) -> tuple[Cell, ...]:
         """Who handles the kind; of an addressed one, who it is for and who listens to everything."""
@@ -231,6 +305,8 @@ class Sequencer:
             and (not kind.address or cell.spec.name == wanted or not (kind.exclusive or cell.spec.private))
         )
         self._routes[kind, wanted] = cells
+        if not kind.address and not issubclass(kind, Command | SetTimer | CancelTimer):
+            self._plain[kind] = cells
         return cells
 
     def _port_cells(self, kind: type[Message]) -> tuple[Cell, ...]:
@@ -240,34 +316,35 @@ class Sequencer:
             self._port_routes[kind] = cells
         return cells
 
-    def _run_port(self, cell: Cell, message: Message) -> None:
+    def _run_port(self, cell: Cell, message: Message, caused: list[Message]) -> None:
         if cell.stopped:
+            cell.figures.drops += 1
             return
         result = cell.run(message)
-        if isinstance(result, ActorCrashed):
-            self._recover(cell, result, [])
+        if type(result) is ActorCrashed:
+            self._recover(cell, result, caused)
             return
-        for event in result:
-            assert isinstance(event, Input), f"{cell.spec.name} may only emit inputs"
-            self._backlog.append(event)
+        self._backlog.extend(cast(Sequence[Input], result))
 
-    def _settle_account(self, caused: list[Message]) -> bytes:
-        """Count and hash what decision actors said; hand commands to the ports."""
-        buffer = self._buffer
-        buffer.clear()
-        commands: list[Command] = []
-        for message in caused:
-            if isinstance(message, Decision):
-                encode_into(message, buffer, -1)
-                self.messages += 1
-                if isinstance(message, Command):
-                    commands.append(message)
-        self._hash.update(buffer)
-        if self._ports:
+    def _deliver(self, caused: list[Message]) -> None:
+        """Hand commands to the ports; a port's crash is heard within the same input."""
+        while self._commands:
+            commands, self._commands = self._commands, []
+            if not self._ports:
+                return
             for command in commands:
                 for cell in self._port_cells(type(command)):
-                    self._run_port(cell, command)
-        return hashlib.sha256(buffer).digest()[:16]
+                    self._run_port(cell, command, caused)
+            if self._ready:
+                self._run(caused)
+
+    def _account(self) -> bytes:
+        """Hash what decision actors said; the digest of this input's part, if a tape wants it."""
+        said = self._said
+        self._hash.update(said)
+        digest = b"" if self._recorder is None else hashlib.sha256(said).digest()[:16]
+        said.clear()
+        return digest
 
     # ---- failing ----------------------------------------------------------------------------
 
@@ -276,7 +353,8 @@ class Sequencer:
         if self._recorder is not None:
             self._recorder.crash(crash)
         caused.append(crash)
-        self._route(crash)
+        # Actors get only what a replay, which skips the message without calling the handler, knows too.
+        self._route(msgspec.structs.replace(crash, error="", traceback="", source_file="", line_number=0))
         said: Message
         if cell.exceeded:
             said = self._stop(cell, f"more than {cell.spec.intensity} crashes in {cell.spec.period} ns")
@@ -318,7 +396,10 @@ class Sequencer:
     def figures(self) -> dict[str, Figures]:
         """Per-actor figures by name, in rank order."""
         for cell in self._cells:
-            cell.figures.depth = len(cell.inbox)
+            figures = cell.figures
+            figures.depth = len(cell.inbox)
+            if figures.handled and not figures.high_water:  # inputs that were handed over without the inbox
+                figures.high_water = 1
         return {cell.spec.name: cell.figures for cell in self._cells}
 
     def actor(self, name: str) -> Any:
