@@ -17,7 +17,10 @@ Hours = Annotated[float, msgspec.Meta(gt=0, le=8_760)]
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 BasisPoints = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
 Multiplier = Annotated[float, msgspec.Meta(ge=0, le=10)]
-FolderName = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+FolderName = Annotated[
+    str, msgspec.Meta(max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$")
+]
+"""A folder below another one; nothing that leads out of it."""
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -59,8 +59,8 @@ def _limits(meta: msgspec.Meta) -> Iterator[str]:
     for sign, limit in ((">", meta.gt), (">=", meta.ge), ("<", meta.lt), ("<=", meta.le)):
         if limit is not None:
             yield f"{sign} {limit}"
-    if meta.min_length is not None or meta.max_length is not None:
-        yield f"of {meta.min_length or 0} to {meta.max_length} characters"
+    if meta.max_length is not None:
+        yield f"of at most {meta.max_length} characters"
     if meta.pattern is not None:
         yield f"like {meta.pattern}"
 

@@ -80,7 +80,7 @@ def check_book(strategies: tuple[StrategySettings, ...]) -> None:
     enabled = [strategy for strategy in strategies if strategy.enabled]
     total = math.fsum(strategy.allocation for strategy in enabled)
     if total > 1 + 1e-9:
-        parts = " + ".join(f"{strategy.name} {strategy.allocation:g}" for strategy in enabled)
+        parts = " + ".join(f"{one.name} {one.allocation:g}" for one in enabled if one.allocation)
         raise ValueError(f"enabled allocations must sum to at most 1, was {total:.6g} ({parts})")
 
 
