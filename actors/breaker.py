@@ -1,0 +1,300 @@
+"""Judges every proposal against the account's losses; the only maker of OrderApproved."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import msgspec
+import numpy as np
+
+from actors.risk.activations import BreakerState, Event, Row
+from actors.risk.breakers import BreakerChain
+from actors.risk.limits import GuardState, OrderGuard
+from config.strategies import StrategySettings
+from config.trading import Breakers, Limits
+from runtime.kernel.actor import Actor
+from runtime.messages.machine import ActorCrashed, ActorStopped, SessionStarted, SetTimer, TimerFired
+from runtime.messages.market import CLOSE, Bars, FloatArray, SymbolAdded
+from runtime.messages.risk import (
+    BreakerCleared,
+    BreakerTripped,
+    EquityMarked,
+    HaltLifted,
+    HaltThrown,
+    StrategyPaused,
+    TaskDone,
+    TaskDue,
+)
+from runtime.messages.session import SessionHeader
+from runtime.messages.trading import (
+    CancelOrder,
+    LotChanged,
+    OrderApproved,
+    OrderDenied,
+    OrderProposed,
+    ReplaceOrder,
+)
+
+MONEY_ACTORS = ("portfolio", "breaker", "executor")
+"""Actors that must not miss what the broker says."""
+
+BROKER_EVENTS = frozenset(
+    {
+        "OrderAccepted",
+        "OrderRejected",
+        "OrderUnknown",
+        "OrderFilled",
+        "OrderCanceled",
+        "OrderExpired",
+        "OrderReplaced",
+        "CancelRejected",
+        "BrokerAccount",
+    }
+)
+
+_DAY_NS = 86_400_000_000_000
+_EXPIRY = "expiry"
+
+Change = BreakerTripped | BreakerCleared | SetTimer
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything of the breaker that crosses a session.
+
+    Attributes:
+        halted: Reason of the kill switch while it is thrown. paused: strategies a person paused.
+    """
+
+    chain: BreakerState
+    guard: GuardState
+    halted: str | None = None
+    paused: list[str] = []
+
+
+class Breaker(Actor):
+    """Blocks entries when the money, a person or a limit says so; exits always pass."""
+
+    def __init__(
+        self,
+        breakers: Breakers,
+        limits: Limits,
+        strategies: tuple[StrategySettings, ...],
+        *,
+        header: SessionHeader,
+        panels: Mapping[str, FloatArray],
+        carried: Carried | None,
+    ) -> None:
+        allocations = {s.name: s.allocation for s in strategies if s.enabled}
+        self._chain = BreakerChain(breakers, allocations, carried.chain if carried else None)
+        self._guard = OrderGuard(limits, carried.guard if carried else None)
+        self._halted = carried.halted if carried else None
+        self._paused = dict.fromkeys(carried.paused if carried else ())
+        self._opens, self._ends = header.open, header.ends
+        self._next_open = header.next_open or _guess_next_open(header)
+        self._ids = {symbol: place for place, symbol in enumerate(header.symbols)}
+        self._last = _first_prices(len(header.symbols), panels)
+
+    # ---- what the money does ----------------------------------------------------------------
+
+    def on_equity_marked(self, mark: EquityMarked) -> list[Change]:
+        chain = self._chain
+        if not math.isfinite(mark.equity):
+            return self._told(chain.halt(self.now, f"equity was marked {mark.equity}"))
+        events = chain.mark(self.now, mark.equity, mark.strategies, mark.final, self._next_open)
+        return self._told(events) if events else []
+
+    def on_lot_changed(self, lot: LotChanged) -> list[Change]:
+        closed = lot.state == "closed"
+        if not closed and lot.group_id is None:
+            return []
+        return self._told(
+            self._chain.lot(
+                self.now,
+                lot.strategy,
+                lot.lot_id,
+                group_id=lot.group_id,
+                closed=closed,
+                pnl=lot.realised,
+            )
+        )
+
+    def on_session_started(self, _: SessionStarted) -> list[Change]:
+        changes = self._told(self._chain.session_started(self.now, self._opens))
+        return changes + self._timer()
+
+    def on_timer_fired(self, _: TimerFired) -> list[Change]:
+        return self._told(self._chain.expire(self.now)) + self._timer()
+
+    # ---- what the machine and people do ------------------------------------------------------
+
+    def on_actor_stopped(self, stopped: ActorStopped) -> list[Change]:
+        if stopped.actor not in MONEY_ACTORS:
+            return []
+        return self._told(
+            self._chain.halt(self.now, f"{stopped.actor} stopped: {stopped.reason}", self._ends)
+        )
+
+    def on_actor_crashed(self, crash: ActorCrashed) -> list[Change]:
+        if crash.actor not in MONEY_ACTORS or crash.message_type not in BROKER_EVENTS:
+            return []
+        return self._told(self._chain.halt(self.now, f"{crash.actor} skipped a {crash.message_type}"))
+
+    def on_halt_thrown(self, halt: HaltThrown) -> None:
+        self._halted = halt.reason or "halted"
+
+    def on_halt_lifted(self, lifted: HaltLifted) -> list[Change]:
+        self._halted = None
+        return self._told(self._chain.release(f"resumed by {lifted.by}"))
+
+    def on_strategy_paused(self, pause: StrategyPaused) -> None:
+        if pause.paused:
+            self._paused[pause.strategy] = None
+        else:
+            self._paused.pop(pause.strategy, None)
+
+    def on_task_due(self, task: TaskDue) -> Iterator[TaskDone]:
+        if task.task != "check_circuit_breakers":
+            return
+        active = [_line(row) for row in self._chain.rows]
+        if self._halted is not None:
+            active.insert(0, f"kill switch: {self._halted}")
+        detail = "; ".join(active) or "none active"
+        yield TaskDone(
+            ts_event=self.now, cause=self.seq, task=task.task, phase=task.phase, status="done", detail=detail
+        )
+
+    # ---- what the market and the executor do -------------------------------------------------
+
+    def on_bars(self, bars: Bars) -> None:
+        self._last[bars.ids] = bars.values[CLOSE]
+
+    def on_symbol_added(self, added: SymbolAdded) -> None:
+        self._ids[added.symbol] = added.id
+        if added.id >= len(self._last):
+            grown = np.full(max(added.id + 1, 2 * len(self._last)), np.nan)
+            grown[: len(self._last)] = self._last
+            self._last = grown
+
+    def on_message_sent(self, _: CancelOrder | ReplaceOrder) -> None:
+        """Count what goes to the broker besides orders; those are counted as they are approved."""
+        self._guard.count(self.now)
+
+    # ---- the verdict ------------------------------------------------------------------------
+
+    def on_order_proposed(
+        self, order: OrderProposed
+    ) -> tuple[OrderApproved | OrderDenied] | list[Change | OrderApproved | OrderDenied]:
+        now = self.now
+        overdue = self._chain.expire(now) if now >= self._chain.next_expiry else ()
+        verdict: OrderApproved | OrderDenied | None = None
+        if order.intent == "entry":
+            verdict = self._refusal(order)
+        if verdict is None:
+            self._guard.passed(order, now)
+            verdict = OrderApproved(ts_event=now, cause=self.seq, order=order)
+        return [*self._told(overdue), verdict] if overdue else (verdict,)
+
+    def _refusal(self, order: OrderProposed) -> OrderDenied | None:
+        if self._halted is not None:
+            return self._denied(order, "halt", self._halted)
+        row = self._chain.worst(order.strategy)
+        if row is not None and row.action != "REDUCE":
+            return self._denied(order, row.breaker, row.reason, row.value, row.limit)
+        if order.strategy in self._paused:
+            return self._denied(order, "paused", f"{order.strategy} was paused by a person")
+        place = self._ids.get(order.symbol)
+        last = math.nan if place is None else float(self._last[place])
+        refusal = self._guard.check(order, last, self.now)
+        if refusal is None:
+            return None
+        return self._denied(order, refusal.rule, refusal.reason, refusal.value, refusal.limit)
+
+    def _denied(
+        self, order: OrderProposed, rule: str, reason: str, value: float = 0.0, limit: float = 0.0
+    ) -> OrderDenied:
+        return OrderDenied(
+            ts_event=self.now,
+            cause=self.seq,
+            client_order_id=order.client_order_id,
+            signal_id=order.signal_id,
+            lot_id=order.lot_id,
+            strategy=order.strategy,
+            symbol=order.symbol,
+            rule=rule,
+            reason=reason,
+            value=value,
+            limit=limit,
+        )
+
+    # ---- telling ----------------------------------------------------------------------------
+
+    def _told(self, events: list[Event] | tuple[()]) -> list[Change]:
+        """The chain's events as messages, with a timer for the next expiry when one tripped."""
+        changes: list[Change] = []
+        for event in events:
+            if isinstance(event, Row):
+                changes.append(self._tripped(event))
+            else:
+                row = event.row
+                changes.append(
+                    BreakerCleared(
+                        ts_event=self.now,
+                        cause=self.seq,
+                        breaker=row.breaker,
+                        target=row.target,
+                        reason=event.reason,
+                        triggered_at=row.triggered_at,
+                    )
+                )
+        if any(isinstance(event, Row) and event.expires_at for event in events):
+            changes += self._timer()
+        return changes
+
+    def _tripped(self, row: Row) -> BreakerTripped:
+        return BreakerTripped(
+            ts_event=self.now,
+            cause=self.seq,
+            breaker=row.breaker,
+            action=row.action,
+            target=row.target,
+            reason=row.reason,
+            value=row.value,
+            limit=row.limit,
+            expires_at=row.expires_at,
+            triggered_at=row.triggered_at,
+        )
+
+    def _timer(self) -> list[Change]:
+        """Wake at the next expiry; one beyond this session is seen to when that session starts."""
+        due = self._chain.next_expiry
+        if due > self._ends:
+            return []
+        return [SetTimer(ts_event=self.now, cause=self.seq, actor=self.name, key=_EXPIRY, due=due)]
+
+    def carry(self) -> Carried:
+        return Carried(
+            chain=self._chain.state(),
+            guard=self._guard.state(),
+            halted=self._halted,
+            paused=list(self._paused),
+        )
+
+
+def _line(row: Row) -> str:
+    """One activation in words."""
+    target = f" of {row.target}" if row.target else ""
+    return f"{row.breaker} {row.action}{target}: {row.reason}"
+
+
+def _first_prices(symbols: int, panels: Mapping[str, FloatArray]) -> FloatArray:
+    """(S,) previous closes in today's raw USD; NaN where unknown, so that no entry passes unseen."""
+    daily, ratio = panels.get("daily"), panels.get("price_ratio")
+    prices = np.full(symbols, np.nan)
+    if daily is not None and daily.shape[2]:
+        prices[:] = daily[3, :, -1] * (1.0 if ratio is None else ratio)
+    return prices
+
+
+def _guess_next_open(header: SessionHeader) -> int:
+    """The next open at the same time of day in UTC; the next session's header corrects it."""
+    days = np.datetime64(header.next, "D") - np.datetime64(header.session, "D")
+    return header.open + int(days.astype(np.int64)) * _DAY_NS

@@ -1,0 +1,131 @@
+"""Tells everybody the time of day, phase by phase, and asks for the tasks of each."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from actors.market.tasks import CLOSE_INTRADAY, LATE_NS, TASK_REGISTRY, Task
+from runtime.kernel.actor import Actor
+from runtime.messages.base import Message
+from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
+from runtime.messages.risk import Noted, Phase, PhaseChanged, TaskDone, TaskDue
+from runtime.messages.session import SessionHeader
+
+_OPEN_PHASES: tuple[Phase, ...] = ("MARKET_OPEN", "TRADING", "MARKET_CLOSE")
+"""When the market takes orders that fill."""
+
+
+class Carried(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything of the clock that crosses a session.
+
+    Attributes:
+        phase: The last phase entered.
+        close_intraday_missed: Whether the last session ended without asking for its intraday positions
+            to be closed.
+    """
+
+    phase: Phase
+    close_intraday_missed: bool
+
+
+class PhaseClock(Actor):
+    """Walks through the day's phase table and its tasks, each phase once."""
+
+    def __init__(self, header: SessionHeader, carried: Carried | None) -> None:
+        self._phases = header.phases
+        self._session = header.session
+        self._phase: Phase = carried.phase if carried else "OVERNIGHT"
+        self._is_first = carried is None
+        self._owes_close = carried is not None and carried.close_intraday_missed
+        self._close_asked = False
+        self._place = -1
+
+    def on_session_started(self, _: SessionStarted) -> Iterator[Message]:
+        for place, start in enumerate(self._phases):
+            if start.ts > self.now:
+                yield SetTimer(
+                    ts_event=self.now, cause=self.seq, actor=self.name, key=f"phase {place}", due=start.ts
+                )
+        if self._owes_close:
+            yield self._critical("the session before never asked for it: its positions close at this open")
+        yield from self._catch_up()
+
+    def on_timer_fired(self, _: TimerFired) -> Iterator[Message]:
+        yield from self._catch_up()
+
+    def carry(self) -> Carried:
+        return Carried(phase=self._phase, close_intraday_missed=self._owes_close or not self._close_asked)
+
+    def _catch_up(self) -> Iterator[Message]:
+        """Enter the phase that the time belongs to, after seeing to the ones that went by unseen."""
+        current = sum(start.ts <= self.now for start in self._phases) - 1
+        for place in range(self._place + 1, current):
+            if not self._goes_on(place):
+                yield from self._see_to_missed(self._phases[place].phase)
+        if current > self._place:
+            yield from self._enter(current)
+
+    def _enter(self, place: int) -> Iterator[Message]:
+        start, goes_on = self._phases[place], self._goes_on(place)
+        late = self.now - start.ts > LATE_NS
+        previous, self._phase, self._place = self._phase, start.phase, place
+        yield PhaseChanged(ts_event=self.now, cause=self.seq, phase=start.phase, previous=previous, late=late)
+        if goes_on:
+            return
+        if self._owes_close and start.phase in _OPEN_PHASES:
+            self._owes_close = False
+            yield self._due(CLOSE_INTRADAY, start.phase, late=True)
+        for task in TASK_REGISTRY[start.phase]:
+            if late and task.when_late == "skip":
+                yield self._done(task.name, start.phase, "skipped", "late")
+                continue
+            if task.name == CLOSE_INTRADAY:
+                self._close_asked = True
+            yield self._begin(task, start.phase, late)
+
+    def _goes_on(self, place: int) -> bool:
+        """Whether it is the very phase that the session before ended in (after an early close)."""
+        return place == 0 and not self._is_first and self._phase == self._phases[0].phase
+
+    def _see_to_missed(self, phase: Phase) -> Iterator[Message]:
+        """Decide on each task of a phase that is over."""
+        for task in TASK_REGISTRY[phase]:
+            if task.when_late == "run" or not task.owner:
+                yield self._begin(task, phase, late=True)
+            elif task.name != CLOSE_INTRADAY:
+                yield self._done(task.name, phase, "skipped", "late")
+            elif self._is_first and self._place < 0:
+                # The first start ever was after it: there is nothing that could have been held.
+                self._close_asked = True
+                yield self._done(task.name, phase, "skipped", "late, and nothing was held before")
+            else:
+                self._owes_close = True
+                yield self._done(task.name, phase, "skipped", "missed: closes at the next open")
+                yield self._critical(
+                    f"its phase of {self._session} went by: positions close at the next open"
+                )
+
+    def _begin(self, task: Task, phase: Phase, late: bool) -> TaskDue | TaskDone:
+        if not task.owner:
+            return self._done(task.name, phase, "skipped", "not available")
+        if task.owner == self.name:
+            return self._done(task.name, phase, "done", "the tape holds every input and what was carried")
+        return self._due(task.name, phase, late)
+
+    def _due(self, task: str, phase: Phase, late: bool) -> TaskDue:
+        return TaskDue(ts_event=self.now, cause=self.seq, task=task, phase=phase, late=late)
+
+    def _done(self, task: str, phase: Phase, status: Literal["done", "skipped"], detail: str) -> TaskDone:
+        return TaskDone(
+            ts_event=self.now, cause=self.seq, task=task, phase=phase, status=status, detail=detail
+        )
+
+    def _critical(self, text: str) -> Noted:
+        return Noted(
+            ts_event=self.now,
+            cause=self.seq,
+            level="CRITICAL",
+            component=self.name,
+            text=f"{CLOSE_INTRADAY}: {text}",
+        )
