@@ -1,0 +1,408 @@
+"""Rows of trades.db: signals, the chain of causes, orders, fills, lots, trades, positions."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from runtime.messages.base import Message
+from runtime.messages.market import Columns
+from runtime.messages.trading import (
+    CancelOrder,
+    LotChanged,
+    OrderApproved,
+    OrderChanged,
+    OrderDenied,
+    OrderFilled,
+    OrderProposed,
+    PositionChanged,
+    ReplaceOrder,
+    SignalDropped,
+    SignalRaised,
+    SubmitOrder,
+)
+from storage.pen import Pen, json_text
+
+_MICROS = 1_000_000
+_DEAD = {"canceled": "expired", "expired": "expired", "rejected": "rejected"}
+"""Ways in which an order ends without a fill, and what its signal then is."""
+
+
+def micros(dollars: float) -> int | None:
+    """USD as integer micro-dollars; None, which the schema refuses, if it is no number."""
+    return round(dollars * _MICROS) if abs(dollars) < float("inf") else None
+
+
+def order_key(client_order_id: str) -> str:
+    """Lot and role of one of our orders, without the attempt: `<lot>:x2` -> `<lot>:x`."""
+    return client_order_id.rstrip("0123456789")
+
+
+def _lot_of(fill: OrderFilled, caused: Sequence[Message]) -> str:
+    """The lot a fill belongs to: as the books said, else by the name of our order; empty if not ours."""
+    for said in caused:
+        if type(said) is LotChanged and said.execution_id == fill.execution_id:
+            return said.lot_id
+    ours = fill.parent_id or fill.client_order_id
+    return ours.rpartition(":")[0]
+
+
+def _bar_numbers(p: Pen, symbol: str) -> dict[str, Any]:
+    """What the input showed of the symbol: the first link of the chain."""
+    message = p.message
+    assert message is not None
+    numbers: dict[str, Any] = {"input": type(message).__name__, "input_ts": message.ts_event}
+    if isinstance(message, Columns):
+        wanted = p.ids.get(symbol, -1)
+        at = int(np.searchsorted(message.ids, wanted))
+        if wanted >= 0 and at < len(message.ids) and message.ids[at] == wanted:
+            column = message.values[:5, at].tolist()
+            numbers |= dict(zip(("open", "high", "low", "close", "volume"), column, strict=True))
+    return numbers
+
+
+def _signal_raised(p: Pen, m: SignalRaised) -> None:
+    lot = m.lot_id or m.id
+    features = json_text(m.features)
+    p.out.append(
+        (
+            "signal",
+            (
+                m.id,
+                m.ts_event,
+                m.symbol,
+                m.strategy,
+                m.signal_type,
+                m.strength,
+                m.price,
+                m.confidence,
+                m.direction,
+                m.stop_loss,
+                m.take_profit,
+                m.quantity,
+                "pending",
+                m.expires_at,
+                m.reason,
+                lot,
+                m.group_id,
+                m.params_hash,
+                features,
+                p.session,
+                p.seq,
+            ),
+        )
+    )
+    p.cause("bar", (f"{p.session}:{p.seq}", "", lot), p.at, _bar_numbers(p, m.symbol))
+    numbers: dict[str, Any] = {
+        "strategy": m.strategy,
+        "symbol": m.symbol,
+        "type": m.signal_type,
+        "direction": m.direction,
+        "price": m.price,
+        "strength": m.strength,
+        "confidence": m.confidence,
+        "reason": m.reason,
+    }
+    if m.stop_loss is not None:
+        numbers["stop_loss"] = m.stop_loss
+    if m.take_profit is not None:
+        numbers["take_profit"] = m.take_profit
+    numbers["features"] = m.features
+    p.cause("signal", (m.id, f"{p.session}:{p.seq}", lot), m.ts_event, numbers)
+
+
+def _signal_dropped(p: Pen, m: SignalDropped) -> None:
+    p.out.append(("signal_dropped", (m.status, m.reason, m.detail, m.signal_id)))
+    numbers = {"status": m.status, "reason": m.reason, "detail": m.detail}
+    p.cause("dropped", (m.signal_id, m.signal_id, m.signal_id), m.ts_event, numbers)
+
+
+def _order_proposed(p: Pen, m: OrderProposed) -> None:
+    p.out.append(("signal_sized", (order_key(m.client_order_id), m.quantity, m.signal_id)))
+    numbers = {
+        "intent": m.intent,
+        "side": m.side,
+        "quantity": m.quantity,
+        "type": m.type,
+        "notional": m.notional,
+        "reference_price": m.reference_price,
+        "binding": m.binding,
+        "sizing": m.sizing,
+        "contributions": m.contributions,
+    }
+    p.cause("sizing", (m.client_order_id, m.signal_id, m.lot_id), m.ts_event, numbers)
+
+
+def _order_approved(p: Pen, m: OrderApproved) -> None:
+    order = m.order
+    p.cause("approved", (order.client_order_id, order.signal_id, order.lot_id), m.ts_event, {})
+
+
+def _order_denied(p: Pen, m: OrderDenied) -> None:
+    p.out.append(("signal_dropped", ("rejected", m.rule, m.reason, m.signal_id)))
+    numbers = {"rule": m.rule, "reason": m.reason, "value": m.value, "limit": m.limit}
+    p.cause("denied", (m.client_order_id, m.signal_id, m.lot_id), m.ts_event, numbers)
+
+
+def _submit_order(p: Pen, m: SubmitOrder) -> None:
+    p.out.append(
+        (
+            "order_submitted",
+            (
+                m.client_order_id,
+                m.lot_id,
+                m.symbol,
+                m.side,
+                m.type,
+                m.quantity,
+                m.limit_price,
+                m.stop_price,
+                "submitted",
+                m.strategy,
+                m.role,
+                m.order_class,
+                m.time_in_force,
+                m.ts_event,
+                m.ts_event,
+                p.session,
+                p.seq,
+            ),
+        )
+    )
+    numbers: dict[str, Any] = {
+        "side": m.side,
+        "quantity": m.quantity,
+        "type": m.type,
+        "class": m.order_class,
+    }
+    for name in ("limit_price", "stop_price", "take_profit", "stop_loss"):
+        value = getattr(m, name)
+        if value is not None:
+            numbers[name] = value
+    p.cause("order", (m.client_order_id, m.client_order_id, m.lot_id), m.ts_event, numbers)
+
+
+def _cancel_order(p: Pen, m: CancelOrder) -> None:
+    p.cause("cancel", (m.client_order_id, m.client_order_id, m.lot_id), m.ts_event, {"reason": m.reason})
+
+
+def _replace_order(p: Pen, m: ReplaceOrder) -> None:
+    numbers = {"limit_price": m.limit_price, "stop_price": m.stop_price}
+    p.cause("replace", (m.client_order_id, m.client_order_id, m.lot_id), m.ts_event, numbers)
+
+
+def _order_changed(p: Pen, m: OrderChanged) -> None:
+    p.out.append(
+        (
+            "order_changed",
+            (
+                m.client_order_id,
+                m.lot_id,
+                m.broker_order_id or None,
+                m.symbol,
+                m.side,
+                m.type,
+                m.quantity,
+                m.limit_price,
+                m.stop_price,
+                m.status,
+                m.filled,
+                m.average_price if m.filled else None,
+                m.strategy,
+                m.role,
+                m.parent_id,
+                m.reason,
+                m.ts_event,
+                m.ts_event,
+                p.session,
+                p.seq,
+            ),
+        )
+    )
+    ended = _DEAD.get(m.status)
+    if ended is None:
+        return
+    numbers = {"status": m.status, "filled": m.filled, "reason": m.reason}
+    p.cause("ended", (m.client_order_id, m.parent_id or m.client_order_id, m.lot_id), m.ts_event, numbers)
+    if m.role == "entry" and m.filled == 0:
+        side = "long" if m.side == "buy" else "short"
+        p.out.append(
+            (
+                "trade_cancelled",
+                (
+                    m.lot_id,
+                    m.lot_id,
+                    m.ts_event,
+                    m.symbol,
+                    m.strategy,
+                    side,
+                    0,
+                    "CANCELLED",
+                    m.reason or m.status,
+                    p.session,
+                    p.seq,
+                ),
+            )
+        )
+        p.out.append(("signal_dropped", (ended, f"ORDER_{m.status.upper()}", m.reason, m.lot_id)))
+
+
+def _order_filled(p: Pen, m: OrderFilled) -> None:
+    lot = _lot_of(m, p.caused)
+    sign = -1 if m.side == "buy" else 1
+    paid, costs = micros(m.price * m.quantity), micros(m.commission)
+    cash = None if paid is None or costs is None else sign * paid - costs
+    p.out.append(
+        (
+            "execution",
+            (
+                m.execution_id,
+                lot or None,
+                m.client_order_id,
+                m.symbol,
+                m.side,
+                m.quantity,
+                m.price,
+                m.commission,
+                m.slippage,
+                m.ts_event,
+                cash,
+                p.session,
+                p.seq,
+            ),
+        )
+    )
+    if lot:
+        key = order_key(m.client_order_id)
+        p.out.append(("signal_executed_by_order", (m.execution_id, m.ts_event, key)))
+    numbers = {
+        "side": m.side,
+        "quantity": m.quantity,
+        "price": m.price,
+        "cumulative": m.cumulative,
+        "commission": m.commission,
+        "slippage": m.slippage,
+    }
+    p.cause("fill", (m.execution_id, m.client_order_id, lot), m.ts_event, numbers)
+
+
+def _lot_changed(p: Pen, m: LotChanged) -> None:
+    closed = m.state == "closed"
+    p.out.append(
+        (
+            "lot",
+            (
+                m.lot_id,
+                m.signal_id,
+                m.strategy,
+                m.symbol,
+                m.direction,
+                m.state,
+                m.quantity,
+                m.entry_quantity,
+                m.entry_price,
+                m.entry_ts,
+                m.stop_loss,
+                m.take_profit,
+                int(m.intraday),
+                micros(m.realised),
+                micros(m.commission),
+                micros(m.slippage),
+                m.group_id,
+                m.ts_event,
+                p.session,
+                p.seq,
+            ),
+        )
+    )
+    entered = abs(m.entry_quantity)
+    notional = entered * m.entry_price
+    p.out.append(
+        (
+            "trade",
+            (
+                m.lot_id,
+                m.signal_id,
+                m.entry_ts,
+                m.symbol,
+                m.strategy,
+                m.direction,
+                entered,
+                m.entry_price,
+                m.stop_loss,
+                m.take_profit,
+                (m.exit_price or None),
+                m.ts_event if closed else None,
+                m.peak or None,
+                m.trough or None,
+                m.realised,
+                m.realised / notional if notional else 0.0,
+                "CLOSED" if closed else "OPEN",
+                m.exit_reason,
+                m.commission,
+                m.slippage,
+                p.session,
+                p.seq,
+            ),
+        )
+    )
+    if m.role == "entry":
+        p.out.append(("signal_executed", (m.execution_id, m.ts_event, m.signal_id)))
+    if closed:
+        p.out.append(("signals_of_closed_lot", (f"closed by {m.exit_reason or m.role}", m.lot_id)))
+    numbers: dict[str, Any] = {
+        "state": m.state,
+        "quantity": m.quantity,
+        "entry_price": m.entry_price,
+        "realised": m.realised,
+        "commission": m.commission,
+    }
+    if m.exit_price:
+        numbers["exit_price"] = m.exit_price
+    if m.exit_reason:
+        numbers["exit_reason"] = m.exit_reason
+    p.cause("lot", (m.lot_id, m.execution_id, m.lot_id), m.ts_event, numbers)
+
+
+def _position_changed(p: Pen, m: PositionChanged) -> None:
+    side = "long" if m.quantity > 0 else "short" if m.quantity < 0 else "flat"
+    notional = abs(m.quantity) * m.entry_price
+    p.out.append(
+        (
+            "position",
+            (
+                m.symbol,
+                m.strategy,
+                side,
+                m.quantity,
+                m.entry_price,
+                m.entry_ts,
+                m.stop_loss,
+                m.take_profit,
+                m.last_price,
+                m.unrealised,
+                m.unrealised / notional if notional else 0.0,
+                "open" if m.quantity else "closed",
+                m.ts_event,
+                p.session,
+                p.seq,
+            ),
+        )
+    )
+
+
+TRADE_ROWS: dict[type[Message], Callable[[Pen, Any], None]] = {
+    SignalRaised: _signal_raised,
+    SignalDropped: _signal_dropped,
+    OrderProposed: _order_proposed,
+    OrderApproved: _order_approved,
+    OrderDenied: _order_denied,
+    SubmitOrder: _submit_order,
+    CancelOrder: _cancel_order,
+    ReplaceOrder: _replace_order,
+    OrderChanged: _order_changed,
+    OrderFilled: _order_filled,
+    LotChanged: _lot_changed,
+    PositionChanged: _position_changed,
+}
+"""Message type to what writes it."""
