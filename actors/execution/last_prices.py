@@ -1,0 +1,41 @@
+"""The last price of any symbol, looked up when somebody asks and free while nobody does."""
+
+from runtime.messages.market import CLOSE, Bars, FloatArray
+
+
+class LastPrices:
+    """Remembers the session's frames, which are kept anyway, and searches them backwards, each once a symbol.
+
+    Args:
+        previous_close: (S,) raw USD, NaN where unknown: the last price until the first bar.
+    """
+
+    __slots__ = ("_frames", "_looked_up", "_yesterday", "minute")
+
+    def __init__(self, previous_close: FloatArray | None) -> None:
+        self._frames: list[Bars] = []
+        self._looked_up: dict[int, tuple[int, float | None]] = {}
+        self._yesterday = previous_close
+        self.minute = 0
+        """Start of the newest frame, ns UTC; 0: none yet."""
+
+    def see(self, bars: Bars) -> None:
+        """Take in a frame; costs the same for any number of symbols."""
+        self._frames.append(bars)
+        self.minute = bars.ts_event
+
+    def price(self, place: int) -> float | None:
+        """Close of the symbol's newest bar, USD; before its first the previous close, None if unknown."""
+        until, price = self._looked_up.get(place, (0, None))
+        frames = self._frames
+        for index in range(len(frames) - 1, until - 1, -1):
+            ids = frames[index].ids
+            at = int(ids.searchsorted(place))
+            if at < len(ids) and ids[at] == place:
+                price = float(frames[index].values[CLOSE, at])
+                break
+        self._looked_up[place] = (len(frames), price)
+        if price is None and self._yesterday is not None and place < len(self._yesterday):
+            former = float(self._yesterday[place])
+            return former if former > 0 else None
+        return price

@@ -1,0 +1,427 @@
+"""The broker that lives inside the machine: what the market does to resting orders, minute by minute.
+
+It sees each input before everybody else; what it says are inputs, stamped inside the bar. An order given at
+time t is touched by bars that begin at t or later. Everything else about fills is in `execution.fill_model`,
+about refusals in `execution.simulated_rules`.
+"""
+
+from bisect import insort
+from collections.abc import Sequence
+
+import msgspec
+
+from actors.execution import fill_model, simulated_rules, ticks
+from actors.execution.fill_model import BAR_NS, INTRABAR_NS, BarRow, LiquidityClass, Touch
+from actors.execution.last_prices import LastPrices
+from actors.execution.simulated_account import Holding, SimulatedAccount
+from actors.execution.simulated_book import OrderBook
+from actors.execution.simulated_rules import Refusal
+from actors.execution.working_order import WorkingOrder, leg_of, orders_of
+from config.schema import Execution
+from runtime.kernel.actor import Actor
+from runtime.messages.base import Input
+from runtime.messages.machine import SessionEnded, SessionStarted
+from runtime.messages.market import (
+    Bars,
+    DailyBars,
+    DailyReady,
+    FloatArray,
+    SymbolAdded,
+    TradingStatus,
+    VixClose,
+)
+from runtime.messages.session import SessionHeader
+from runtime.messages.trading import (
+    CancelOrder,
+    CancelRejected,
+    OrderAccepted,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    OrderReplaced,
+    ReplaceOrder,
+    SubmitOrder,
+)
+
+_Candidate = tuple[bool, int, WorkingOrder, Touch, BarRow]
+"""Trades after the open, sequence (unique, so nothing behind it is compared), order, touch, bar."""
+
+
+class BrokerCarried(msgspec.Struct, frozen=True, kw_only=True):
+    """What the simulated broker takes into the next session: micro-dollars, shares, open orders.
+
+    Attributes:
+        numbers: Order numbers given so far.
+        is_extreme: Whether the last VIX close was extreme.
+    """
+
+    cash: int
+    holdings: dict[str, Holding]
+    orders: list[WorkingOrder]
+    numbers: int
+    is_extreme: bool
+
+
+class SimulatedBroker(Actor):
+    """A margin account at a broker with Alpaca's rules, deterministic to the last micro-dollar.
+
+    Args:
+        header: The session's facts: symbol table, open and close.
+        costs: What it charges and how much of a bar it fills.
+        cash: USD the account begins with; ignored once there is something carried.
+        liquidity: Class of each symbol of the table.
+        previous_close: (S,) raw USD, NaN where unknown; the last price until the first bar. None: unknown.
+    """
+
+    def __init__(
+        self,
+        *,
+        header: SessionHeader,
+        costs: Execution,
+        cash: float,
+        liquidity: Sequence[LiquidityClass],
+        previous_close: FloatArray | None = None,
+        carried: BrokerCarried | None = None,
+    ) -> None:
+        self._costs = costs
+        self._open, self._close = header.open, header.close
+        self._ids = {symbol: place for place, symbol in enumerate(header.symbols)}
+        self._bps = [fill_model.slippage_bps(costs, group, False) for group in liquidity]
+        self._extreme_bps = [fill_model.slippage_bps(costs, group, True) for group in liquidity]
+        self._last = LastPrices(previous_close)
+        self._over: dict[str, str] = {}
+        self._halted: dict[str, bool] = {}
+        self._late_cancels: list[tuple[int, CancelOrder]] = []
+        kept = carried or BrokerCarried(
+            cash=ticks.micros(cash), holdings={}, orders=[], numbers=0, is_extreme=False
+        )
+        self._numbers = kept.numbers
+        self._is_extreme = kept.is_extreme
+        self._account = SimulatedAccount(kept.cash, costs.buying_power_multiplier, dict(kept.holdings))
+        for order in kept.orders:
+            order.symbol_id = self._ids.get(order.symbol, -1)
+            if order.is_day and not order.ends:
+                order.ends = header.close
+            self._account.reserved += order.reserve * order.remaining
+        self._book = OrderBook(kept.orders)
+
+    def carry(self) -> BrokerCarried:
+        return BrokerCarried(
+            cash=self._account.cash,
+            holdings=self._account.holdings,
+            orders=list(self._book.orders.values()),
+            numbers=self._numbers,
+            is_extreme=self._is_extreme,
+        )
+
+    # ---- the market -------------------------------------------------------------------------
+
+    def on_bars(self, bars: Bars) -> list[Input] | None:
+        self._last.see(bars)
+        if not self._book.live and not self._late_cancels:
+            return None
+        out: list[Input] = []
+        if self._late_cancels:
+            self._cancel_late(out, bars.ts_event)
+        if self._open <= bars.ts_event < self._close:
+            self._match(bars, out)
+        else:
+            self._expire(out)
+        if self._late_cancels:
+            self._cancel_late(out, self.now)
+        return out
+
+    def on_later(self, _: SessionStarted | SessionEnded | DailyBars | DailyReady) -> list[Input] | None:
+        """Anything from outside tells the time: at and after the close DAY orders expire."""
+        return self._tell_time()
+
+    def _tell_time(self) -> list[Input] | None:
+        if not self._book.orders:
+            return None
+        out: list[Input] = []
+        self._cancel_late(out, self.now)
+        self._expire(out)
+        return out
+
+    def on_vix_close(self, vix: VixClose) -> list[Input] | None:
+        self._is_extreme = vix.level > fill_model.EXTREME_VIX
+        return self._tell_time()
+
+    def on_trading_status(self, status: TradingStatus) -> None:
+        if status.halted:
+            self._halted[status.symbol] = True
+        else:
+            self._halted.pop(status.symbol, None)
+
+    def on_symbol_added(self, added: SymbolAdded) -> None:
+        self._ids[added.symbol] = added.id
+        missing = added.id + 1 - len(self._bps)
+        small = [fill_model.slippage_bps(self._costs, "small", extreme) for extreme in (False, True)]
+        self._bps.extend(small[:1] * missing)
+        self._extreme_bps.extend(small[1:] * missing)
+
+    def _match(self, bars: Bars, out: list[Input]) -> None:
+        """Let one minute touch every live order of its symbols: opens first, then in order of submission."""
+        started = bars.ts_event
+        found: list[_Candidate] = []
+        for place, row in self._book.rows(bars, len(self._ids)):
+            for order in self._book.live[place].values():
+                if order.given <= started:
+                    self._touch(order, row, found)
+        if len(found) > 1:
+            found.sort(key=_when)
+        at = 0
+        while at < len(found):
+            _, _, order, touch, row = found[at]
+            at += 1
+            if order.client_order_id not in self._book.orders or self._stop_comes_first(order, row):
+                continue
+            released = self._trade(order, touch, row, started, out)
+            if touch.at_open:
+                for leg in released:
+                    fresh: list[_Candidate] = []
+                    self._touch(leg, row, fresh)
+                    for candidate in fresh:
+                        insort(found, candidate, lo=at, key=_when)
+
+    def _touch(self, order: WorkingOrder, row: BarRow, found: list[_Candidate]) -> None:
+        if order.symbol in self._halted:
+            return
+        touch = fill_model.touch(order.sign, (order.limit, order.stop), order.triggered, row)
+        order.triggered = touch.triggered
+        if touch.price is not None:
+            found.append((not touch.at_open, order.sequence, order, touch, row))
+
+    def _stop_comes_first(self, order: WorkingOrder, row: BarRow) -> bool:
+        """Whether the bar that reaches this target also reaches the stop beside it."""
+        if not order.is_complex or order.role != "target":
+            return False
+        return any(other.triggered for other in self._book.others(order) if not other.held)
+
+    def _trade(
+        self, order: WorkingOrder, touch: Touch, row: BarRow, started: int, out: list[Input]
+    ) -> list[WorkingOrder]:
+        """Fill what the bar's volume allows; the legs that this made live."""
+        quantity = order.remaining
+        if self._costs.partial_fills:
+            quantity = min(quantity, int(self._costs.volume_frac * row[3]))
+            if quantity <= 0:
+                return []
+        clean = touch.price
+        assert clean is not None
+        bps = (self._extreme_bps if self._is_extreme else self._bps)[order.symbol_id]
+        price = fill_model.slipped(clean, order.sign, bps, order.limit)
+        paid = ticks.micros(price)
+        fees = fill_model.fees_micros(self._costs, order.sign, quantity, quantity * paid)
+        position = self._account.trade(order.symbol, order.sign * quantity, paid, fees)
+        self._account.reserved -= order.reserve * quantity
+        order.filled += quantity
+        order.fills += 1
+        is_done = order.filled >= order.quantity
+        stamp = started if touch.at_open else started + INTRABAR_NS
+        out.append(
+            OrderFilled(
+                ts_event=stamp,
+                client_order_id=order.client_order_id,
+                broker_order_id=order.broker_order_id,
+                execution_id=f"{order.broker_order_id}#{order.fills}",
+                symbol=order.symbol,
+                side="buy" if order.sign > 0 else "sell",
+                quantity=quantity,
+                price=price,
+                cumulative=order.filled,
+                done=is_done,
+                position=position,
+                commission=fees / ticks.MICRO,
+                slippage=(paid - ticks.micros(clean)) * order.sign * quantity / ticks.MICRO,
+                parent_id=order.group if order.is_leg else "",
+            )
+        )
+        others = self._book.others(order) if order.is_complex else ()
+        if is_done:
+            self._book.remove(order)
+            self._over[order.client_order_id] = "filled"
+        released: list[WorkingOrder] = []
+        for other in others:
+            if other.held:
+                if is_done:
+                    self._release(other, order.filled, stamp)
+                    released.append(other)
+            elif is_done:
+                self._end(other, "canceled", stamp, out, "the other exit was filled")
+            else:
+                other.quantity -= quantity
+        return released
+
+    def _release(self, leg: WorkingOrder, quantity: int, stamp: int) -> None:
+        """Let a held leg work; not in a bar that began before its entry's fill."""
+        leg.quantity = quantity
+        if stamp % BAR_NS:
+            leg.given = stamp
+        self._book.release(leg)
+
+    def _expire(self, out: list[Input]) -> None:
+        """End the DAY orders whose close has passed."""
+        now = self.now
+        for order in list(self._book.orders.values()):
+            if order.is_day and 0 < order.ends <= now:
+                self._end(order, "expired", now, out)
+
+    def _end(self, order: WorkingOrder, status: str, at: int, out: list[Input], reason: str = "") -> None:
+        self._book.remove(order)
+        self._account.reserved -= order.reserve * order.remaining
+        self._over[order.client_order_id] = status
+        name, broker_id = order.client_order_id, order.broker_order_id
+        if status == "expired":
+            out.append(
+                OrderExpired(
+                    ts_event=at, client_order_id=name, broker_order_id=broker_id, symbol=order.symbol,
+                    cumulative=order.filled,
+                )
+            )  # fmt: skip
+        else:
+            out.append(
+                OrderCanceled(
+                    ts_event=at, client_order_id=name, broker_order_id=broker_id, symbol=order.symbol,
+                    cumulative=order.filled, reason=reason,
+                )
+            )  # fmt: skip
+
+    # ---- commands ---------------------------------------------------------------------------
+
+    def on_submit_order(self, order: SubmitOrder) -> tuple[Input]:
+        now = self.now
+        place = self._ids.get(order.symbol, -1)
+        refusal = simulated_rules.malformed(order, place >= 0, self._is_used(order.client_order_id))
+        reserve = 0
+        if refusal is None:
+            refusal, reserve = self._judge(order, place)
+        if refusal is not None:
+            return (
+                OrderRejected(
+                    ts_event=now, client_order_id=order.client_order_id, symbol=order.symbol,
+                    code=refusal.code, reason=refusal.reason,
+                ),
+            )  # fmt: skip
+        self._numbers = number = self._numbers + 1
+        made = orders_of(order, place, number, now, self._close if now < self._close else 0)
+        made[0].reserve = reserve
+        self._account.reserved += reserve * order.quantity
+        for one in made:
+            self._book.add(one)
+        return (
+            OrderAccepted(
+                ts_event=now, client_order_id=order.client_order_id, broker_order_id=made[0].broker_order_id,
+                symbol=order.symbol, legs=tuple(leg_of(one) for one in made[1:]),
+            ),
+        )  # fmt: skip
+
+    def _is_used(self, name: str) -> bool:
+        return name in self._book.orders or name in self._over
+
+    def _judge(self, order: SubmitOrder, place: int) -> tuple[Refusal | None, int]:
+        """Price relations, shares and money; the refusal, or micro-dollars a share to reserve."""
+        held = self._account.position(order.symbol)
+        opens = held == 0 or (held > 0) == (order.side == "buy")
+        is_blind = order.limit_price is None and order.stop_price is None
+        last = self._last.price(place) if is_blind and (opens or order.order_class != "simple") else None
+        refusal = simulated_rules.misplaced_exits(order, last)
+        if refusal is None:
+            live = list(self._book.live.get(place, {}).values())
+            refusal = simulated_rules.not_allowed(order, held, live, self._costs.shorting)
+        if refusal is not None or not opens:
+            return refusal, 0
+        price = simulated_rules.price_to_reserve(order, last)
+        reserve = 0 if price is None else ticks.micros(price)
+        if reserve * order.quantity > self._account.buying_power:
+            return Refusal(simulated_rules.FORBIDDEN, "insufficient buying power"), 0
+        return None, reserve
+
+    def on_cancel_order(self, request: CancelOrder) -> list[Input]:
+        out: list[Input] = []
+        if self._has_unseen_minute():
+            self._late_cancels.append((self.now, request))
+        else:
+            self._cancel(request, out)
+        return out
+
+    def _has_unseen_minute(self) -> bool:
+        """Whether a whole minute lies between the last frame and now, its own about to come.
+
+        A timer that is due on the minute speaks just before that minute's bars: what rested through the
+        minute may still trade in it.
+        """
+        now = self.now
+        last = self._last.minute or self._open - BAR_NS
+        return self._open < now <= self._close and now % BAR_NS == 0 and last < now - BAR_NS
+
+    def _cancel_late(self, out: list[Input], until: int) -> None:
+        """Carry out the cancellations that waited for a minute's bars and were given by `until`."""
+        due = [request for at, request in self._late_cancels if at <= until]
+        self._late_cancels = [waiting for waiting in self._late_cancels if waiting[0] > until]
+        for request in due:
+            self._cancel(request, out)
+
+    def _cancel(self, request: CancelOrder, out: list[Input]) -> None:
+        order = self._book.orders.get(request.client_order_id)
+        if order is None:
+            out.append(self._too_late(request, "order is already in"))
+            return
+        others = self._book.others(order) if order.is_complex else []
+        for one in (order, *others):
+            self._end(one, "canceled", self.now, out, request.reason)
+
+    def _too_late(self, request: CancelOrder | ReplaceOrder, text: str) -> CancelRejected:
+        status = self._over.get(request.client_order_id)
+        name = request.broker_order_id or request.client_order_id
+        return CancelRejected(
+            ts_event=self.now,
+            client_order_id=request.client_order_id,
+            broker_order_id=request.broker_order_id,
+            symbol=request.symbol,
+            reason=f"order not found for {name}" if status is None else f'{text} "{status}" state',
+        )
+
+    def on_replace_order(self, request: ReplaceOrder) -> tuple[Input]:
+        order = self._book.orders.get(request.client_order_id)
+        if order is None:
+            return (self._too_late(request, "cannot replace order in"),)
+        limit = order.limit if request.limit_price is None else request.limit_price
+        stop = order.stop if request.stop_price is None else request.stop_price
+        reason = _bad_replacement(order, limit, stop)
+        if reason:
+            return (
+                CancelRejected(
+                    ts_event=self.now, client_order_id=order.client_order_id,
+                    broker_order_id=order.broker_order_id, symbol=order.symbol, reason=reason,
+                ),
+            )  # fmt: skip
+        self._numbers += 1
+        former, order.broker_order_id = order.broker_order_id, f"sim-{self._numbers}"
+        order.fills, order.limit, order.stop = 0, limit, stop
+        return (
+            OrderReplaced(
+                ts_event=self.now, client_order_id=order.client_order_id, broker_order_id=former,
+                new_broker_order_id=order.broker_order_id, symbol=order.symbol,
+                limit_price=limit, stop_price=stop,
+            ),
+        )  # fmt: skip
+
+
+def _when(candidate: _Candidate) -> tuple[bool, int]:
+    return candidate[0], candidate[1]
+
+
+def _bad_replacement(order: WorkingOrder, limit: float | None, stop: float | None) -> str:
+    """Why the broker will not move an order, or nothing."""
+    if (limit, stop) == (order.limit, order.stop):
+        return "order parameters are not changed"
+    for name, price, before in (("limit_price", limit, order.limit), ("stop_price", stop, order.stop)):
+        if price is None:
+            continue
+        if before is None:
+            return f"{order.type} orders have no {name}"
+        if not ticks.is_on_grid(price):
+            return f"invalid {name} {price}. sub-penny increment does not fulfill minimum pricing criteria"
+    return ""
