@@ -20,7 +20,7 @@ import anyio.to_thread
 
 from runtime.error_sink import ErrorSink, append_fallback, read_fallback
 from storage.books import read_mark
-from storage.database import DATABASES, Mode, database_path, pragmas, prepare
+from storage.database import BUSY_MS, DATABASES, Mode, database_path, pragmas, prepare
 from storage.statements import NOTHING, STATEMENTS, Mark, Row
 from storage.transaction import MarkedRow, transaction
 
@@ -48,6 +48,7 @@ class DbWriter:
         capacity: Inputs that may wait. errors: where WARNING and above come from.
         fallback: Keeps errors while the database cannot (`logs/errors-fallback.jsonl`).
         pauses: First and longest pause before a database that could not be written is tried again, s.
+        busy_ms: How long one try waits for another process's lock, ms.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class DbWriter:
         errors: ErrorSink | None = None,
         fallback: Path | None = None,
         pauses: tuple[float, float] = (0.1, 5.0),
+        busy_ms: int = BUSY_MS,
     ) -> None:
         self._root, self._books, self._mode = root, books, mode
         self._errors, self._fallback = errors, fallback
@@ -68,6 +70,7 @@ class DbWriter:
         self._covered: dict[str, Mark] = dict.fromkeys(DATABASES, NOTHING)
         self._last: Batch | None = None
         self._pauses = pauses
+        self._busy_ms = busy_ms
         self._pause = 0.0
         self._nudged = False
         self._unsaved = False
@@ -89,7 +92,7 @@ class DbWriter:
             try:
                 self._send.send_nowait(Batch(mark, at, rows))
                 return True
-            except anyio.WouldBlock:
+            except (anyio.WouldBlock, anyio.ClosedResourceError, anyio.BrokenResourceError):
                 self.dropped_from = mark
         return False
 
@@ -133,6 +136,7 @@ class DbWriter:
                         self._accept_waiting(limit=None)
                         await self._write_all(links)
                 finally:
+                    self._send.close()
                     self._receive.close()
                     for link in links.values():
                         await link.close()
@@ -231,6 +235,7 @@ class DbWriter:
         try:
             for pragma in pragmas(name, self._mode):
                 await link.execute_fetchall(pragma)
+            await link.execute_fetchall(f"PRAGMA busy_timeout = {self._busy_ms}")
         except BaseException:
             await link.close()
             raise

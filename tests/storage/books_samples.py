@@ -199,7 +199,6 @@ def trading_day() -> list[Event]:
     """An entry that fills and takes its profit, one that is denied, one that dies, one dropped."""
     second, third = "gap_fill-20180216-2", "gap_fill-20180216-3"
     events: list[tuple[Input, list[Message]]] = []
-    seq = 0
 
     def add(message: Input, *caused: Message) -> None:
         events.append((message, list(caused)))
@@ -385,11 +384,7 @@ def trading_day() -> list[Event]:
             total_pnl=9.5,
         ),
     )
-    numbered: list[Event] = []
-    for message, caused in events:
-        seq += 1
-        numbered.append((seq, message.ts_event, message, caused))
-    return numbered
+    return [(n, message.ts_event, message, caused) for n, (message, caused) in enumerate(events, 1)]
 
 
 def dump(connection: sqlite3.Connection, without: Sequence[str] = ()) -> dict[str, list[tuple[object, ...]]]:

@@ -188,7 +188,8 @@ def test_a_signal_ends_as_what_became_of_it() -> None:
 
 def test_a_trade_has_its_money_in_dollars_and_its_lot_in_micro_dollars() -> None:
     ((status, pnl, percent, exit_price, peak, trough),) = _select(
-        f"SELECT status, pnl, pnl_percent, exit_price, peak_price, trough_price FROM trades WHERE id = '{LOT}'"
+        "SELECT status, pnl, pnl_percent, exit_price, peak_price, trough_price FROM trades "
+        f"WHERE id = '{LOT}'"
     )
     assert (status, pnl, exit_price, peak, trough) == ("CLOSED", 9.5, 101.5, 101.75, 100.25)
     assert percent == pytest.approx(9.5 / 1005.0)

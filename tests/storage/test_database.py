@@ -17,17 +17,21 @@ SEED = {  # seed 5, its exact names
         "signals": "id timestamp symbol strategy signal_type strength price confidence direction stop_loss "
         "take_profit quantity status executed execution_id expires_at executed_at",
         "trades": "id signal_id timestamp symbol strategy side quantity entry_price stop_loss target_price "
-        "exit_price exit_timestamp peak_price trough_price pnl pnl_percent status exit_reason commission slippage",
+        "exit_price exit_timestamp peak_price trough_price pnl pnl_percent status exit_reason "
+        "commission slippage",
         "positions": "symbol strategy side quantity entry_price entry_timestamp stop_loss target_price "
         "current_price unrealized_pnl unrealized_pnl_pct status",
         "orders": "id trade_id alpaca_order_id symbol side order_type quantity limit_price stop_price status "
         "filled_qty filled_avg_price",
-        "executions": "id signal_id order_id symbol direction quantity fill_price commission slippage executed_at",
+        "executions": "id signal_id order_id symbol direction quantity fill_price commission slippage "
+        "executed_at",
     },
     "performance": {
-        "strategy_daily": "date strategy trades_opened trades_closed wins losses gross_pnl net_pnl commission "
+        "strategy_daily": "date strategy trades_opened trades_closed wins losses gross_pnl net_pnl "
+        "commission "
         "sharpe_20d sharpe_60d win_rate_30d avg_win avg_loss profit_factor max_drawdown is_enabled",
-        "portfolio_daily": "date equity cash positions_value num_positions exposure_pct daily_pnl daily_pnl_pct "
+        "portfolio_daily": "date equity cash positions_value num_positions exposure_pct daily_pnl "
+        "daily_pnl_pct "
         "cumulative_pnl cumulative_pnl_pct drawdown drawdown_pct high_water_mark sharpe_ratio sortino_ratio",
         "strategy_stats": "strategy total_trades winning_trades losing_trades total_pnl avg_pnl win_rate "
         "profit_factor sharpe_ratio sortino_ratio max_drawdown is_enabled",
