@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from runtime.errors import PanelDamaged, StorageUnavailable
 from runtime.messages.session import PanelRef
-from storage.tape.format import make_private, sync_directory
+from storage.disk import make_private, sync_directory
 
 Panel = NDArray[Any]
 _DTYPES = {"float64": "<f8", "int32": "<i4", "bool": "|b1"}

@@ -9,8 +9,9 @@ from pathlib import Path
 import zstandard
 
 from runtime.errors import DataError, StorageUnavailable, TapeDamaged
+from storage.disk import sync_directory
 from storage.tape.files import trailer
-from storage.tape.format import COMPRESSED, SUFFIX, sync_directory
+from storage.tape.format import COMPRESSED, SUFFIX
 from storage.tape.reader import TapeReader
 
 _CHUNK = 1 << 20

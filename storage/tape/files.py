@@ -16,6 +16,7 @@ from runtime.errors import DataError
 from storage.tape.format import COMPRESSED
 
 _CHUNK = 1 << 20
+_PACKED_CHUNK = 1 << 17
 _TRAILER_HEAD = (0x184D2A50).to_bytes(4, "little") + (32).to_bytes(4, "little")
 TRAILER_SIZE = len(_TRAILER_HEAD) + 32
 
@@ -54,10 +55,11 @@ class CompressedFile:
         while len(self._ready) - self._taken < size and not self._unpacker.eof:
             self._unpack()
         start, self._taken = self._taken, min(self._taken + size, len(self._ready))
-        return bytes(self._ready[start : self._taken])
+        with memoryview(self._ready) as view:
+            return bytes(view[start : self._taken])
 
     def _unpack(self) -> None:
-        packed = self._file.read(_CHUNK)
+        packed = self._file.read(_PACKED_CHUNK)
         if not packed:
             raise EOFError("the compressed file ends early")
         del self._ready[: self._taken]

@@ -17,10 +17,8 @@ is never mistaken for a changed length.
 """
 
 import hashlib
-import os
 import struct
 import zlib
-from pathlib import Path
 
 import msgspec
 
@@ -73,22 +71,3 @@ def frame(length: int, kind: int, chain: bytes) -> bytes:
     """The 25 bytes before a payload."""
     head = FRAME_HEAD.pack(length, kind, chain)
     return head + zlib.crc32(head).to_bytes(4, "little")
-
-
-def make_private(directory: Path) -> None:
-    """Create a directory and its parents, each new one for its owner only."""
-    missing = []
-    while not directory.exists():
-        missing.append(directory)
-        directory = directory.parent
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make a rename or a new name in a directory survive a power loss."""
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

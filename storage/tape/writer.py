@@ -13,6 +13,7 @@ from runtime.messages.base import Command, Input
 from runtime.messages.codec import encode, encode_into
 from runtime.messages.machine import ActorCrashed, Source
 from runtime.messages.session import SessionHeader
+from storage.disk import make_private, sync_directory
 from storage.tape.format import (
     CAUSED,
     CAUSED_HEAD,
@@ -31,8 +32,6 @@ from storage.tape.format import (
     Footer,
     chained,
     frame,
-    make_private,
-    sync_directory,
 )
 from storage.tape.reader import TapeReader, Torn
 

@@ -1,0 +1,62 @@
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from storage.tape import compress
+from tests.storage.tape.made import tape
+from tui.commands import tape as command
+
+
+def run(*arguments: str) -> int:
+    parser = argparse.ArgumentParser()
+    command.add(parser.add_subparsers(required=True))
+    parsed = parser.parse_args(["tape", *arguments])
+    code: int = parsed.run(parsed)
+    return code
+
+
+def test_info_prints_one_fact_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("info", str(tape(tmp_path, 9))) == 0
+    shown = capsys.readouterr().out
+    assert "  inputs     9: market 6, timer 2, machine 1" in shown
+    assert "  bars       12" in shown
+    assert "  crash      input 3: sample on Bars: ValueError: no" in shown
+    assert ", closed" in shown
+
+
+def test_info_as_json_is_one_object_a_tape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    one, two = compress(tape(tmp_path)), tape(tmp_path, session="2018-02-20")
+    assert run("info", str(one), str(two), "--json") == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["session"], first["compressed"], first["bars"]) == ("2018-02-16", True, 8)
+    assert (second["session"], second["closed"]) == ("2018-02-20", True)
+
+
+def test_a_bad_tape_is_named_and_the_others_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad = tmp_path / "bad.tape"
+    bad.write_bytes(b"nothing of the kind")
+    assert run("info", str(bad), str(tmp_path / "none.tape"), str(tape(tmp_path))) == command.EXIT_DATA
+    shown = capsys.readouterr()
+    assert f"error: {bad}: record 0 at byte 0" in shown.err
+    assert f"error: there is no tape at {tmp_path / 'none.tape'}" in shown.err
+    assert "2018-02-16" in shown.out
+    assert run("info", str(bad), "--json") == command.EXIT_DATA
+    assert json.loads(capsys.readouterr().out)["path"] == str(bad)
+
+
+def test_a_torn_tape_is_shown_with_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tape(tmp_path, closed=False)
+    path.write_bytes(path.read_bytes()[:-5])
+    assert run("info", str(path)) == 0
+    assert "the last record is torn" in capsys.readouterr().out
+
+
+def test_info_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run("info")
+    assert caught.value.code == 2
+    assert "FILE" in capsys.readouterr().err
