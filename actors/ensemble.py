@@ -95,6 +95,7 @@ class Ensemble(Actor):
         self._reduced = carried.reduced if carried else False
         self._halted = carried.halted if carried else False
         self._fresh: list[SignalRaised] = []
+        self._waiting_exits: list[SignalRaised] = []
         self._closing: TaskDue | None = None
         self._equity = account.trading_capital
         self._cash = account.trading_capital
@@ -233,15 +234,18 @@ class Ensemble(Actor):
             return None
         fresh, self._fresh = self._fresh, []
         out: list[OrderProposed | SignalDropped | TaskDone | Noted] = []
-        for signal in fresh:
-            if signal.signal_type == "CLOSE":
+        for signal in [s for s in (*self._pending, *fresh) if s.signal_type == "CLOSE"]:
+            if self.now >= signal.not_before:
                 out.extend(self._exits(signal))
+            else:
+                self._waiting_exits.append(signal)
         if self._closing is not None:
             out.extend(self._close_intraday(self._closing))
             self._closing = None
         if self._flattening:
             out.extend(self._exit(lot, self._flattening) for lot in self._open_lots() if not lot.exiting)
-        entries = [*self._pending, *(s for s in fresh if s.signal_type != "CLOSE")]
+        entries = [s for s in (*self._pending, *fresh) if s.signal_type != "CLOSE"]
+        self._pending, self._waiting_exits = self._waiting_exits, []
         if entries:
             out.extend(self._entries(entries))
         return out
@@ -306,7 +310,6 @@ class Ensemble(Actor):
     def _entries(self, signals: list[SignalRaised]) -> Iterator[Out]:
         """Gate, net, rank and size; what must wait stays pending."""
         now = self.now
-        self._pending = []
         ready: dict[str, list[SignalRaised]] = {}
         for signal in signals:
             reason = self._refusal(signal)
@@ -392,7 +395,7 @@ class Ensemble(Actor):
             held_symbol=commitments.symbol_value(signal.symbol, price),
             adv=adv if adv == adv else float("inf"),
             scalar=scalar,
-            multiplier=scale * (self._breakers.drawdown_multiplier if self._reduced else 1.0),
+            multiplier=scale * signal.size_factor * (self._breakers.drawdown_multiplier if self._reduced else 1.0),
             weight=signal.weight,
             quantity=signal.quantity,
         )
@@ -435,6 +438,7 @@ class Ensemble(Actor):
             stop_loss=signal.stop_loss,
             take_profit=signal.take_profit,
             target_follows_fill=signal.target_follows_fill,
+            stop_follows_fill=signal.stop_follows_fill,
             expires_at=signal.expires_at,
             intraday=signal.intraday,
             notional=notional,

@@ -1,0 +1,71 @@
+"""Reads sessions from tapes: the market's part for a replay, every record for a verification."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from runtime.kernel.sequencer import Recorded
+from runtime.messages.base import Input
+from runtime.messages.machine import ActorCrashed, Source
+from runtime.messages.session import SessionHeader
+from storage.panels import PanelStore
+from storage.tape import Entry, TapeReader
+
+REPLAYED: tuple[Source, ...] = ("market", "operator", "research")
+"""Sources a replay feeds again; broker and timers are the simulated broker's and the replay clock's."""
+
+BLOBS = "blobs"
+
+
+class TapeSession:
+    """One tape as a session to play.
+
+    Args:
+        path: The tape; its panels lie in `blobs/` beside it.
+
+    Raises:
+        TapeDamaged: The header cannot be read. DataError: a panel is missing or damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.reader = TapeReader(path)
+        self.header: SessionHeader = self.reader.header
+        store = PanelStore(path.parent / BLOBS)
+        self.panels: dict[str, NDArray[Any]] = {
+            name: store.get(ref) for name, ref in self.header.panels.items()
+        }
+        self._crashes: list[Recorded] = []
+
+    def inputs(self) -> Iterator[tuple[int, Source, Input]]:
+        """The market's, the operator's and research's inputs in order, without the session's own marks.
+
+        Each is handed out only when the next one has been reached, so that crashes recorded on what came
+        between (fills, timers) are known before they happen again.
+        """
+        held: Entry | None = None
+        for entry in self.reader:
+            self._crashes.extend(recorded(entry))
+            if entry.source not in REPLAYED:
+                continue
+            if held is not None:
+                yield held.at, held.source, held.message
+            held = entry
+        if held is not None:
+            yield held.at, held.source, held.message
+
+    def recorded(self) -> list[Recorded]:
+        """Crashes met since the last call."""
+        met, self._crashes = self._crashes, []
+        return met
+
+
+def recorded(entry: Entry) -> list[Recorded]:
+    """The crashes of one entry as the sequencer wants them."""
+    return [_recorded(crash) for crash in entry.crashes]
+
+
+def _recorded(crash: ActorCrashed) -> Recorded:
+    return Recorded(crash.actor, crash.ordinal, crash.message_digest)

@@ -1,0 +1,225 @@
+"""Plays recorded or made-up sessions through the same actors that trade live.
+
+The core needs no event loop: `Playback.run` is a plain loop over inputs. Time is the tape's; the simulated
+broker stands in for the real one. What every input caused is projected into the books in batches.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+import msgspec
+from numpy.typing import NDArray
+
+from actors import system
+from config.schema import Settings
+from config.snapshot import settings_hash, snapshot
+from runtime.kernel.cell import Figures
+from runtime.kernel.sequencer import Observer, Recorded, Recorder, Sequencer
+from runtime.messages.base import Input, Message
+from runtime.messages.machine import ActorCrashed, SessionEnded, SessionStarted, Source
+from runtime.messages.market import Bars
+from runtime.messages.risk import BreakerTripped, EquityMarked, Noted, RegimeChanged
+from runtime.messages.session import SessionHeader
+from runtime.messages.trading import LotChanged, OrderFilled, SignalRaised, SubmitOrder
+from storage.environment import environment
+
+
+class Session(Protocol):
+    """One session to play: what it starts from and what came from outside."""
+
+    header: SessionHeader
+    panels: dict[str, NDArray[Any]]
+
+    def inputs(self) -> Iterator[tuple[int, Source, Input]]:
+        """(known at ns, source, message) in order of time, without SessionStarted and SessionEnded."""
+
+    def recorded(self) -> Sequence[Recorded]:
+        """Crashes the recording tells of, met since the last call."""
+
+
+class Summary(msgspec.Struct):
+    """What a run did; `decisions_sha256` covers every message a decision actor emitted, in order."""
+
+    sessions: int = 0
+    inputs: int = 0
+    bars: int = 0
+    messages: int = 0
+    signals: int = 0
+    orders: int = 0
+    fills: int = 0
+    trades_closed: int = 0
+    equity_start: float = 0.0
+    equity_end: float = 0.0
+    breaker_trips: int = 0
+    errors: int = 0
+    decisions_sha256: str = ""
+    regimes_seen: list[str] = []
+
+
+class Tally:
+    """Observer that counts what the summary reports."""
+
+    def __init__(self) -> None:
+        self.summary = Summary(regimes_seen=[])
+        self._first = True
+        self._count: dict[type[Message], Callable[[Any], None]] = {
+            SignalRaised: self._signal,
+            SubmitOrder: self._order,
+            LotChanged: self._lot,
+            EquityMarked: self._equity,
+            BreakerTripped: self._breaker,
+            Noted: self._error,
+            ActorCrashed: self._error,
+            RegimeChanged: self._regime,
+        }
+
+    def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
+        kind = type(message)
+        if kind is Bars:
+            self.summary.bars += len(message.ids)  # type: ignore[attr-defined]
+        elif kind is OrderFilled:
+            self.summary.fills += 1
+        for said in caused:
+            count = self._count.get(type(said))
+            if count is not None:
+                count(said)
+
+    def _signal(self, _: SignalRaised) -> None:
+        self.summary.signals += 1
+
+    def _order(self, _: SubmitOrder) -> None:
+        self.summary.orders += 1
+
+    def _lot(self, lot: LotChanged) -> None:
+        self.summary.trades_closed += lot.state == "closed"
+
+    def _equity(self, mark: EquityMarked) -> None:
+        if self._first:
+            self._first = False
+            self.summary.equity_start = mark.equity
+        self.summary.equity_end = mark.equity
+
+    def _breaker(self, _: BreakerTripped) -> None:
+        self.summary.breaker_trips += 1
+
+    def _error(self, _: Message) -> None:
+        self.summary.errors += 1
+
+    def _regime(self, change: RegimeChanged) -> None:
+        if change.fast not in self.summary.regimes_seen:
+            self.summary.regimes_seen.append(change.fast)
+
+
+class Projection(Protocol):
+    """Where the books are kept (storage/books.py)."""
+
+    def begin(self, header: SessionHeader) -> None:
+        """A session starts; sequence numbers begin again at 1."""
+
+    def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None: ...
+
+    def end(self) -> None:
+        """The session is over: commit what is left."""
+
+
+class Playback:
+    """Runs sessions one after the other; state crosses from one to the next only as `carried`.
+
+    Args:
+        settings: What every session runs under.
+        projection: The books, or None to keep none.
+        record: Makes the tape of a session, given its header; None: no recording.
+        observers: Called after each input.
+        books: Whose books these are, for the headers.
+        progress: Called with (session, share of it done) now and then.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        projection: Projection | None = None,
+        record: Callable[[SessionHeader], "ClosableRecorder"] | None = None,
+        observers: Sequence[Observer] = (),
+        books: str = "",
+        progress: Callable[[str, float], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._snapshot = snapshot(settings)
+        self._hash = settings_hash(settings)
+        self._projection = projection
+        self._record = record
+        self._observers = tuple(observers)
+        self._books = books
+        self._progress = progress
+        self._environment = msgspec.structs.asdict(environment())
+        self._decisions = hashlib.sha256()
+        self._tally = Tally()
+        self._carried: dict[str, bytes] | None = None
+        self.figures: dict[str, Figures] = {}
+
+    def run(self, sessions: Iterable[Session]) -> Summary:
+        """Play the sessions in the order given; the first header's carried state counts."""
+        for session in sessions:
+            self.play(session)
+        summary = self._tally.summary
+        summary.decisions_sha256 = self._decisions.hexdigest()
+        return summary
+
+    def play(self, session: Session) -> None:
+        """Play one session to its end and keep what it carries."""
+        carried = dict(session.header.carried) if self._carried is None else self._carried
+        header = msgspec.structs.replace(
+            session.header,
+            settings=self._snapshot,
+            settings_hash=self._hash,
+            carried=carried,
+            books=self._books or session.header.books,
+            **self._environment,
+        )
+        recorder = self._record(header) if self._record is not None else None
+        projection = self._projection
+        if projection is not None:
+            projection.begin(header)
+        observers = [self._tally, *([projection] if projection is not None else []), *self._observers]
+        sequencer = Sequencer(
+            system.build(self._settings, header, session.panels, simulated=True),
+            carried=carried,
+            recorder=recorder,
+            observers=observers,
+            decisions=self._decisions,
+        )
+        self._feed(sequencer, session, header)
+        if recorder is not None:
+            recorder.close()
+        if projection is not None:
+            projection.end()
+        self._carried = sequencer.carry()
+        summary = self._tally.summary
+        summary.sessions += 1
+        summary.inputs += sequencer.inputs
+        summary.messages += sequencer.messages
+        self.figures = sequencer.figures()
+
+    def _feed(self, sequencer: Sequencer, session: Session, header: SessionHeader) -> None:
+        post = sequencer.post
+        begin, end = header.starts, header.ends
+        post("machine", SessionStarted(ts_event=begin, session=header.session), begin)
+        count = 0
+        for at, source, message in session.inputs():
+            sequencer.expect(session.recorded())
+            post(source, message, at)
+            count += 1
+            if self._progress is not None and not count & 63:
+                self._progress(header.session, (at - begin) / (end - begin))
+        post("machine", SessionEnded(ts_event=end, session=header.session), end)
+        if self._progress is not None:
+            self._progress(header.session, 1.0)
+
+
+class ClosableRecorder(Recorder, Protocol):
+    """A tape being written."""
+
+    def close(self) -> None:
+        """Write the footer."""

@@ -1,0 +1,184 @@
+"""The composition root: which actors there are, in which order one input flows through them."""
+
+import importlib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from actors import breaker, ensemble, executor, phase_clock, portfolio, regime, simulated_broker, strategy
+from actors.strategies.base import Strategy
+from config.errors import ConfigError
+from config.schema import Settings
+from config.strategies import StrategySettings
+from runtime.kernel.actor import Actor
+from runtime.kernel.cell import ActorSpec
+from runtime.messages.session import SessionHeader
+
+Panels = Mapping[str, NDArray[Any]]
+
+BUILT = {
+    "mean_reversion": "actors.strategies.mean_reversion:MeanReversionStrategy",
+    "relative_volume_breakout": "actors.strategies.relative_volume_breakout:RelativeVolumeBreakout",
+    "gap_fill": "actors.strategies.gap_fill:GapFillStrategy",
+}
+"""Strategies that come with the system; the others of the seed's table are INACTIVE(NOT_BUILT)."""
+
+NOT_BUILT = "NOT_BUILT"
+_FIRST_STRATEGY = 100
+
+
+def strategy_class(settings: StrategySettings) -> type[Strategy] | None:
+    """The class behind a strategy's settings; None if the system has none of that name.
+
+    Raises:
+        ConfigError: The module or class named in the settings cannot be imported or is no strategy.
+    """
+    path = settings.class_path or BUILT.get(settings.name, "")
+    if not path:
+        return None
+    key = f"strategies.{settings.name}.class"
+    module_name, _, class_name = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(key, "settings", f"{path!r} cannot be imported: {error}") from error
+    if not (isinstance(found, type) and issubclass(found, Strategy)):
+        raise ConfigError(key, "settings", f"{path!r} is no subclass of actors.strategies.base.Strategy")
+    return found
+
+
+def build(
+    settings: Settings, header: SessionHeader, panels: Panels, *, simulated: bool
+) -> list[ActorSpec]:
+    """Every decision actor of one session, and the simulated broker if there is no real one.
+
+    Args:
+        panels: History by name, read-only (`storage.loaders` says which there are).
+
+    Raises:
+        ConfigError: A strategy's class or parameters are wrong.
+    """
+    supervision = settings.supervision
+    intensity = {
+        "intensity": supervision.max_restarts,
+        "period": round(supervision.restart_period_s * 1e9),
+    }
+    idle: dict[str, str] = {}
+    hosts: list[ActorSpec] = []
+    for place, chosen in enumerate(s for s in settings.strategies if s.enabled):
+        found = strategy_class(chosen)
+        if found is None:
+            idle[chosen.name] = NOT_BUILT
+            continue
+        make = _host(found, chosen, settings, header, panels)
+        make(None)  # wrong parameters are refused now, not in the middle of the day
+        hosts.append(
+            ActorSpec(name=chosen.name, rank=_FIRST_STRATEGY + place, build=make, private=True, **intensity)
+        )
+    adv = average_dollar_volume(panels.get("daily"), len(header.symbols), settings.account.adv_days)
+    specs = [
+        _spec("phase_clock", 10, phase_clock.Carried, lambda c: phase_clock.PhaseClock(header, c), intensity),
+        _spec(
+            "portfolio",
+            20,
+            portfolio.Carried,
+            lambda c: portfolio.Portfolio(settings.account, settings.strategies, header, c),
+            intensity,
+        ),
+        _spec(
+            "breaker",
+            30,
+            breaker.Carried,
+            lambda c: breaker.Breaker(
+                settings.breakers,
+                settings.limits,
+                settings.strategies,
+                header=header,
+                panels=panels,
+                carried=c,
+            ),
+            intensity,
+        ),
+        _spec(
+            "regime",
+            40,
+            regime.Carried,
+            lambda c: regime.RegimeDetector(settings.regime, header, panels, c),
+            intensity,
+        ),
+        *hosts,
+        _spec(
+            "ensemble",
+            500,
+            ensemble.Carried,
+            lambda c: ensemble.Ensemble(settings, header, adv, idle, c),
+            intensity,
+        ),
+        _spec("executor", 600, executor.Carried, lambda c: executor.Executor(settings.orders, header, c), intensity),
+    ]
+    if simulated:
+        specs.append(
+            _spec(
+                "simulated_broker",
+                0,
+                simulated_broker.Carried,
+                lambda c: simulated_broker.SimulatedBroker(settings, header, adv, c),
+                intensity,
+                port=True,
+            )
+        )
+    return specs
+
+
+def average_dollar_volume(daily: NDArray[np.float64] | None, symbols: int, days: int) -> NDArray[np.float64]:
+    """(S,) mean of close times volume over the last `days` sessions, USD; NaN where there is no history.
+
+    Args:
+        daily: (6, S, D) panel of open, high, low, close, volume, adjusted close, or None.
+    """
+    adv = np.full(symbols, np.nan)
+    if daily is None or daily.shape[2] == 0:
+        return adv
+    dollars = daily[3, :, -days:] * daily[4, :, -days:]
+    for place, row in enumerate(dollars.tolist()):
+        known = [value for value in row if value == value]
+        if known:
+            adv[place] = math.fsum(known) / len(known)
+    return adv
+
+
+def _spec(
+    name: str,
+    rank: int,
+    carried: type[msgspec.Struct],
+    make: Callable[[Any], Actor],
+    intensity: dict[str, int],
+    *,
+    port: bool = False,
+) -> ActorSpec:
+    decoder = msgspec.msgpack.Decoder(carried)
+
+    def build_one(raw: bytes | None) -> Actor:
+        return make(decoder.decode(raw) if raw is not None else None)
+
+    return ActorSpec(name=name, rank=rank, build=build_one, port=port, **intensity)
+
+
+def _host(
+    kind: type[Strategy],
+    chosen: StrategySettings,
+    settings: Settings,
+    header: SessionHeader,
+    panels: Panels,
+) -> Callable[[bytes | None], Actor]:
+    decoder = msgspec.msgpack.Decoder(strategy.Carried)
+
+    def build_one(raw: bytes | None) -> Actor:
+        carried = decoder.decode(raw) if raw is not None else None
+        return strategy.host(kind, chosen, settings, header, panels, carried)
+
+    return build_one

@@ -1,0 +1,46 @@
+"""A progress bar on a terminal, silence elsewhere."""
+
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+
+class Progress:
+    """Shows how far a run of several sessions has come.
+
+    Args:
+        total: Sessions to come. shown: False keeps it silent; so does a stderr that is no terminal.
+    """
+
+    def __init__(self, total: int, *, shown: bool) -> None:
+        self.shown = shown and sys.stderr.isatty()
+        self._total = total
+        self._done = 0
+        self._session = ""
+        self._bar: Any = None
+        self._task: Any = None
+
+    def __enter__(self) -> Self:
+        if self.shown:
+            from rich.console import Console
+            from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+            self._bar = Progress(
+                TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True)
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("session", total=self._total)
+        return self
+
+    def update(self, session: str, share: float) -> None:
+        """Say that this share (0 to 1) of the session is done."""
+        if session != self._session:
+            self._done += bool(self._session)
+            self._session = session
+        self._bar.update(self._task, completed=self._done + share, description=session)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
