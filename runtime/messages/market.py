@@ -116,9 +116,15 @@ class BarsRevised(Columns, frozen=True, kw_only=True, gc=False, array_like=True,
 
 
 class DailyBars(Columns, frozen=True, kw_only=True, gc=False, array_like=True, tag=True, eq=False):
-    """The session's own daily bars, in the units of the history panels (20 min after the close)."""
+    """The session's own daily bars, in the units of the history panels (20 min after the close).
+
+    Attributes:
+        adj_close: (n,) adjusted closes in the units of the panel's last row, 0 where unknown; empty where
+            the source has none. A return over the session's end needs them: a dividend is no loss.
+    """
 
     session: str
+    adj_close: tuple[float, ...] = ()
 
 
 class VixClose(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
