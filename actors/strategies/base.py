@@ -1,0 +1,252 @@
+"""How a strategy speaks: what it is told, what it may say. Also the base of a strategy of your own.
+
+A strategy reads bars and its own holdings and raises signals; it never sizes, sends or looks at a clock.
+Only the handlers that a class defines are ever called, so what it does not listen to costs nothing.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import msgspec
+
+from actors.strategies.context import MINUTE, Daily, Holding, StrategyContext
+from actors.strategies.parameters import ParameterError, ParameterSpec, params_hash, unknown, validate
+from runtime.messages.base import Decision
+from runtime.messages.market import Bars
+from runtime.messages.trading import Direction, EntryStyle, SignalRaised, SignalType
+
+__all__ = ["Bars", "Daily", "EntryStyle", "Holding", "ParameterSpec", "SignalRaised", "Strategy"]
+
+Said = Iterable[Decision] | None
+"""What a handler returns; most are generators."""
+
+TICK = 0.01
+"""Price step of a share above one dollar, USD."""
+INTRADAY_LIFE = 5 * MINUTE
+OPENING_DELAY, OPENING_LIFE = 5 * MINUTE, 60 * MINUTE
+"""A signal raised after the close trades from minute 5 to minute 60 of the next session."""
+
+
+def scaled(value: float, low: float, high: float) -> float:
+    """Strength of a measure: 0.3 at `low`, 1 at `high` (strategies 1)."""
+    if high <= low:
+        return 1.0 if value >= high else 0.3
+    return 0.3 + 0.7 * min(max((value - low) / (high - low), 0.0), 1.0)
+
+
+class Strategy:
+    """Base of every strategy: subclass it, name the class in the settings as `module:Class`.
+
+    Define any of `on_session_started`, `on_bars`, `on_bars_revised`, `on_daily_ready`,
+    `on_phase_changed`, `on_regime_changed`, `on_lot`, `on_signal_dropped`, each taking one argument
+    (the first one none) and yielding what `buy`, `sell_short` and `close` make. What must survive the
+    session goes through `carry` and `restore`; everything else is rebuilt by `start` every day.
+    """
+
+    name: ClassVar[str] = ""
+    """What it is called when the settings do not name it otherwise."""
+    intraday: ClassVar[bool] = False
+    """Whether every position is closed when MARKET_CLOSE begins."""
+
+    class Params(msgspec.Struct, frozen=True, kw_only=True):
+        """Its numbers, with defaults; a key of the settings that is no field is refused."""
+
+    SPECS: ClassVar[tuple[ParameterSpec, ...]] = ()
+    """Bounds of the parameters, for people and for research."""
+
+    params: Any
+
+    def __init__(self, params: Any, context: StrategyContext) -> None:
+        self.params = params
+        self.params_hash = params_hash(params)
+        self.context = context
+        self.is_intraday = self.intraday or context.intraday
+        self.start()
+
+    # ---- what a subclass may define ---------------------------------------------------------
+
+    def start(self) -> None:
+        """Set up the day's state from `self.params` and `self.context`."""
+
+    def carry(self) -> msgspec.Struct | None:
+        """State of its own that must cross the session's end."""
+        return None
+
+    def restore(self, state: bytes) -> None:
+        """Take back, at the session's start, what `carry` returned, as msgpack."""
+
+    def readiness(self) -> tuple[str, str]:
+        """State to report at the session's start, and why: ACTIVE, DEGRADED, INACTIVE or SHADOW."""
+        return "ACTIVE", ""
+
+    # ---- what it may ask --------------------------------------------------------------------
+
+    @property
+    def now(self) -> int:
+        """Time of the input being handled, ns UTC."""
+        return self.context.moment.now
+
+    def held(self, symbol: int | str) -> list[Holding]:
+        """Its open lots in a symbol."""
+        return self.context.held(self._name_of(symbol))
+
+    def busy(self, symbol: int | str) -> bool:
+        """Whether it holds the symbol or has an entry on its way."""
+        name = self._name_of(symbol)
+        return bool(self.context.held(name) or self.context.on_its_way(name, self.now))
+
+    def _name_of(self, symbol: int | str) -> str:
+        return symbol if isinstance(symbol, str) else self.context.symbols[symbol]
+
+    # ---- what it may say --------------------------------------------------------------------
+
+    def buy(self, symbol: int | str, *, stop: float, target: float, reason: str, **more: Any) -> SignalRaised:
+        """Open a long position.
+
+        Args:
+            symbol: Id or name.
+            stop: Where it is given up, USD, below the price. target: where it is taken, above it.
+            more: As for `entry_signal`.
+        """
+        return self.entry_signal(symbol, "BUY", stop=stop, target=target, reason=reason, **more)
+
+    def sell_short(
+        self, symbol: int | str, *, stop: float, target: float, reason: str, **more: Any
+    ) -> SignalRaised:
+        """Open a short position; dropped with NO_SHORT where the account may not."""
+        return self.entry_signal(symbol, "SELL", stop=stop, target=target, reason=reason, **more)
+
+    def entry_signal(
+        self,
+        symbol: int | str,
+        signal_type: SignalType,
+        *,
+        stop: float,
+        target: float,
+        reason: str,
+        price: float | None = None,
+        strength: float = 0.5,
+        confidence: float = 0.5,
+        features: Mapping[str, float] | None = None,
+        expires_at: int = 0,
+        not_before: int = 0,
+        entry: EntryStyle | None = None,
+        weight: float | None = None,
+        group_id: str | None = None,
+        quantity: int | None = None,
+        target_follows_fill: bool = False,
+        stop_follows_fill: bool = False,
+        size_factor: float = 1.0,
+    ) -> SignalRaised:
+        """Make a signal that opens a position.
+
+        Args:
+            price: Reference, USD; by default the symbol's last close.
+            strength, confidence: 0 to 1; their product must reach the ensemble's gate (0.15).
+            features: The numbers that decided, for `explain`; those not finite are left out.
+            expires_at, not_before: ns UTC; by default five minutes from now, or minutes 5 to 60 of the
+                next session once this one has closed.
+            entry: How it is sent; by default as a market order.
+        """
+        context = self.context
+        if not not_before and self.now >= context.close and context.next_open:
+            not_before = context.next_open + OPENING_DELAY
+        if not expires_at:
+            late = not_before >= context.ends
+            expires_at = (
+                context.next_open + OPENING_LIFE if late else max(self.now, not_before) + INTRADAY_LIFE
+            )
+        name = self._name_of(symbol)
+        if price is None:
+            at = context.index.get(name, -1)
+            price = context.price_of(at) if at >= 0 else math.nan
+        return SignalRaised(
+            ts_event=self.now,
+            cause=context.moment.seq,
+            id=self._next_id(),
+            strategy=context.name,
+            symbol=name,
+            signal_type=signal_type,
+            direction="long" if signal_type == "BUY" else "short",
+            strength=float(strength),
+            confidence=float(confidence),
+            price=float(price),
+            stop_loss=float(stop),
+            take_profit=float(target),
+            expires_at=int(expires_at),
+            not_before=int(not_before),
+            reason=reason,
+            params_hash=self.params_hash,
+            features={k: float(v) for k, v in (features or {}).items() if math.isfinite(v)},
+            group_id=group_id,
+            weight=weight,
+            entry=entry or EntryStyle(),
+            intraday=self.is_intraday,
+            target_follows_fill=target_follows_fill,
+            stop_follows_fill=stop_follows_fill,
+            quantity=quantity,
+            size_factor=float(size_factor),
+        )
+
+    def close(
+        self, what: Holding | int | str, reason: str, *, features: Mapping[str, float] | None = None
+    ) -> SignalRaised:
+        """Close one lot, or all of the strategy's lots in a symbol.
+
+        During the session at once; after the close from the next open on.
+        """
+        context = self.context
+        lots = [what] if isinstance(what, Holding) else self.held(what)
+        symbol = lots[0].symbol if lots else self._name_of(what)  # type: ignore[arg-type]  # no Holding here
+        direction: Direction = lots[0].direction if lots else "long"
+        price = context.price_of(context.index.get(symbol, len(context.symbols)))
+        later = self.now >= context.close and context.next_open > 0
+        return SignalRaised(
+            ts_event=self.now,
+            cause=context.moment.seq,
+            id=self._next_id(),
+            strategy=context.name,
+            symbol=symbol,
+            signal_type="CLOSE",
+            direction=direction,
+            strength=1.0,
+            confidence=1.0,
+            price=price if math.isfinite(price) else (lots[0].entry_price if lots else 0.0),
+            stop_loss=None,
+            take_profit=None,
+            expires_at=max(context.next_close, context.next_open + 1)
+            if later
+            else max(context.close, self.now + 1),
+            not_before=context.next_open if later else 0,
+            reason=reason,
+            params_hash=self.params_hash,
+            features={k: float(v) for k, v in (features or {}).items() if math.isfinite(v)},
+            lot_id=what.lot_id if isinstance(what, Holding) else "",
+            intraday=self.is_intraday,
+        )
+
+    def _next_id(self) -> str:
+        self.context.signals += 1
+        return f"{self.context.name}-{self.context.date}-{self.context.signals}"
+
+    # ---- parameters -------------------------------------------------------------------------
+
+    @classmethod
+    def parameters(cls, given: Mapping[str, Any]) -> Any:
+        """Make the `Params` from a settings table.
+
+        Raises:
+            ParameterError: A key is unknown, a value is of the wrong type or out of its bounds.
+        """
+        fields = set(cls.Params.__struct_fields__)
+        for name in given:
+            if name not in fields:
+                raise unknown(name, fields)
+        try:
+            params = msgspec.convert(dict(given), cls.Params)
+        except (msgspec.ValidationError, TypeError) as error:
+            raise ParameterError(str(error)) from error
+        bounded = {spec.name: getattr(params, spec.name) for spec in cls.SPECS}
+        validate(cls.SPECS, bounded)
+        return params
