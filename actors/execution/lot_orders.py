@@ -12,10 +12,13 @@ import msgspec
 from actors.execution import ticks
 from actors.execution.ids import client_order_id
 from actors.execution.order_state import OrderState
-from runtime.messages.trading import OrderProposed, Side, TimeInForce
+from runtime.messages.trading import OrderProposed, Role, Side, TimeInForce
 
 MOST_EXITS = 3
 """Refused market exits before a person is called and the lot is protected again instead."""
+
+MOST_CANCELS = 5
+"""Refused cancellations of a lot's orders before a person is called."""
 
 
 class LotOrders(msgspec.Struct, kw_only=True, gc=False):
@@ -29,7 +32,7 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
         orders: Every order of the lot by client id, the entry first.
         closing: Whether everything is to be sold (bought back).
         exit_id: Client id of the approved exit that has not been sent yet.
-        refused_exits, refused_protections: How often the broker refused one.
+        refused_exits, refused_protections, refused_cancels: How often the broker refused one.
     """
 
     lot_id: str
@@ -50,6 +53,7 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
     exit_reason: str = ""
     refused_exits: int = 0
     refused_protections: int = 0
+    refused_cancels: int = 0
     is_timed: bool = False
 
     @property
@@ -72,11 +76,11 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
         """Whether nothing is held and nothing works any more."""
         return self.held == 0 and not any(one.is_live for one in self.orders.values())
 
-    def next_id(self, role: str) -> str:
+    def next_id(self, role: Role) -> str:
         """The first client order id of a role that the lot has not used."""
         attempt = 1
         while True:
-            name = client_order_id(self.lot_id, role, attempt)  # type: ignore[arg-type]
+            name = client_order_id(self.lot_id, role, attempt)
             if name not in self.orders:
                 return name
             attempt += 1
@@ -175,7 +179,7 @@ def _retarget(lot: LotOrders, entry: OrderState, live: list[OrderState]) -> Reta
     if target is None or target.limit_price is None:
         return None
     price = followed(lot, entry)
-    if price is None or price == target.limit_price or price == lot.take_profit:
+    if price is None or price in (target.limit_price, lot.take_profit):
         return None
     return Retarget(target, price)
 

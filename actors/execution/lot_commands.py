@@ -1,0 +1,165 @@
+"""How a lot's needs are put to the broker: orders, cancellations, and what is first known of each order."""
+
+from actors.execution.lot_orders import EntryPrices, LotOrders
+from actors.execution.order_state import OrderState
+from runtime.messages.trading import (
+    CancelOrder,
+    Leg,
+    OrderClass,
+    OrderFilled,
+    OrderProposed,
+    OrderType,
+    ReplaceOrder,
+    Role,
+    SubmitOrder,
+)
+
+_CLASSES: tuple[OrderClass, ...] = ("simple", "oto", "bracket")
+_TYPE_OF: dict[Role, OrderType] = {"exit": "market", "stop": "stop", "target": "limit"}
+
+
+def proposed_state(order: OrderProposed, role: Role = "entry") -> OrderState:
+    """An approved order before it is sent."""
+    return OrderState(
+        client_order_id=order.client_order_id,
+        lot_id=order.lot_id,
+        strategy=order.strategy,
+        symbol=order.symbol,
+        side=order.side,
+        role=role,
+        type=order.type,
+        quantity=order.quantity,
+    )
+
+
+def reducing_state(lot: LotOrders, name: str, role: Role, quantity: int) -> OrderState:
+    """An exit, stop or target before it is sent, at the lot's prices."""
+    return OrderState(
+        client_order_id=name,
+        lot_id=lot.lot_id,
+        strategy=lot.strategy,
+        symbol=lot.symbol,
+        side=lot.exit_side,
+        role=role,
+        type=_TYPE_OF[role],
+        quantity=quantity,
+        limit_price=lot.take_profit if role == "target" else None,
+        stop_price=lot.stop_loss if role == "stop" else None,
+    )
+
+
+def leg_state(lot: LotOrders, parent: OrderState, leg: Leg) -> OrderState:
+    """A leg that the broker made."""
+    is_stop = leg.role == "stop"
+    return OrderState(
+        client_order_id=leg.client_order_id,
+        broker_order_id=leg.broker_order_id,
+        lot_id=lot.lot_id,
+        strategy=lot.strategy,
+        symbol=lot.symbol,
+        side=lot.exit_side,
+        role=leg.role,
+        type="stop" if is_stop else "limit",
+        quantity=parent.quantity,
+        status="accepted",
+        limit_price=None if is_stop else leg.price,
+        stop_price=leg.price if is_stop else None,
+        parent_id=parent.client_order_id,
+    )
+
+
+def unannounced_leg_state(lot: LotOrders, event: OrderFilled) -> OrderState:
+    """A leg whose fill overtook the acceptance that would have told of it."""
+    return OrderState(
+        client_order_id=event.client_order_id,
+        broker_order_id=event.broker_order_id,
+        lot_id=lot.lot_id,
+        strategy=lot.strategy,
+        symbol=lot.symbol,
+        side=event.side,
+        role="exit",
+        type="market",
+        quantity=event.cumulative,
+        status="accepted",
+        parent_id=event.parent_id,
+    )
+
+
+def enter(order: OrderProposed, prices: EntryPrices, now: int, cause: int) -> SubmitOrder:
+    """The entry: a bracket with both exits, an OTO with one, else simple."""
+    exits = (prices.stop_loss is not None) + (prices.take_profit is not None)
+    return SubmitOrder(
+        ts_event=now,
+        cause=cause,
+        client_order_id=order.client_order_id,
+        lot_id=order.lot_id,
+        strategy=order.strategy,
+        symbol=order.symbol,
+        side=order.side,
+        quantity=order.quantity,
+        type=order.type,
+        order_class=_CLASSES[exits],
+        time_in_force=order.time_in_force,
+        limit_price=prices.limit,
+        stop_price=prices.stop,
+        take_profit=prices.take_profit,
+        stop_loss=prices.stop_loss,
+        intraday=order.intraday,
+        group_id=order.group_id,
+        reason=order.reason,
+    )
+
+
+def reduce(lot: LotOrders, state: OrderState, now: int, cause: int) -> SubmitOrder:
+    """An order that only reduces the lot; a target with a stop beside it is an OCO.
+
+    Protection is good till cancelled, so that a lot kept overnight stays protected.
+    """
+    is_pair = state.role == "target" and lot.stop_loss is not None
+    return SubmitOrder(
+        ts_event=now,
+        cause=cause,
+        client_order_id=state.client_order_id,
+        lot_id=lot.lot_id,
+        strategy=lot.strategy,
+        symbol=lot.symbol,
+        side=state.side,
+        quantity=state.quantity,
+        type=state.type,
+        order_class="oco" if is_pair else "simple",
+        time_in_force="day" if state.role == "exit" else "gtc",
+        limit_price=state.limit_price,
+        stop_price=state.stop_price,
+        stop_loss=lot.stop_loss if is_pair else None,
+        adds_exposure=False,
+        role=state.role,
+        intraday=lot.intraday,
+        group_id=lot.group_id,
+        reason=lot.exit_reason if state.role == "exit" else state.role,
+    )
+
+
+def cancel(order: OrderState, reason: str, now: int, cause: int) -> CancelOrder:
+    """The cancellation of one order, and with it of its group."""
+    return CancelOrder(
+        ts_event=now,
+        cause=cause,
+        client_order_id=order.client_order_id,
+        broker_order_id=order.broker_order_id,
+        lot_id=order.lot_id,
+        symbol=order.symbol,
+        reason=reason,
+    )
+
+
+def retarget(order: OrderState, price: float, now: int, cause: int) -> ReplaceOrder:
+    """A resting target's new price, USD."""
+    return ReplaceOrder(
+        ts_event=now,
+        cause=cause,
+        client_order_id=order.client_order_id,
+        broker_order_id=order.broker_order_id,
+        lot_id=order.lot_id,
+        symbol=order.symbol,
+        limit_price=price,
+    )

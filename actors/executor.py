@@ -1,0 +1,348 @@
+"""Carries approved orders to the broker and looks after them until their lots are flat.
+
+What a lot needs next is decided in `execution.lot_orders`, what an order's events mean in
+`execution.order_state`; this actor keeps the two together and speaks with the broker.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from actors.execution import lot_commands, order_state
+from actors.execution.lot_orders import (
+    MOST_CANCELS,
+    MOST_EXITS,
+    Cancel,
+    Exit,
+    LotOrders,
+    Protect,
+    Retarget,
+    entry_prices,
+    followed,
+    next_step,
+    opened,
+)
+from actors.execution.order_state import OrderState
+from config.schema import Orders
+from runtime.kernel.actor import Actor
+from runtime.messages.base import Decision
+from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
+from runtime.messages.risk import HaltLifted, HaltThrown, Noted
+from runtime.messages.trading import (
+    CancelRejected,
+    OrderAccepted,
+    OrderApproved,
+    OrderCanceled,
+    OrderExpired,
+    OrderFilled,
+    OrderProposed,
+    OrderRejected,
+    OrderReplaced,
+    OrderUnknown,
+    Role,
+)
+
+_EXPIRY = "expiry"
+_PARTIAL, _RETRY = "partial:", "retry:"
+Level = Literal["WARNING", "ERROR", "CRITICAL"]
+
+_SECOND_NS = 1_000_000_000
+_RETRY_NS = 5 * _SECOND_NS
+
+
+class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
+    """Lots that are not flat or have a working order, and whether the kill switch was thrown."""
+
+    lots: list[LotOrders]
+    is_halted: bool
+
+
+class Executor(Actor):
+    """Sends what the breaker approved; sees to it that no share stands without a stop or an exit.
+
+    Args:
+        settings: How long a partly filled entry may stand.
+    """
+
+    def __init__(self, settings: Orders, carried: ExecutorCarried | None = None) -> None:
+        self._protect_ns = int(settings.partial_entry_protect_s * _SECOND_NS)
+        self._lots: dict[str, LotOrders] = {}
+        self._lot_of: dict[str, LotOrders] = {}
+        self._expiring: dict[str, int] = {}
+        self._expiry_due = 0
+        self._is_halted = carried is not None and carried.is_halted
+        for lot in carried.lots if carried else ():
+            self._lots[lot.lot_id] = lot
+            for name in lot.orders:
+                self._lot_of[name] = lot
+            if lot.expires_at and lot.entry.is_live:
+                self._expiring[lot.lot_id] = lot.expires_at
+
+    def carry(self) -> ExecutorCarried:
+        lots = [lot for lot in self._lots.values() if not lot.is_over]
+        return ExecutorCarried(lots=lots, is_halted=self._is_halted)
+
+    # ---- what is wanted ---------------------------------------------------------------------
+
+    def on_session_started(self, _: SessionStarted) -> Iterator[Decision]:
+        """Timers do not outlive a session: set them again, and go on where the last one stopped."""
+        yield from self._set_expiry()
+        for lot in self._lots.values():
+            if lot.entry.is_live and lot.entry.filled and not lot.closing:
+                yield self._timer(_PARTIAL + lot.lot_id, self._protect_ns)
+            yield from self._advance(lot)
+
+    def on_order_approved(self, approved: OrderApproved) -> Iterator[Decision]:
+        order = approved.order
+        if order.intent == "exit":
+            yield from self._exit(order)
+            return
+        if order.lot_id in self._lots:
+            yield self._noted("ERROR", f"lot {order.lot_id} was approved a second time; not sent")
+            return
+        state = lot_commands.proposed_state(order)
+        try:
+            prices = entry_prices(order)
+        except ValueError as error:
+            yield self._noted("ERROR", f"order {order.client_order_id} was not sent: {error}")
+            yield self._unsent(state, str(error))
+            return
+        if self._is_halted:
+            yield self._unsent(state, "the kill switch is thrown")
+            return
+        state = msgspec.structs.replace(state, limit_price=prices.limit, stop_price=prices.stop)
+        lot = opened(order, state, prices)
+        self._lots[lot.lot_id] = self._lot_of[state.client_order_id] = lot
+        yield lot_commands.enter(order, prices, self.now, self.seq)
+        yield order_state.changed(state, self.now, self.seq)
+        if lot.expires_at:
+            self._expiring[lot.lot_id] = lot.expires_at
+            if not self._expiry_due or lot.expires_at < self._expiry_due:
+                yield from self._set_expiry()
+
+    def _exit(self, order: OrderProposed) -> Iterator[Decision]:
+        lot = self._lots.get(order.lot_id)
+        if lot is None or lot.is_over or lot.closing:
+            why = "its exit is already under way" if lot is not None and lot.closing else "nothing is held"
+            yield self._unsent(lot_commands.proposed_state(order, "exit"), why)
+            return
+        lot.closing, lot.exit_id, lot.exit_reason = True, order.client_order_id, order.reason
+        lot.refused_exits = 0
+        yield from self._advance(lot)
+
+    def on_halt_thrown(self, halt: HaltThrown) -> Iterator[Decision]:
+        """Entries are cancelled, exits pass; `flatten` sells everything too."""
+        self._is_halted = True
+        for lot in self._lots.values():
+            if lot.entry.is_live and lot.entry.status != "pending_cancel":
+                yield from self._cancel(lot, lot.entry, "kill switch")
+            if halt.flatten and not lot.is_over:
+                lot.closing, lot.exit_reason = True, "kill switch"
+                yield from self._advance(lot)
+
+    def on_halt_lifted(self, _: HaltLifted) -> None:
+        self._is_halted = False
+
+    def on_timer_fired(self, timer: TimerFired) -> Iterator[Decision]:
+        if timer.key == _EXPIRY:
+            self._expiry_due = 0
+            for lot_id, due in list(self._expiring.items()):
+                if due <= timer.ts_event:
+                    del self._expiring[lot_id]
+                    yield from self._end_entry(self._lots[lot_id], "expired")
+            yield from self._set_expiry()
+            return
+        kind, _, lot_id = timer.key.partition(":")
+        lot = self._lots.get(lot_id)
+        if lot is None:
+            return
+        if kind == "partial":
+            yield from self._end_entry(lot, "partly filled and unprotected")
+        else:
+            if lot.is_timed or 0 < lot.expires_at <= self.now or self._is_halted:
+                yield from self._end_entry(lot, "cancelled again")
+            yield from self._advance(lot)
+
+    def _end_entry(self, lot: LotOrders, reason: str) -> Iterator[Decision]:
+        if lot.entry.is_live and lot.entry.status != "pending_cancel":
+            yield from self._cancel(lot, lot.entry, reason)
+
+    def _set_expiry(self) -> Iterator[SetTimer]:
+        """Keep one timer, for the entry that expires next."""
+        if self._expiring:
+            self._expiry_due = min(self._expiring.values())
+            yield SetTimer(
+                ts_event=self.now, cause=self.seq, actor=self.name, key=_EXPIRY, due=self._expiry_due
+            )
+
+    # ---- what the broker says ---------------------------------------------------------------
+
+    def on_order_accepted(self, event: OrderAccepted) -> Iterator[Decision]:
+        lot = self._lot_of.get(event.client_order_id)
+        if lot is None:
+            yield self._stranger(event.client_order_id, event.symbol)
+            return
+        parent = lot.orders[event.client_order_id]
+        yield from self._told(lot, parent, order_state.accepted(parent, event))
+        for leg in event.legs:
+            if leg.client_order_id in lot.orders:
+                continue
+            state = lot_commands.leg_state(lot, parent, leg)
+            self._lot_of[leg.client_order_id] = lot
+            lot.orders[leg.client_order_id] = state
+            yield order_state.changed(state, self.now, self.seq)
+        yield from self._advance(lot)
+
+    def on_order_filled(self, event: OrderFilled) -> Iterator[Decision]:
+        lot = self._lot_of.get(event.client_order_id) or self._lot_of.get(event.parent_id)
+        if lot is None:
+            yield self._stranger(event.client_order_id, event.symbol)
+            return
+        before = lot.orders.get(event.client_order_id)
+        if before is None:
+            before = lot_commands.unannounced_leg_state(lot, event)
+            self._lot_of[event.client_order_id] = lot
+        after = order_state.filled(before, event)
+        if after is before:
+            return
+        yield from self._told(lot, before, after)
+        if after.role == "entry":
+            if after.is_live and not lot.is_timed and (lot.stop_loss or lot.take_profit):
+                lot.is_timed = True
+                yield self._timer(_PARTIAL + lot.lot_id, self._protect_ns)
+        elif lot.held < 0:
+            yield self._noted("CRITICAL", f"lot {lot.lot_id} was oversold: {lot.held} shares of {lot.symbol}")
+        yield from self._advance(lot)
+
+    def on_order_ended(self, event: OrderCanceled | OrderExpired) -> Iterator[Decision]:
+        lot = self._lot_of.get(event.client_order_id)
+        if lot is not None:
+            before = lot.orders[event.client_order_id]
+            yield from self._told(lot, before, order_state.ended(before, event))
+            yield from self._advance(lot)
+
+    def on_order_rejected(self, event: OrderRejected) -> Iterator[Decision]:
+        lot = self._lot_of.get(event.client_order_id)
+        if lot is None:
+            yield self._stranger(event.client_order_id, event.symbol)
+            return
+        before = lot.orders[event.client_order_id]
+        after = order_state.rejected(before, event)
+        if after is before:
+            return
+        yield from self._told(lot, before, after)
+        text = f"{lot.symbol} {after.role} {after.client_order_id} was rejected: {after.reason}"
+        if after.role == "entry":
+            yield self._noted("WARNING", text)
+        elif after.role == "exit":
+            lot.refused_exits += 1
+            if lot.refused_exits < MOST_EXITS:
+                yield self._noted("WARNING", text)
+                yield self._timer(_RETRY + lot.lot_id, _RETRY_NS)
+                return
+            yield self._noted("CRITICAL", text + "; given up, protecting what is held")
+            lot.closing = False
+        else:
+            lot.refused_protections += 1
+            if lot.refused_exits >= MOST_EXITS:
+                yield self._noted("CRITICAL", text + "; the position is UNPROTECTED and needs a person")
+                return
+            yield self._noted("CRITICAL", text + "; selling at the market")
+            lot.closing, lot.exit_reason = True, "protection rejected"
+        yield from self._advance(lot)
+
+    def on_order_unknown(self, event: OrderUnknown) -> Iterator[Decision]:
+        lot = self._lot_of.get(event.client_order_id)
+        if lot is not None:
+            before = lot.orders[event.client_order_id]
+            yield from self._told(lot, before, order_state.unknown(before, event.reason))
+        yield self._noted("ERROR", f"fate of order {event.client_order_id} is unknown: {event.reason}")
+
+    def on_order_replaced(self, event: OrderReplaced) -> Iterator[Decision]:
+        lot = self._lot_of.get(event.client_order_id)
+        if lot is not None:
+            before = lot.orders[event.client_order_id]
+            yield from self._told(lot, before, order_state.replaced(before, event))
+
+    def on_cancel_rejected(self, event: CancelRejected) -> Iterator[Decision]:
+        lot = self._lot_of.get(event.client_order_id)
+        if lot is not None:
+            before = lot.orders[event.client_order_id]
+            after = order_state.cancel_refused(before)
+            if after is before:
+                return
+            yield from self._told(lot, before, after)
+            lot.refused_cancels += 1
+            if lot.refused_cancels <= MOST_CANCELS:
+                yield self._timer(_RETRY + lot.lot_id, _RETRY_NS)
+            else:
+                yield self._noted("CRITICAL", f"{after.client_order_id} cannot be cancelled: {event.reason}")
+
+    # ---- carrying it out --------------------------------------------------------------------
+
+    def _advance(self, lot: LotOrders) -> Iterator[Decision]:
+        """Do the one thing the lot needs now."""
+        match next_step(lot):
+            case None:
+                pass
+            case Cancel(order, reason):
+                yield from self._cancel(lot, order, reason)
+            case Exit(quantity):
+                name = lot.exit_id if lot.exit_id and lot.exit_id not in lot.orders else lot.next_id("exit")
+                lot.exit_id = ""
+                yield from self._submit(lot, name, "exit", quantity)
+            case Protect(quantity):
+                yield from self._protect(lot, quantity)
+            case Retarget(order, price):
+                lot.take_profit = price
+                yield lot_commands.retarget(order, price, self.now, self.seq)
+            case _:
+                lot.closing, lot.exit_id = False, ""
+
+    def _protect(self, lot: LotOrders, quantity: int) -> Iterator[Decision]:
+        lot.take_profit = followed(lot, lot.entry)
+        role: Role = "stop" if lot.take_profit is None else "target"
+        yield from self._submit(lot, lot.next_id(role), role, quantity)
+
+    def _submit(self, lot: LotOrders, name: str, role: Role, quantity: int) -> Iterator[Decision]:
+        """Send an order that only reduces the lot."""
+        state = lot_commands.reducing_state(lot, name, role, quantity)
+        lot.orders[name] = state
+        self._lot_of[name] = lot
+        yield lot_commands.reduce(lot, state, self.now, self.seq)
+        yield order_state.changed(state, self.now, self.seq)
+
+    def _cancel(self, lot: LotOrders, order: OrderState, reason: str) -> Iterator[Decision]:
+        state = order_state.cancelling(order)
+        lot.orders[order.client_order_id] = state
+        yield lot_commands.cancel(order, reason, self.now, self.seq)
+        yield order_state.changed(state, self.now, self.seq)
+
+    def _told(self, lot: LotOrders, before: OrderState, after: OrderState) -> Iterator[Decision]:
+        """Remember an order's new state and tell of it, if it is one."""
+        if after is before:
+            return
+        lot.orders[after.client_order_id] = after
+        if after.role == "entry" and not after.is_live:
+            self._expiring.pop(lot.lot_id, None)
+        yield order_state.changed(after, self.now, self.seq)
+
+    def _unsent(self, state: OrderState, reason: str) -> Decision:
+        ended = msgspec.structs.replace(state, status="canceled", reason=f"not sent: {reason}")
+        return order_state.changed(ended, self.now, self.seq)
+
+    def _stranger(self, name: str, symbol: str) -> Noted:
+        return self._noted("WARNING", f"the broker speaks of an order that is not ours: {name} in {symbol}")
+
+    def _timer(self, key: str, delay: int) -> SetTimer:
+        return SetTimer(ts_event=self.now, cause=self.seq, actor=self.name, key=key, due=self.now + delay)
+
+    def _noted(self, level: Level, text: str) -> Noted:
+        return Noted(
+            ts_event=self.now,
+            cause=self.seq,
+            level=level,
+            component=self.name,
+            text=text,
+        )
