@@ -2,7 +2,8 @@
 
 Classes by VIX close: low below 15, normal from 15, high from 25, extreme above 35 (strategies 2, #8).
 FAST scales positions: up at once; down one level after two closes below the lower edge less 1.0.
-SLOW rotates: one level after two closes beyond the edge by 1.0, either way (strategies 5).
+SLOW rotates: as FAST, but up only at the second close in a row above its level (strategies 5; the band
+is on the way down alone, which is what its 8.45 changes a year were measured with).
 """
 
 import math
@@ -59,25 +60,13 @@ def is_usable(vix: float) -> bool:
 
 def step(state: RegimeState | None, session: int, vix: float, limits: RegimeSettings) -> RegimeState:
     """The state after one more close; the first close sets both levels outright."""
-    level = level_of(vix, limits)
     if state is None:
+        level = level_of(vix, limits)
         return RegimeState(fast=level, slow=level, session=session, vix=vix)
-    fast, fast_down = state.fast, 0
-    if level > fast:
-        fast = level
-    elif _is_below(vix, fast, limits):
-        fast_down = state.fast_down + 1
-        if fast_down >= limits.down_closes:
-            fast, fast_down = fast - 1, 0
-    slow, slow_down, slow_up = state.slow, 0, 0
-    if level_of(vix - limits.band, limits) > slow:
-        slow_up = state.slow_up + 1
-        if slow_up >= limits.down_closes:
-            slow, slow_up = slow + 1, 0
-    elif _is_below(vix, slow, limits):
-        slow_down = state.slow_down + 1
-        if slow_down >= limits.down_closes:
-            slow, slow_down = slow - 1, 0
+    fast, _, fast_down = _move(state.fast, 0, state.fast_down, vix, closes_up=1, limits=limits)
+    slow, slow_up, slow_down = _move(
+        state.slow, state.slow_up, state.slow_down, vix, closes_up=limits.down_closes, limits=limits
+    )
     return RegimeState(
         fast=fast,
         slow=slow,
@@ -146,5 +135,13 @@ def estimate(closes: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array(estimates)
 
 
-def _is_below(vix: float, level: int, limits: RegimeSettings) -> bool:
-    return level > 0 and vix < limits.edges[level - 1] - limits.band
+def _move(
+    level: int, up: int, down: int, vix: float, *, closes_up: int, limits: RegimeSettings
+) -> tuple[int, int, int]:
+    """Level and closes in a row for a move up and down, after one more close."""
+    seen = level_of(vix, limits)
+    if seen > level:
+        return (seen, 0, 0) if up + 1 >= closes_up else (level, up + 1, 0)
+    if level > 0 and vix < limits.edges[level - 1] - limits.band:
+        return (level - 1, 0, 0) if down + 1 >= limits.down_closes else (level, 0, down + 1)
+    return level, 0, 0
