@@ -5,6 +5,7 @@ mail left. Exits first, then entries in order of quality (strategies 6, 7). Brea
 each proposal goes to the breaker, whose refusals are rows of their own.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -384,6 +385,7 @@ class Ensemble(Actor):
         scalar = self._scalar
         if scalar < 1 and signal.symbol in self._exempt:
             scalar = 1.0
+        halved = self._breakers.drawdown_multiplier
         need = Need(
             price=price,
             stop=signal.stop_loss,
@@ -393,15 +395,19 @@ class Ensemble(Actor):
             sleeve_used=commitments.used(signal.strategy),
             slots=effective_slots(claim, self._quotas[signal.strategy]),
             held_symbol=commitments.symbol_value(signal.symbol, price),
-            adv=adv if adv == adv else float("inf"),
+            adv=math.inf if math.isnan(adv) else adv,
             scalar=scalar,
-            multiplier=scale * signal.size_factor * (self._breakers.drawdown_multiplier if self._reduced else 1.0),
+            multiplier=scale
+            * signal.size_factor
+            * (self._breakers.drawdown_multiplier if self._reduced else 1.0),
             weight=signal.weight,
             quantity=signal.quantity,
         )
         result = size(need, self._caps)
         if result.shares == 0:
-            return self._dropped(signal, "BELOW_MIN", detail=f"cap {min(result.caps, key=result.caps.__getitem__)}")
+            return self._dropped(
+                signal, "BELOW_MIN", detail=f"cap {min(result.caps, key=result.caps.__getitem__)}"
+            )
         order = self._order(signal, price, result.shares, result.notional, result.binding)
         order = msgspec.structs.replace(
             order,
@@ -417,7 +423,7 @@ class Ensemble(Actor):
         style = signal.entry
         kind: OrderType = "limit" if style.type == "marketable" else style.type
         exits = (signal.stop_loss is not None) + (signal.take_profit is not None)
-        order_class: OrderClass = ("simple", "oto", "bracket")[exits]  # type: ignore[assignment]
+        order_class: OrderClass = ("simple", "oto", "bracket")[exits]
         return OrderProposed(
             ts_event=self.now,
             cause=self.seq,
@@ -478,10 +484,8 @@ class Ensemble(Actor):
         self._quotas = quotas(self._account.max_positions, self._claims)
 
     def _allocations(self) -> dict[str, float]:
-        """Effective allocation by strategy: times performance and fit, at most 1.25 times, at most 1 in sum."""
-        factor = min(
-            self._settings.perf_mult * self._settings.fit_mult, self._settings.max_allocation_mult
-        )
+        """Effective allocation by strategy: times performance and fit, bounded, at most 1 in sum."""
+        factor = min(self._settings.perf_mult * self._settings.fit_mult, self._settings.max_allocation_mult)
         raw = {claim.name: claim.allocation * factor for claim in self._claims}
         total = sum(raw.values())
         return {name: value / total for name, value in raw.items()} if total > 1 else raw

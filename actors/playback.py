@@ -182,7 +182,11 @@ class Playback:
         projection = self._projection
         if projection is not None:
             projection.begin(header)
-        observers = [self._tally, *([projection] if projection is not None else []), *self._observers]
+        observers: list[Observer] = [
+            self._tally,
+            *([projection] if projection is not None else []),
+            *self._observers,
+        ]
         sequencer = Sequencer(
             system.build(self._settings, header, session.panels, simulated=True),
             carried=carried,
@@ -206,11 +210,9 @@ class Playback:
         post = sequencer.post
         begin, end = header.starts, header.ends
         post("machine", SessionStarted(ts_event=begin, session=header.session), begin)
-        count = 0
-        for at, source, message in session.inputs():
+        for count, (at, source, message) in enumerate(session.inputs()):
             sequencer.expect(session.recorded())
             post(source, message, at)
-            count += 1
             if self._progress is not None and not count & 63:
                 self._progress(header.session, (at - begin) / (end - begin))
         post("machine", SessionEnded(ts_event=end, session=header.session), end)

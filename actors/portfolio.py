@@ -274,9 +274,7 @@ class Portfolio(Actor):
         return self._records.setdefault(strategy, Record())
 
     def _noted(self, text: str) -> Noted:
-        return Noted(
-            ts_event=self.now, cause=self.seq, level="CRITICAL", component="portfolio", text=text
-        )
+        return Noted(ts_event=self.now, cause=self.seq, level="CRITICAL", component="portfolio", text=text)
 
     # ---- tasks and the day's end ------------------------------------------------------------
 

@@ -2,17 +2,20 @@
 
 import importlib
 import math
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from actors import breaker, ensemble, executor, phase_clock, portfolio, regime, simulated_broker, strategy
+from actors import breaker, ensemble, executor, phase_clock, portfolio, regime, simulated_broker
+from actors.execution.fill_model import LiquidityClass, liquidity_of
 from actors.strategies.base import Strategy
+from actors.strategies.parameters import ParameterError
+from actors.strategy import StrategyActor, StrategyCarried
 from config.errors import ConfigError
-from config.schema import Settings
+from config.schema import Execution, Settings
 from config.strategies import StrategySettings
 from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec
@@ -29,6 +32,13 @@ BUILT = {
 
 NOT_BUILT = "NOT_BUILT"
 _FIRST_STRATEGY = 100
+
+
+class Intensity(NamedTuple):
+    """Crashes within `period` ns after which an actor is given up."""
+
+    crashes: int
+    period: int
 
 
 def strategy_class(settings: StrategySettings) -> type[Strategy] | None:
@@ -51,9 +61,7 @@ def strategy_class(settings: StrategySettings) -> type[Strategy] | None:
     return found
 
 
-def build(
-    settings: Settings, header: SessionHeader, panels: Panels, *, simulated: bool
-) -> list[ActorSpec]:
+def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulated: bool) -> list[ActorSpec]:
     """Every decision actor of one session, and the simulated broker if there is no real one.
 
     Args:
@@ -63,10 +71,7 @@ def build(
         ConfigError: A strategy's class or parameters are wrong.
     """
     supervision = settings.supervision
-    intensity = {
-        "intensity": supervision.max_restarts,
-        "period": round(supervision.restart_period_s * 1e9),
-    }
+    intensity = Intensity(supervision.max_restarts, round(supervision.restart_period_s * 1e9))
     idle: dict[str, str] = {}
     hosts: list[ActorSpec] = []
     for place, chosen in enumerate(s for s in settings.strategies if s.enabled):
@@ -75,9 +80,19 @@ def build(
             idle[chosen.name] = NOT_BUILT
             continue
         make = _host(found, chosen, settings, header, panels)
-        make(None)  # wrong parameters are refused now, not in the middle of the day
+        try:
+            make(None)  # wrong parameters are refused now, not in the middle of the day
+        except ParameterError as error:
+            raise ConfigError(f"strategies.{chosen.name}.params", "settings", str(error)) from error
         hosts.append(
-            ActorSpec(name=chosen.name, rank=_FIRST_STRATEGY + place, build=make, private=True, **intensity)
+            ActorSpec(
+                name=chosen.name,
+                rank=_FIRST_STRATEGY + place,
+                build=make,
+                private=True,
+                intensity=intensity.crashes,
+                period=intensity.period,
+            )
         )
     adv = average_dollar_volume(panels.get("daily"), len(header.symbols), settings.account.adv_days)
     specs = [
@@ -118,15 +133,30 @@ def build(
             lambda c: ensemble.Ensemble(settings, header, adv, idle, c),
             intensity,
         ),
-        _spec("executor", 600, executor.Carried, lambda c: executor.Executor(settings.orders, header, c), intensity),
+        _spec(
+            "executor",
+            600,
+            executor.ExecutorCarried,
+            lambda c: executor.Executor(settings.orders, c),
+            intensity,
+        ),
     ]
     if simulated:
+        liquidity = liquidity_classes(header.symbols, adv, settings.execution)
+        closes = previous_closes(panels, len(header.symbols))
         specs.append(
             _spec(
                 "simulated_broker",
                 0,
-                simulated_broker.Carried,
-                lambda c: simulated_broker.SimulatedBroker(settings, header, adv, c),
+                simulated_broker.BrokerCarried,
+                lambda c: simulated_broker.SimulatedBroker(
+                    header=header,
+                    costs=settings.execution,
+                    cash=settings.account.trading_capital,
+                    liquidity=liquidity,
+                    previous_close=closes,
+                    carried=c,
+                ),
                 intensity,
                 port=True,
             )
@@ -145,10 +175,27 @@ def average_dollar_volume(daily: NDArray[np.float64] | None, symbols: int, days:
         return adv
     dollars = daily[3, :, -days:] * daily[4, :, -days:]
     for place, row in enumerate(dollars.tolist()):
-        known = [value for value in row if value == value]
+        known = [value for value in row if not math.isnan(value)]
         if known:
             adv[place] = math.fsum(known) / len(known)
     return adv
+
+
+def liquidity_classes(
+    symbols: Sequence[str], adv: NDArray[np.float64], costs: Execution
+) -> list[LiquidityClass]:
+    """What each symbol is charged as; one without history counts as small."""
+    pairs = zip(symbols, adv.tolist(), strict=True)
+    return [liquidity_of(costs, symbol, traded) for symbol, traded in pairs]
+
+
+def previous_closes(panels: Panels, symbols: int) -> NDArray[np.float64]:
+    """(S,) last known close in today's raw units, USD; NaN where unknown."""
+    daily, ratio = panels.get("daily"), panels.get("price_ratio")
+    if daily is None or ratio is None or daily.shape[2] == 0:
+        return np.full(symbols, np.nan)
+    closes: NDArray[np.float64] = daily[3, :, -1] * ratio
+    return closes
 
 
 def _spec(
@@ -156,7 +203,7 @@ def _spec(
     rank: int,
     carried: type[msgspec.Struct],
     make: Callable[[Any], Actor],
-    intensity: dict[str, int],
+    intensity: Intensity,
     *,
     port: bool = False,
 ) -> ActorSpec:
@@ -165,7 +212,9 @@ def _spec(
     def build_one(raw: bytes | None) -> Actor:
         return make(decoder.decode(raw) if raw is not None else None)
 
-    return ActorSpec(name=name, rank=rank, build=build_one, port=port, **intensity)
+    return ActorSpec(
+        name=name, rank=rank, build=build_one, port=port, intensity=intensity.crashes, period=intensity.period
+    )
 
 
 def _host(
@@ -175,10 +224,10 @@ def _host(
     header: SessionHeader,
     panels: Panels,
 ) -> Callable[[bytes | None], Actor]:
-    decoder = msgspec.msgpack.Decoder(strategy.Carried)
+    decoder = msgspec.msgpack.Decoder(StrategyCarried)
 
     def build_one(raw: bytes | None) -> Actor:
         carried = decoder.decode(raw) if raw is not None else None
-        return strategy.host(kind, chosen, settings, header, panels, carried)
+        return StrategyActor(kind, chosen, header, panels, carried, allow_short=settings.account.allow_short)
 
     return build_one

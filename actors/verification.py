@@ -1,4 +1,4 @@
-"""Is what happened what the code does? Re-feeds a tape record by record and compares what each input caused."""
+"""Is what happened what the code does? Re-feeds a tape and compares what each input caused."""
 
 import hashlib
 import math

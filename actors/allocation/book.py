@@ -116,7 +116,9 @@ class Book:
 
     def leave(self, lot: Lot, quantity: int, price: float, commission: float, slippage: float) -> int:
         """Take a fill out of a lot (signed shares, opposite to what is held); the micro-dollars realised."""
-        share = lot.cost if quantity == -lot.quantity else _round_half_even(lot.cost * -quantity, lot.quantity)
+        share = (
+            lot.cost if quantity == -lot.quantity else _round_half_even(lot.cost * -quantity, lot.quantity)
+        )
         fee = micros(commission)
         gained = -quantity * micros(price) - share - fee
         self._before(lot)
@@ -160,7 +162,7 @@ class Book:
         ids, values = bars.ids, bars.values
         held = self._ids[:used]
         if len(ids) == symbols and not self._strangers:
-            place, present = held, None
+            place, present = held.astype(np.int64), None
         else:
             place = np.searchsorted(ids, held)
             np.minimum(place, len(ids) - 1, out=place)
@@ -269,7 +271,7 @@ class Book:
 
     def _grow(self, capacity: int) -> None:
         def larger(old: NDArray[np.generic] | None, dtype: type) -> NDArray[np.generic]:
-            new = np.zeros(capacity, dtype=dtype)
+            new: NDArray[np.generic] = np.zeros(capacity, dtype=dtype)
             if old is not None:
                 new[: len(old)] = old
             return new

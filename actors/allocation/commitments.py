@@ -105,10 +105,8 @@ class Commitments:
 
     def has(self, strategy: str, symbol: str, direction: Direction) -> bool:
         """Whether the strategy already holds or enters that side."""
-        lots = self.by_symbol.get(symbol)
-        return bool(lots) and any(
-            lot.strategy == strategy and lot.direction == direction for lot in lots.values()
-        )
+        lots = self.by_symbol.get(symbol, {})
+        return any(lot.strategy == strategy and lot.direction == direction for lot in lots.values())
 
     def of(self, strategy: str, symbol: str) -> list[Commitment]:
         """A strategy's lots in a symbol, oldest first."""

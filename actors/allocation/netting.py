@@ -25,9 +25,7 @@ def contribution(signal: SignalRaised, allocation: float) -> float:
     return allocation * signal.strength * signal.confidence
 
 
-def net(
-    signals: Iterable[SignalRaised], allocations: Mapping[str, float], min_balance: float
-) -> Verdict:
+def net(signals: Iterable[SignalRaised], allocations: Mapping[str, float], min_balance: float) -> Verdict:
     """Weigh long against short for one symbol.
 
     rho = |L - S| / (L + S); below `min_balance` (1/3) nobody trades, else the heavier side at size rho.

@@ -1,4 +1,4 @@
-"""How many positions each strategy may have: quotas by largest remainder, and who may borrow (strategies 7)."""
+"""How many positions each strategy may have: largest remainder, and who may borrow (strategies 7)."""
 
 import msgspec
 
@@ -57,9 +57,7 @@ def effective_slots(claim: Claim, quota: int) -> int:
     return min(claim.max_positions, max(1, quota))
 
 
-def may_open(
-    claim: Claim, shares: dict[str, int], used: dict[str, int], claims: tuple[Claim, ...]
-) -> bool:
+def may_open(claim: Claim, shares: dict[str, int], used: dict[str, int], claims: tuple[Claim, ...]) -> bool:
     """Whether the strategy may take one more slot.
 
     Its own quota first; beyond it swing slots may be borrowed by anyone, intraday slots only by intraday.

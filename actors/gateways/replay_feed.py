@@ -10,6 +10,7 @@ from runtime.kernel.sequencer import Recorded
 from runtime.messages.base import Input
 from runtime.messages.machine import ActorCrashed, Source
 from runtime.messages.session import SessionHeader
+from storage.loaders.sessions import SessionData
 from storage.panels import PanelStore
 from storage.tape import Entry, TapeReader
 
@@ -60,6 +61,29 @@ class TapeSession:
         """Crashes met since the last call."""
         met, self._crashes = self._crashes, []
         return met
+
+
+class MadeSession:
+    """A session made in memory (from files, or synthetic) as a session to play.
+
+    Args:
+        made: What it starts from and its inputs.
+        store: Where its panels are put, so that a tape recorded from it stands alone; None: nowhere.
+    """
+
+    def __init__(self, made: SessionData, store: PanelStore | None = None) -> None:
+        self._made = made
+        self.panels: dict[str, NDArray[Any]] = dict(made.panels)
+        refs = {name: store.put(panel) for name, panel in made.panels.items()} if store else {}
+        self.header = made.header(settings={}, settings_hash="", panels=refs)
+
+    def inputs(self) -> Iterator[tuple[int, Source, Input]]:
+        """Its inputs in order of time."""
+        yield from self._made.inputs
+
+    def recorded(self) -> list[Recorded]:
+        """Nothing has crashed on it yet."""
+        return []
 
 
 def recorded(entry: Entry) -> list[Recorded]:

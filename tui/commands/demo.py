@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from runtime.messages.session import SessionHeader
 
 SEED = 7
+DEMO_SETTINGS = Path(__file__).resolve().parents[2] / "config" / "demo.toml"
 
 
 def add(subparsers: Any) -> None:
@@ -29,30 +30,34 @@ def add(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Make the market, trade it, print the summary."""
+    from storage.loaders.synthetic import synthetic_sessions
+
+    from actors.gateways.replay_feed import MadeSession
     from actors.market.calendar import session_times
     from config.load import load
-    from storage.loaders.synthetic import synthetic_sessions
+    from config.snapshot import snapshot
     from storage.panels import PanelStore
     from storage.tape import TapeWriter
 
     root: Path = arguments.root or default_runs() / "demo"
-    overrides = [f"strategies.{SAMPLE}.class={SAMPLE_CLASS}", *arguments.set]
-    loaded = load(arguments.config, environ={}, overrides=overrides)
+    base = snapshot(load(DEMO_SETTINGS, environ={}).settings)
+    loaded = load(arguments.config, environ={}, overrides=arguments.set, base=base)
     if arguments.root is None and not arguments.no_books:
         discard(root)
-    sessions = synthetic_sessions(seed=arguments.seed, times=session_times)
     tapes = root / "tapes"
+    store = None if arguments.no_books else PanelStore(tapes / "blobs")
+    sessions = [
+        MadeSession(made, store) for made in synthetic_sessions(seed=arguments.seed, times=session_times)
+    ]
 
     def record(header: "SessionHeader") -> "ClosableRecorder":
         return TapeWriter(tapes / f"{header.session}.tape", header, durable=False)
 
-    store = None if arguments.no_books else PanelStore(tapes / "blobs")
-    prepared = [with_panels(session, store) for session in sessions]
     return play(
         arguments,
         loaded,
-        prepared,
-        len(prepared),
+        sessions,
+        len(sessions),
         root,
         f"replay:demo-{arguments.seed}",
         record=None if arguments.no_books else record,

@@ -37,7 +37,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Print usage and the problem, then exit 2."""
         if "invalid choice: " in message:
-            wrong = message.split("invalid choice: ")[1].split(" ")[0].strip("'\"")
+            wrong = message.split("invalid choice: ")[1].split(" ", maxsplit=1)[0].strip("'\"")
             near = difflib.get_close_matches(wrong, COMMANDS, n=1)
             if near:
                 message = f"no command {wrong!r}, did you mean {near[0]!r}?"
@@ -72,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return exits.OK
-    except Exception as error:  # noqa: BLE001 - the program's edge: what a person can mend gets one line
+    except Exception as error:
         code = exits.code_of(error)
         if code is None:
             raise
