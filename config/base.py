@@ -18,7 +18,8 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=86_400)]
 BasisPoints = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
 Multiplier = Annotated[float, msgspec.Meta(ge=0, le=10)]
 FolderName = Annotated[
-    str, msgspec.Meta(max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*$")
+    str,
+    msgspec.Meta(max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*(/[A-Za-z0-9_][A-Za-z0-9_.-]*)*\Z"),
 ]
 """A folder below another one; nothing that leads out of it."""
 

@@ -62,7 +62,7 @@ def _limits(meta: msgspec.Meta) -> Iterator[str]:
     if meta.max_length is not None:
         yield f"of at most {meta.max_length} characters"
     if meta.pattern is not None:
-        yield f"like {meta.pattern}"
+        yield f"like {meta.pattern}".replace("\\Z", "$")
 
 
 def is_text(kind: object) -> bool:

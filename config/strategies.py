@@ -7,9 +7,9 @@ import msgspec
 
 from config.base import Fraction, Section
 
-StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,27}$")]
+StrategyName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,27}\Z")]
 """At most 28 characters, so that an order id made from it stays below the broker's 48."""
-ClassPath = Annotated[str, msgspec.Meta(pattern=r"^$|^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*$")]
+ClassPath = Annotated[str, msgspec.Meta(pattern=r"^\Z|^[A-Za-z_][A-Za-z0-9_.]*:[A-Za-z_][A-Za-z0-9_]*\Z")]
 
 
 class StrategySettings(Section, frozen=True, kw_only=True):

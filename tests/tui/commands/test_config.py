@@ -1,0 +1,154 @@
+"""`config show` and `config check` as a person or a script uses them."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from config.load import ENVIRONMENT
+from config.schema import Settings
+from config.secrets import API_KEY, SECRET_KEY
+from config.snapshot import settings_hash
+from tui.commands import config
+
+GOLDEN = Path(__file__).parents[2] / "golden.toml"
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "TRADING_CAPITAL",
+        "TRADING_SYSTEM_ROOT",
+        "LOG_LEVEL",
+        "ALPACA_API_KEY",
+        "ALPACA_SECRET_KEY",
+    ):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(*words: str) -> int:
+    parser = argparse.ArgumentParser()
+    config.add(parser.add_subparsers(required=True))
+    arguments = parser.parse_args(["config", *words])
+    code: int = arguments.run(arguments)
+    return code
+
+
+def test_show_prints_every_setting_with_its_source(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("show", "--set", "breakers.daily_loss=0.01") == 0
+    lines = capsys.readouterr().out.splitlines()
+    shown = {line.split()[0]: line.split(" = ")[1] for line in lines if " = " in line}
+    assert shown["breakers.daily_loss"] == "0.01  # --set"
+    assert shown["account.trading_capital"] == "97000.0  # default"
+    assert shown["strategies.mean_reversion.params.win"] == "60  # default"
+    assert shown["strategies.gap_fill.class"] == '""  # default'
+    assert sum(key.startswith("strategies.") and key.endswith(".allocation") for key in shown) == 11
+    assert any(line.startswith("ALPACA_API_KEY") and line.endswith("not set") for line in lines)
+
+
+def test_show_can_be_narrowed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("show", "account.max", "log") == 0
+    keys = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert keys == [
+        "account.max_position_size",
+        "account.max_positions",
+        "account.max_position_pct",
+        "account.max_adv_frac",
+        "log.level",
+        "log.dir",
+    ]
+
+
+def test_a_narrowing_that_fits_nothing_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("show", "acount") == config.EXIT_CONFIG
+    assert "did you mean 'account'?" in capsys.readouterr().err
+
+
+def test_show_as_json_has_bounds_and_meanings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("show", "--json", "--config", str(GOLDEN)) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {row["key"]: row for row in found["settings"]}
+    assert rows["breakers.daily_loss"]["bound"] == "a number > 0 and <= 1"
+    assert rows["breakers.daily_loss"]["source"] == str(GOLDEN)
+    assert all(row["text"] for key, row in rows.items() if ".params." not in key)
+    assert found["settings_hash"] != settings_hash(Settings())
+
+
+def test_secrets_are_never_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALPACA_API_KEY", "PKABC")
+    monkeypatch.setenv("ALPACA_SECRET_KEY", "tell-nobody")
+    for words in (["show"], ["show", "--json"], ["check"], ["check", "--json"]):
+        assert run(*words) == 0
+        out = capsys.readouterr().out
+        assert "tell-nobody" not in out
+        assert "PKABC" not in out
+
+
+def test_check_says_what_the_settings_amount_to(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check") == 0
+    out = capsys.readouterr().out
+    assert f"settings are valid, hash {settings_hash(Settings())}" in out
+    assert "8 strategies enabled with 1 of the equity" in out
+    assert "maxima sum to 101, account.max_positions allows 10" in out
+    assert "keys are not set: demo and replay only" in out
+
+
+def test_check_warns_of_real_money_and_idle_strategies(capsys: pytest.CaptureFixture[str]) -> None:
+    assert (
+        run("check", "--set", "broker.mode=live", "--set", "strategies.gap_fill.allocation=0", "--json") == 0
+    )
+    notes = " ".join(json.loads(capsys.readouterr().out)["notes"])
+    assert "real money" in notes
+    assert "without an allocation, so without orders: gap_fill" in notes
+
+
+def test_a_refused_setting_ends_with_its_own_code(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "--set", "account.max_positons=3") == config.EXIT_CONFIG == 3
+    assert capsys.readouterr().err == (
+        "error: --set: account.max_positons: is no setting; did you mean 'max_positions'?\n"
+    )
+    assert run("show", "--json", "--set", "account.max_positons=3") == config.EXIT_CONFIG
+    found = json.loads(capsys.readouterr().out)
+    assert (found["ok"], found["key"], found["where"]) == (False, "account.max_positons", "--set")
+
+
+OWN = ["--set", "strategies.own.allocation=0", "--set"]
+
+
+def test_check_looks_at_a_strategy_of_ones_own(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own_rules.py").write_text(
+        "class Sma:\n"
+        "    @classmethod\n"
+        "    def parameters(cls, given):\n"
+        "        if 'fast' not in given:\n"
+        "            raise ValueError('fast is missing')\n"
+    )
+    (tmp_path / "own_broken.py").write_text("1 / 0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert (
+        run("check", *OWN, "strategies.own.class=own_rules:Sma", "--set", "strategies.own.params.fast=5") == 0
+    )
+    capsys.readouterr()
+    for path, said in [
+        ("own_rules:Smaa", "strategies.own.class: module own_rules has no class Smaa; did you mean 'Sma'?"),
+        ("own_rules:Sma", "strategies.own.params: fast is missing"),
+        ("own_broken:Sma", "module own_broken cannot be imported: ZeroDivisionError"),
+        ("not_there_at_all:Sma", "module not_there_at_all cannot be imported: ModuleNotFoundError"),
+    ]:
+        assert run("check", *OWN, f"strategies.own.class={path}") == config.EXIT_CONFIG
+        assert said in capsys.readouterr().err
+
+
+def test_a_tapes_settings_are_not_changed_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    from config.snapshot import snapshot
+
+    monkeypatch.setenv("TRADING_CAPITAL", "1")
+    parser = argparse.ArgumentParser()
+    config.add_settings_arguments(parser)
+    loaded = config.load_settings(parser.parse_args([]), base=snapshot(Settings()))
+    assert loaded.settings.account.trading_capital == 97_000

@@ -1,0 +1,231 @@
+"""`config show` prints every setting with its source; `config check` says whether they can be used."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from config.errors import ConfigError
+    from config.load import Loaded
+    from config.strategies import StrategySettings
+
+EXIT_CONFIG = 3
+"""A setting is refused: mend it, then try again."""
+
+
+def add(subparsers: Any) -> None:
+    """Register `config` and its own commands."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "config", help="look at the settings, or check them"
+    )
+    commands = parser.add_subparsers(dest="config_command", required=True, metavar="COMMAND")
+    shown = commands.add_parser("show", help="print every setting with where it was given")
+    shown.add_argument(
+        "keys", nargs="*", metavar="KEY", help="only what begins so, like breakers or account.max"
+    )
+    add_settings_arguments(shown)
+    shown.add_argument("--json", action="store_true", help="one JSON object, with bounds and meanings")
+    shown.set_defaults(run=run_show)
+    checked = commands.add_parser(
+        "check", help="say whether the settings can be used, and what to know of them"
+    )
+    add_settings_arguments(checked)
+    checked.add_argument("--json", action="store_true", help="one JSON object")
+    checked.set_defaults(run=run_check)
+
+
+def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
+    """Give a command the two ways to change settings: `--config FILE` and `--set section.key=value`."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a settings file (TOML)")
+    parser.add_argument(
+        "--set",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one setting, like breakers.daily_loss=0.01; may be repeated and beats file and environment",
+    )
+
+
+def load_settings(arguments: argparse.Namespace, *, base: dict[str, Any] | None = None) -> "Loaded":
+    """Load what `add_settings_arguments` asked for.
+
+    Args:
+        base: A tape's snapshot; with it the environment has no say, or a replay would not be one.
+
+    Raises:
+        ConfigError: A setting is refused.
+    """
+    import os
+
+    from config.load import load
+
+    environ = {} if base is not None else os.environ
+    return load(arguments.config, environ=environ, overrides=arguments.overrides, base=base)
+
+
+def run_show(arguments: argparse.Namespace) -> int:
+    """Print the settings, or those whose key begins as asked."""
+    import msgspec
+
+    from config.describe import toml_value
+    from config.errors import ConfigError, nearest, printable
+    from config.snapshot import settings_hash
+
+    try:
+        loaded = load_settings(arguments)
+        rows = _rows(loaded)
+        sections = dict.fromkeys(row["key"].split(".")[0] for row in rows)
+        for key in arguments.keys:
+            if not any(row["key"].startswith(key) for row in rows):
+                raise ConfigError(
+                    "", "", f"no setting begins with {printable(key)!r}; {nearest(key, sections)}"
+                )
+    except ConfigError as error:
+        return _refuse(error, as_json=arguments.json)
+    if arguments.keys:
+        rows = [row for row in rows if row["key"].startswith(tuple(arguments.keys))]
+    if arguments.json:
+        found = {
+            "schema": 1,
+            "settings_hash": settings_hash(loaded.settings),
+            "keys": _keys(loaded),
+            "settings": rows,
+        }
+        print(msgspec.json.encode(found).decode())
+        return 0
+    width = max(len(row["key"]) for row in rows)
+    for row in rows:
+        value, source = printable(toml_value(row["value"]), 1_000), printable(row["source"])
+        print(f"{row['key']:<{width}} = {value}  # {source}")
+    if not arguments.keys:
+        for name, state in _keys(loaded).items():
+            print(f"{name:<{width}} : {state}")
+    return 0
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Say what the settings amount to; a refused one ends with exit code 3."""
+    import msgspec
+
+    from config.errors import ConfigError
+    from config.snapshot import settings_hash
+
+    try:
+        loaded = load_settings(arguments)
+        for strategy in loaded.settings.strategies:
+            if strategy.enabled and strategy.class_path:
+                _try_class(strategy)
+    except ConfigError as error:
+        return _refuse(error, as_json=arguments.json)
+    notes = _notes(loaded)
+    digest = settings_hash(loaded.settings)
+    if arguments.json:
+        found = {"schema": 1, "ok": True, "settings_hash": digest, "keys": _keys(loaded), "notes": notes}
+        print(msgspec.json.encode(found).decode())
+        return 0
+    print(f"settings are valid, hash {digest}")
+    for note in notes:
+        print(f"note: {note}")
+    return 0
+
+
+def _rows(loaded: "Loaded") -> list[dict[str, Any]]:
+    """Every setting: key, value, source, bound and meaning."""
+    import msgspec
+
+    from config.describe import field_docs
+
+    plain = msgspec.json.decode(msgspec.json.encode(loaded.settings))
+    words = {doc.key: doc for doc in field_docs()}
+    book = {f"strategies.{one['name']}": one for one in plain.pop("strategies")}
+    rows: list[dict[str, Any]] = []
+    for prefix, table in (*plain.items(), *book.items()):
+        for name, value in table.items():
+            key = f"{prefix}.{name}"
+            if name == "params":
+                rows.extend(_row(f"{key}.{inner}", number, loaded, "", "") for inner, number in value.items())
+            elif name != "name" or prefix not in book:
+                doc = words[key if prefix not in book else f"strategies.*.{name}"]
+                rows.append(_row(key, value, loaded, doc.bound, doc.text))
+    return rows
+
+
+def _row(key: str, value: object, loaded: "Loaded", bound: str, text: str) -> dict[str, Any]:
+    source = loaded.sources.get(key, "default")
+    return {"key": key, "value": value, "source": source, "bound": bound, "text": text}
+
+
+def _keys(loaded: "Loaded") -> dict[str, str]:
+    """Whether the broker's keys are there; never what they are."""
+    from config.secrets import API_KEY, SECRET_KEY
+
+    given = {API_KEY: loaded.secrets.api_key, SECRET_KEY: loaded.secrets.secret_key}
+    return {name: "set" if secret is not None else "not set" for name, secret in given.items()}
+
+
+def _notes(loaded: "Loaded") -> list[str]:
+    """What a person should know of valid settings before trading with them."""
+    import math
+
+    settings = loaded.settings
+    trading = [one for one in settings.strategies if one.enabled and not one.shadow]
+    total = math.fsum(one.allocation for one in trading)
+    wanted = sum(one.max_positions for one in trading)
+    notes = [f"{len(trading)} strategies enabled with {total:.4g} of the equity"]
+    if wanted > settings.account.max_positions:
+        notes.append(
+            f"the strategies' own maxima sum to {wanted}, account.max_positions allows "
+            f"{settings.account.max_positions}: slots are shared out by allocation"
+        )
+    idle = [one.name for one in trading if one.allocation == 0]
+    if idle:
+        notes.append(f"without an allocation, so without orders: {', '.join(idle)}")
+    if settings.broker.mode == "live":
+        notes.append("broker.mode is live: orders move real money")
+    if not loaded.secrets.complete:
+        notes.append("the broker's keys are not set: demo and replay only")
+    return notes
+
+
+def _try_class(strategy: "StrategySettings") -> None:
+    """Import a strategy of the user's own and let it judge its parameters; it may fail in any way.
+
+    Raises:
+        ConfigError: The module cannot be imported, has no such class, or that refuses its parameters.
+    """
+    import importlib
+
+    from config.errors import ConfigError, nearest, printable
+
+    module_name, class_name = strategy.class_path.split(":")
+    key = f"strategies.{strategy.name}"
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:
+        shown = printable(f"{type(error).__name__}: {error}")
+        raise ConfigError(f"{key}.class", "", f"module {module_name} cannot be imported: {shown}") from error
+    found = getattr(module, class_name, None)
+    if not isinstance(found, type):
+        classes = [label for label, value in vars(module).items() if isinstance(value, type)]
+        hint = f"; {nearest(class_name, classes)}" if classes else ""
+        raise ConfigError(f"{key}.class", "", f"module {module_name} has no class {class_name}{hint}")
+    judge = getattr(found, "parameters", None)
+    if judge is not None:
+        try:
+            judge(strategy.params)
+        except Exception as error:
+            raise ConfigError(f"{key}.params", "", printable(str(error))) from error
+
+
+def _refuse(error: "ConfigError", *, as_json: bool) -> int:
+    """Report a refused setting where the asker looks for it."""
+    import msgspec
+
+    if as_json:
+        found = {"schema": 1, "ok": False, "key": error.key, "where": error.where, "error": str(error)}
+        print(msgspec.json.encode(found).decode())
+    else:
+        print(f"error: {error}", file=sys.stderr)
+    return EXIT_CONFIG
