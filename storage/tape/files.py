@@ -16,7 +16,7 @@ from runtime.errors import DataError
 from storage.tape.format import COMPRESSED
 
 _CHUNK = 1 << 20
-_PACKED_CHUNK = 1 << 17
+_PACKED_CHUNK = 1 << 15
 _TRAILER_HEAD = (0x184D2A50).to_bytes(4, "little") + (32).to_bytes(4, "little")
 TRAILER_SIZE = len(_TRAILER_HEAD) + 32
 

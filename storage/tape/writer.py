@@ -43,6 +43,14 @@ BACKLOG = 64 << 20
 _NO_FRAME = bytes(FRAME.size)
 
 
+class _Known(msgspec.Struct):
+    """What a resumed tape has of its last input already, so that re-feeding does not record it twice."""
+
+    commands: int = 0
+    crashes: int = 0
+    caused: bool = False
+
+
 class TapeWriter:
     """Appends to one session's tape; what the sequencer records goes through it.
 
@@ -99,8 +107,8 @@ class TapeWriter:
     def resume(cls, path: Path, *, durable: bool = True) -> Self:
         """Go on with a tape after a crash or a stop: a torn last record is cut, a footer taken off.
 
-        The caller re-feeds the entries first. If the last one's `count` is None it was not handled to the
-        end: its `caused` may still be written.
+        The caller re-feeds the tape's entries with this writer as the recorder: what the tape has is not
+        written again, what is missing of an input that was not handled to its end is.
 
         Raises:
             DataError: there is no such tape, or it is compressed and so closed for good.
@@ -138,21 +146,30 @@ class TapeWriter:
         self._pending += MAGIC
         self._lost_sync = ""
         self._closing = False
+        self._known: _Known | None = None
 
     def _resume(self, path: Path, durable: bool) -> None:
         reader = TapeReader(path)
         self._begin(path, reader.header, durable)
         self._pending.clear()
         self._lock()
-        sound = reader.size
+        sound, known = reader.size, _Known()
         for record in reader.records():
             if record.kind == FOOTER:
                 break
+            if record.kind == INPUT:
+                known = _Known()
+            elif record.kind == CAUSED:
+                known.caused = True
+            elif record.kind != HEADER:
+                known.commands += record.kind == COMMAND
+                known.crashes += record.kind == CRASH
             sound, self._chain, self._seq = reader.size, reader.chain, reader.seq
         counts = reader.counts
         self._records = sum(counts.values()) - counts[FOOTER]
         self._inputs, self._commands, self._crashes = counts[INPUT], counts[COMMAND], counts[CRASH]
         self.cut = reader.torn
+        self._known = known
         try:
             os.ftruncate(self._file, sound)
             os.fsync(self._file)
@@ -174,6 +191,10 @@ class TapeWriter:
             InvariantBroken: its number does not follow the last one's.
             StorageUnavailable: the disk takes nothing and too much waits already.
         """
+        if self._known is not None:
+            if seq <= self._seq:
+                return
+            self._known = None  # re-feeding is over
         if (self._seq and seq != self._seq + 1) or self._closing:
             state = "closed" if self._closing else "open"
             raise InvariantBroken(
@@ -194,6 +215,12 @@ class TapeWriter:
 
     def command(self, seq: int, message: Command) -> None:
         """Put a command on the tape, before it leaves."""
+        if self._known is not None:
+            if seq < self._seq:
+                return
+            if self._known.commands:
+                self._known.commands -= 1
+                return
         self._check_seq(seq)
         self._add(COMMAND, COMMAND_HEAD.pack(seq) + encode(message))
         self._commands += 1
@@ -201,12 +228,20 @@ class TapeWriter:
 
     def crash(self, crash: ActorCrashed) -> None:
         """Put a crash on the tape, without what differs between machines: traceback and path."""
+        if self._known is not None:
+            if crash.cause < self._seq:
+                return
+            if self._known.crashes:
+                self._known.crashes -= 1
+                return
         self._add(CRASH, encode(msgspec.structs.replace(crash, traceback="", source_file="")))
         self._crashes += 1
         self._after(self._durable)
 
     def caused(self, seq: int, count: int, digest: bytes) -> None:
         """Close an input's account; goes to the disk together with the next record."""
+        if self._known is not None and (seq < self._seq or (seq == self._seq and self._known.caused)):
+            return
         self._check_seq(seq)
         self._add(CAUSED, CAUSED_HEAD.pack(seq, count) + digest)
         self._after(False)

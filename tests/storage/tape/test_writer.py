@@ -145,24 +145,15 @@ def test_a_tape_cut_anywhere_and_resumed_equals_one_never_interrupted(
     torn = verify(path).torn
     resumed = TapeWriter.resume(path)
     assert resumed.cut == torn
-    entries = list(TapeReader(path))
-    assert resumed.seq == len(entries)
+    assert resumed.seq == len(list(TapeReader(path)))
 
-    # What the machine does next: it re-feeds, finishes the last input's account and goes on.
-    last = entries[-1] if entries else None
+    # What the machine does next: it re-feeds what is there and goes on, recording all the while.
     for seq, (source, message) in enumerate(inputs(6), start=1):
-        if last is None or seq > last.seq:
-            resumed.input(seq, seq * MINUTE, source, message)
-            done = ()
-        elif seq == last.seq and last.count is None:
-            done = last.commands
-        else:
-            continue
-        if seq == 3 and not (last is not None and seq == last.seq and last.crashes):
+        resumed.input(seq, seq * MINUTE, source, message)
+        if seq == 3:
             resumed.crash(crash(3))
         for name in ("o-1", "o-2") if seq == 4 else ():
-            if cancel(4, name) not in done:
-                resumed.command(4, cancel(4, name))
+            resumed.command(4, cancel(4, name))
         resumed.caused(seq, seq % 2, b"" if seq % 2 == 0 else bytes([seq]) * 16)
     resumed.close()
     assert path.read_bytes() == good
