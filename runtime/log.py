@@ -104,12 +104,13 @@ class LogChain:
             self.lost += 1
 
     def _exception(self, caught: Any) -> dict[str, Any]:
-        if isinstance(caught, BaseException):
-            kind, error, trace = type(caught), caught, caught.__traceback__
+        if isinstance(caught, tuple):
+            error = caught[1]
         else:
-            kind, error, trace = caught if isinstance(caught, tuple) else sys.exc_info()
-        if error is None or kind is None:
+            error = caught if isinstance(caught, BaseException) else sys.exc_info()[1]
+        if not isinstance(error, BaseException):
             return {}
+        kind, trace = type(error), error.__traceback__
         lines = "".join(traceback.format_exception(kind, error, trace))  # without local variables
         module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
         found = {"exception_type": f"{module}{kind.__qualname__}", "traceback": self._redactor.value(lines)}
@@ -189,7 +190,7 @@ def open_log(path: Path) -> TextIO:
 
 def get_logger(name: str) -> Any:
     """A structlog logger that says which module speaks; pass `__name__`."""
-    return structlog.get_logger(logger=name)
+    return structlog.get_logger(logger_name=name)
 
 
 def component_of(logger: str) -> str:
@@ -209,6 +210,7 @@ class _Ending:
     def __call__(self, _logger: Any, _method: str, event: EventDict) -> str:
         fields = dict(event)
         level = str(fields.pop("level"))
+        fields["logger"] = fields.pop("logger_name", "")
         self._chain.write(level, str(fields.pop("event", "")), fields)
         raise structlog.DropEvent
 
@@ -216,7 +218,8 @@ class _Ending:
 def _place_of_warnings() -> Callable[[Any, str, EventDict], EventDict]:
     """File and line, only where somebody will look for them: finding them costs 10 us."""
     place = structlog.processors.CallsiteParameterAdder(
-        {structlog.processors.CallsiteParameter.PATHNAME, structlog.processors.CallsiteParameter.LINENO}
+        {structlog.processors.CallsiteParameter.PATHNAME, structlog.processors.CallsiteParameter.LINENO},
+        additional_ignores=[__name__],
     )
 
     def add(logger: Any, method: str, event: EventDict) -> EventDict:

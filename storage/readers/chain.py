@@ -1,0 +1,69 @@
+"""The chain of causes of a signal, an order, a fill or a trade: from the bar to the profit."""
+
+import json
+
+from storage.readers.ledger import Ledger, Record, record, records
+
+_LOTS = """
+    SELECT DISTINCT lot_id FROM causes WHERE id = ?1 AND lot_id <> ''
+     UNION
+    SELECT trade_id FROM orders WHERE id = ?1 OR alpaca_order_id = ?1
+     UNION
+    SELECT signal_id FROM executions WHERE id = ?1 AND signal_id IS NOT NULL
+"""
+_LINKS = """
+    SELECT session, seq, n, id, kind, answers, lot_id, ts, numbers
+      FROM causes
+     WHERE lot_id = ?1 OR id = ?1
+  ORDER BY session, seq, n
+"""
+_SIGNALS = """
+    SELECT id, signal_type, status, reason, detail
+      FROM signals
+     WHERE lot_id = ?1 OR id = ?1
+  ORDER BY timestamp, id
+"""
+_TRADE = """
+    SELECT id, symbol, strategy, side, quantity, entry_price, exit_price, pnl, pnl_percent, status,
+           exit_reason, commission, slippage, timestamp, exit_timestamp
+      FROM trades
+     WHERE id = ?
+"""
+
+
+def chain(ledger: Ledger, id: str) -> Record | None:
+    """Everything that led to what has this id, and what came of it, oldest first.
+
+    Args:
+        id: Of a signal, an order (ours or the broker's), a fill or a trade.
+
+    Returns:
+        `lots`: for each lot its links, signals and trade; None if the books do not know the id.
+    """
+    lots = [row["lot_id"] for row in records(ledger.trades, _LOTS, (id,))]
+    if not lots:
+        return None
+    return {"id": id, "books": ledger.books, "lots": [_lot(ledger, lot) for lot in sorted(lots)]}
+
+
+def nearest(ledger: Ledger, id: str, count: int = 3) -> list[str]:
+    """Ids that begin alike, for whoever mistyped one."""
+    for length in range(len(id), 2, -1):
+        pattern = id[:length].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
+        sql = "SELECT id FROM signals WHERE id LIKE ? ESCAPE '\\' ORDER BY id LIMIT ?"
+        found = [str(row["id"]) for row in records(ledger.trades, sql, (pattern, count))]
+        if found:
+            return found
+    return []
+
+
+def _lot(ledger: Ledger, lot: str) -> Record:
+    links = records(ledger.trades, _LINKS, (lot,))
+    for link in links:
+        link["numbers"] = json.loads(link["numbers"])
+    return {
+        "lot_id": lot,
+        "links": links,
+        "signals": records(ledger.trades, _SIGNALS, (lot,)),
+        "trade": record(ledger.trades, _TRADE, (lot,)),
+    }
