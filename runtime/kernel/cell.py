@@ -65,7 +65,7 @@ class Cell:
 
     __slots__ = (
         "actor", "carried", "crash_times", "figures", "handlers", "history", "inbox", "index",
-        "moment", "said", "settle", "skips", "spec", "stopped",
+        "lost", "moment", "said", "settle", "skips", "spec", "stopped",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +82,7 @@ class Cell:
         self.crash_times: deque[int] = deque()
         self.skips: dict[int, str] = {}
         self.stopped = False
+        self.lost = False
         self._install()
 
     def _install(self) -> None:
@@ -175,7 +176,7 @@ class Cell:
         """Whether it crashed more often than its intensity allows."""
         return len(self.crash_times) > self.spec.intensity
 
-    def restart(self) -> None:
+    def rebuild(self) -> None:
         """Replace the instance: carried state, this session's messages re-fed, output discarded.
 
         Raises:
@@ -183,13 +184,21 @@ class Cell:
         """
         moment = self.moment
         seq, now = moment.seq, moment.now
-        self.figures.restarts += 1
+        self.lost = True
         try:
             self._install()
             for moment.seq, moment.now, message in self.history:
                 self._call(message)
+            self.lost = False
         finally:
             moment.seq, moment.now = seq, now
+
+    def carry(self) -> bytes | None:
+        """What crosses the session's end; of an actor beyond repair what it began the session with."""
+        if self.lost:
+            return self.carried
+        state = self.actor.carry()
+        return None if state is None else msgspec.msgpack.encode(state)
 
     def stop(self) -> None:
         """Take no more messages this session."""

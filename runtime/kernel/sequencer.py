@@ -356,14 +356,17 @@ class Sequencer:
         # Actors get only what a replay, which skips the message without calling the handler, knows too.
         self._route(msgspec.structs.replace(crash, error="", traceback="", source_file="", line_number=0))
         said: Message
-        if cell.exceeded:
-            said = self._stop(cell, f"more than {cell.spec.intensity} crashes in {cell.spec.period} ns")
+        exceeded = cell.exceeded
+        try:
+            # Also before stopping it: what it carries out of the session must not be half a handler's work.
+            cell.rebuild()
+        except Exception as error:  # noqa: BLE001 - the supervisor's edge: an actor that cannot be rebuilt is stopped
+            said = self._stop(cell, f"could not be rebuilt: {type(error).__name__}")
         else:
-            try:
-                cell.restart()
-            except Exception as error:  # noqa: BLE001 - the supervisor's edge: an actor that cannot be rebuilt is stopped
-                said = self._stop(cell, f"could not be rebuilt: {type(error).__name__}")
+            if exceeded:
+                said = self._stop(cell, f"more than {cell.spec.intensity} crashes in {cell.spec.period} ns")
             else:
+                cell.figures.restarts += 1
                 said = ActorRestarted(
                     ts_event=self.moment.now,
                     cause=self._seq,
@@ -410,7 +413,7 @@ class Sequencer:
         """What every actor hands to the next session, encoded."""
         carried = {}
         for cell in self._cells:
-            state = cell.actor.carry()
+            state = cell.carry()
             if state is not None:
-                carried[cell.spec.name] = msgspec.msgpack.encode(state)
+                carried[cell.spec.name] = state
         return carried

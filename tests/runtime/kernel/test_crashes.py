@@ -239,6 +239,37 @@ def test_an_actor_that_cannot_be_rebuilt_is_stopped_not_the_machine() -> None:
     assert sequencer.figures()["i"].drops == 1
 
 
+def test_an_actor_stopped_for_good_carries_no_half_done_work() -> None:
+    def build(boom: set[int], carried: dict[str, bytes] | None = None) -> Sequencer:
+        def make(state: bytes | None) -> Actor:
+            return Mixer(1, state, boom.__contains__)
+
+        return Sequencer([ActorSpec(name="m", rank=1, build=make, intensity=0)], carried=carried)
+
+    stopped, well = build({5}), build(set())
+    for sequencer in (stopped, well):
+        sequencer.post("market", Tick(ts_event=0, n=3), 0)
+    stopped.post("market", Tick(ts_event=1, n=5), 1)
+    assert stopped.figures()["m"].drops == 0
+    assert stopped.carry() == well.carry()
+
+
+def test_an_actor_beyond_repair_carries_what_it_began_with() -> None:
+    built: list[int] = []
+
+    def make(state: bytes | None) -> Actor:
+        built.append(1)
+        if len(built) == 2:
+            raise OSError("gone")
+        return Mixer(1, state, {5}.__contains__)
+
+    before = {"m": msgspec.msgpack.encode({"total": 77})}
+    sequencer = Sequencer([ActorSpec(name="m", rank=1, build=make)], carried=before)
+    sequencer.post("market", Tick(ts_event=0, n=3), 0)
+    sequencer.post("market", Tick(ts_event=1, n=5), 1)
+    assert sequencer.carry() == before
+
+
 def test_a_restart_begins_from_what_was_carried() -> None:
     boom = {5}.__contains__
     spec = ActorSpec(name="m", rank=1, build=lambda carried: Mixer(1, carried, boom))
