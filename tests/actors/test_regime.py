@@ -1,9 +1,12 @@
 """The regime actor: what it says at the start, on a close, and when data is old or missing."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from actors.regime import Carried, RegimeDetector
 from config.trading import Regime
@@ -14,7 +17,7 @@ from runtime.messages.risk import Noted, RegimeChanged, TaskDone, TaskDue
 from tests.actors.days import Stage, at, header
 
 START = SessionStarted(ts_event=at(-6), session="2018-03-05")
-Panels = dict[str, np.ndarray]  # type: ignore[type-arg]
+Panels = dict[str, NDArray[Any]]
 
 
 def vix_panel(closes: list[float], sessions: list[int] | None = None) -> Panels:

@@ -1,5 +1,7 @@
 """The five breakers at their thresholds (dollar values: strategies 8 at 97,000 USD)."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -23,11 +25,11 @@ STEP = 0.000001
 """The smallest amount of the books, one micro-dollar."""
 
 
-def chain(state: BreakerState | None = None, **limits: float) -> BreakerChain:
-    return BreakerChain(Breakers(**limits), ALLOCATIONS, state)  # type: ignore[arg-type]
+def chain(state: BreakerState | None = None, **limits: Any) -> BreakerChain:
+    return BreakerChain(Breakers(**limits), ALLOCATIONS, state)
 
 
-def started(**limits: float) -> BreakerChain:
+def started(**limits: Any) -> BreakerChain:
     """A chain whose day began at 97,000."""
     fresh = chain(**limits)
     assert mark(fresh, OPEN, CAPITAL, closing=True) == []
@@ -75,7 +77,7 @@ def test_the_daily_threshold_is_exact_for_any_base_and_limit(cents: int, mille: 
     """At the smallest whole micro-dollar loss that is at least the limit it trips, one below it not."""
     base = cents * 10_000
     loss = -(-base * mille // 1_000)
-    limits = {"daily_loss": mille / 1_000, "rapid_loss": 1.0, "drawdown": 1.0}
+    limits: dict[str, Any] = {"daily_loss": mille / 1_000, "rapid_loss": 1.0, "drawdown": 1.0}
     for micros, expected in ((base - loss, ["daily_loss"]), (base - loss + 1, [])):
         on = chain(**limits)
         mark(on, OPEN, base / 1e6)

@@ -1,6 +1,7 @@
 """Each pre-trade limit at its threshold."""
 
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -15,11 +16,11 @@ NOW = 10**18
 SECOND = 1_000_000_000
 
 
-def guard(**limits: float) -> OrderGuard:
-    return OrderGuard(Limits(**limits))  # type: ignore[arg-type]
+def guard(**limits: Any) -> OrderGuard:
+    return OrderGuard(Limits(**limits))
 
 
-def rule(on: OrderGuard, last: float = 100.0, now: int = NOW, **fields: object) -> str | None:
+def rule(on: OrderGuard, last: float = 100.0, now: int = NOW, **fields: Any) -> str | None:
     refusal = on.check(proposal(**fields), last, now)
     return None if refusal is None else refusal.rule
 
@@ -43,7 +44,8 @@ def test_an_ordinary_entry_passes() -> None:
 )
 def test_no_price_may_leave_the_collar(field: str, price: float, expected: str | None) -> None:
     """12.5 % is a binary fraction, so that the threshold itself is exact."""
-    assert rule(guard(price_collar_frac=0.125), **{field: price}) == expected
+    changed: dict[str, Any] = {field: price}
+    assert rule(guard(price_collar_frac=0.125), **changed) == expected
 
 
 @pytest.mark.parametrize("last", [math.nan, 0.0, -1.0, math.inf])
@@ -81,7 +83,7 @@ def test_the_same_entry_again_within_the_window_is_a_duplicate() -> None:
 @pytest.mark.parametrize(
     "fields", [{"strategy": "orb"}, {"symbol": "IBM"}, {"side": "sell"}, {"quantity": 11}]
 )
-def test_another_strategy_symbol_side_or_quantity_is_no_duplicate(fields: dict[str, object]) -> None:
+def test_another_strategy_symbol_side_or_quantity_is_no_duplicate(fields: dict[str, Any]) -> None:
     on = guard()
     on.passed(proposal(), NOW)
     assert rule(on, **fields) is None
