@@ -5,10 +5,15 @@ import importlib
 import importlib.util
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-EXIT_DATA = 4
-"""A file is missing, damaged or not what the command needs."""
+from tui.commands import exits
+
+if TYPE_CHECKING:
+    from storage.tape import TapeInfo
+
+SCHEMA = 1
+_TIMES = ("open", "close", "first_at", "last_at")
 
 
 def add(subparsers: Any) -> None:
@@ -34,25 +39,33 @@ def run_info(arguments: argparse.Namespace) -> int:
 
     from runtime.errors import DataError
     from storage.tape import info
+    from tui.commands.output import print_json, times
 
-    code = 0
+    code = exits.OK
     for path in arguments.files:
         try:
             found = info(path)
         except DataError as error:
-            code = EXIT_DATA
+            code = exits.DATA
             if arguments.json:
-                print(msgspec.json.encode({"path": str(path), "error": str(error)}).decode())
+                print_json(SCHEMA, {"path": str(path), "error": str(error)})
             else:
                 print(f"error: {error}", file=sys.stderr)
             continue
-        print(msgspec.json.encode(found).decode() if arguments.json else _text(found))
+        if arguments.json:
+            facts = msgspec.to_builtins(found)
+            print_json(SCHEMA, facts | {name: times(facts[name]) if facts[name] else None for name in _TIMES})
+        else:
+            print(_text(found))
     return code
 
 
-def _text(tape: Any) -> str:
+def _text(tape: "TapeInfo") -> str:
     """A tape for people: one fact a line."""
-    session = f"{tape.session}, {_time(tape.open)} to {_time(tape.close)}"
+    from runtime.text import one_line
+    from tui.commands.output import new_york
+
+    session = f"{tape.session}, {new_york(tape.open)} to {new_york(tape.close)}"
     state = "closed" if tape.closed else "not closed"
     rows = [
         ("session", session + (", early close" if tape.early_close else "")),
@@ -61,7 +74,7 @@ def _text(tape: Any) -> str:
         ("inputs", f"{sum(tape.inputs.values()):,}: {_counts(tape.inputs)}"),
         ("messages", _counts(tape.messages)),
         ("bars", f"{tape.bars:,}"),
-        ("time", f"{_time(tape.first_at)} to {_time(tape.last_at)}" if tape.first_at else "no input"),
+        ("time", f"{new_york(tape.first_at)} to {new_york(tape.last_at)}" if tape.first_at else "no input"),
         ("records", _counts(tape.records)),
         ("settings", tape.settings_hash),
         ("made by", f"code {tape.code_version}, Python {tape.python}, NumPy {tape.numpy}, {tape.cpu}"),
@@ -81,14 +94,8 @@ def _text(tape: Any) -> str:
         rows.append(("warning", "the last input was not handled to its end"))
     if tape.torn:
         rows.append(("warning", f"{tape.torn}; going on with the tape cuts it"))
-    return "\n".join([tape.path, *(f"  {name:<10} {value}" for name, value in rows)])
+    return "\n".join([tape.path, *(f"  {name:<10} {one_line(value, 400)}" for name, value in rows)])
 
 
 def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items() if count) or "none"
-
-
-def _time(ns: int) -> str:
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -6,6 +6,7 @@ import pytest
 
 from storage.tape import compress
 from tests.storage.tape.made import tape
+from tui.commands import exits
 from tui.commands import tape as command
 
 
@@ -32,6 +33,11 @@ def test_info_as_json_is_one_object_a_tape(tmp_path: Path, capsys: pytest.Captur
     first, second = map(json.loads, capsys.readouterr().out.splitlines())
     assert (first["session"], first["compressed"], first["bars"]) == ("2018-02-16", True, 8)
     assert (second["session"], second["closed"]) == ("2018-02-20", True)
+    assert first["first_at"] == {
+        "ns": 60_000_000_000,
+        "utc": "1970-01-01T00:01:00+00:00",
+        "et": "1969-12-31T19:01:00-05:00",
+    }
 
 
 def test_a_bad_tape_is_named_and_the_others_are_shown(
@@ -39,12 +45,12 @@ def test_a_bad_tape_is_named_and_the_others_are_shown(
 ) -> None:
     bad = tmp_path / "bad.tape"
     bad.write_bytes(b"nothing of the kind")
-    assert run("info", str(bad), str(tmp_path / "none.tape"), str(tape(tmp_path))) == command.EXIT_DATA
+    assert run("info", str(bad), str(tmp_path / "none.tape"), str(tape(tmp_path))) == exits.DATA
     shown = capsys.readouterr()
     assert f"error: {bad}: record 0 at byte 0" in shown.err
     assert f"error: there is no tape at {tmp_path / 'none.tape'}" in shown.err
     assert "2018-02-16" in shown.out
-    assert run("info", str(bad), "--json") == command.EXIT_DATA
+    assert run("info", str(bad), "--json") == exits.DATA
     assert json.loads(capsys.readouterr().out)["path"] == str(bad)
 
 
