@@ -113,6 +113,7 @@ DEFAULT_STRATEGIES: tuple[StrategySettings, ...] = (
             "entry_cutoff_min": 120,
             "rv_days": 14,
             "rv_min_days": 10,
+            "body_min": 0.1,
         },
     ),
     StrategySettings(
@@ -128,6 +129,7 @@ DEFAULT_STRATEGIES: tuple[StrategySettings, ...] = (
             "stop_atr": 0.75,
             "hold_min": 120,
             "min_edge_bps": 0.0,
+            "cost_bps": 2.0,
             "gate": "auto",
         },
     ),

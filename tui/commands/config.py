@@ -115,7 +115,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     try:
         loaded = load_settings(arguments)
         for strategy in loaded.settings.strategies:
-            if strategy.enabled and strategy.class_path:
+            if strategy.enabled:
                 _try_class(strategy)
     except ConfigError as error:
         return _refuse(error, as_json=arguments.json)
@@ -169,6 +169,8 @@ def _notes(loaded: "Loaded") -> list[str]:
     """What a person should know of valid settings before trading with them."""
     import math
 
+    from actors.system import BUILT
+
     settings = loaded.settings
     trading = [one for one in settings.strategies if one.enabled and not one.shadow]
     total = math.fsum(one.allocation for one in trading)
@@ -182,6 +184,9 @@ def _notes(loaded: "Loaded") -> list[str]:
     idle = [one.name for one in trading if one.allocation == 0]
     if idle:
         notes.append(f"without an allocation, so without orders: {', '.join(idle)}")
+    unbuilt = [one.name for one in trading if not one.class_path and one.name not in BUILT]
+    if unbuilt:
+        notes.append(f"not built yet, so inactive and without slots: {', '.join(unbuilt)}")
     if settings.broker.mode == "live":
         notes.append("broker.mode is live: orders move real money")
     if not loaded.secrets.complete:
@@ -190,33 +195,30 @@ def _notes(loaded: "Loaded") -> list[str]:
 
 
 def _try_class(strategy: "StrategySettings") -> None:
-    """Import a strategy of the user's own and let it judge its parameters; it may fail in any way.
+    """Import a strategy and let it judge its parameters; one of the user's own may fail in any way.
 
     Raises:
         ConfigError: The module cannot be imported, has no such class, or that refuses its parameters.
     """
-    import importlib
+    from actors.system import strategy_class
+    from config.errors import ConfigError, printable
 
-    from config.errors import ConfigError, nearest, printable
-
-    module_name, class_name = strategy.class_path.split(":")
     key = f"strategies.{strategy.name}"
     try:
-        module = importlib.import_module(module_name)
+        found = strategy_class(strategy)
+    except ConfigError:
+        raise
     except Exception as error:
         shown = printable(f"{type(error).__name__}: {error}")
-        raise ConfigError(f"{key}.class", "", f"module {module_name} cannot be imported: {shown}") from error
-    found = getattr(module, class_name, None)
-    if not isinstance(found, type):
-        classes = [label for label, value in vars(module).items() if isinstance(value, type)]
-        hint = f"; {nearest(class_name, classes)}" if classes else ""
-        raise ConfigError(f"{key}.class", "", f"module {module_name} has no class {class_name}{hint}")
-    judge = getattr(found, "parameters", None)
-    if judge is not None:
-        try:
-            judge(strategy.params)
-        except Exception as error:
-            raise ConfigError(f"{key}.params", "", printable(str(error))) from error
+        raise ConfigError(
+            f"{key}.class", "", f"{strategy.class_path!r} cannot be imported: {shown}"
+        ) from error
+    if found is None:
+        return
+    try:
+        found.parameters(strategy.params)
+    except Exception as error:
+        raise ConfigError(f"{key}.params", "", printable(str(error))) from error
 
 
 def _refuse(error: "ConfigError", *, as_json: bool) -> int:

@@ -17,13 +17,7 @@ GOLDEN = Path(__file__).parents[2] / "golden.toml"
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (
-        "TRADING_CAPITAL",
-        "TRADING_SYSTEM_ROOT",
-        "LOG_LEVEL",
-        "ALPACA_API_KEY",
-        "ALPACA_SECRET_KEY",
-    ):
+    for name in (*ENVIRONMENT, API_KEY, SECRET_KEY):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -93,7 +87,15 @@ def test_check_says_what_the_settings_amount_to(capsys: pytest.CaptureFixture[st
     assert f"settings are valid, hash {settings_hash(Settings())}" in out
     assert "8 strategies enabled with 1 of the equity" in out
     assert "maxima sum to 101, account.max_positions allows 10" in out
+    assert "without slots: vol_managed_momentum" in out
     assert "keys are not set: demo and replay only" in out
+
+
+def test_check_lets_a_built_in_strategy_judge_its_parameters(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "--set", "strategies.gap_fill.params.gap_mn=0.001") == config.EXIT_CONFIG
+    assert "strategies.gap_fill.params: unknown parameter 'gap_mn': did you mean 'gap_min'?" in (
+        capsys.readouterr().err
+    )
 
 
 def test_check_warns_of_real_money_and_idle_strategies(capsys: pytest.CaptureFixture[str]) -> None:
@@ -122,11 +124,12 @@ def test_check_looks_at_a_strategy_of_ones_own(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "own_rules.py").write_text(
-        "class Sma:\n"
-        "    @classmethod\n"
-        "    def parameters(cls, given):\n"
-        "        if 'fast' not in given:\n"
-        "            raise ValueError('fast is missing')\n"
+        "import msgspec\n"
+        "from actors.strategies.base import Strategy\n"
+        "class Params(msgspec.Struct, frozen=True):\n"
+        "    fast: int\n"
+        "class Sma(Strategy):\n"
+        "    Params = Params\n"
     )
     (tmp_path / "own_broken.py").write_text("1 / 0\n")
     monkeypatch.syspath_prepend(tmp_path)
@@ -135,10 +138,11 @@ def test_check_looks_at_a_strategy_of_ones_own(
     )
     capsys.readouterr()
     for path, said in [
-        ("own_rules:Smaa", "strategies.own.class: module own_rules has no class Smaa; did you mean 'Sma'?"),
-        ("own_rules:Sma", "strategies.own.params: fast is missing"),
-        ("own_broken:Sma", "module own_broken cannot be imported: ZeroDivisionError"),
-        ("not_there_at_all:Sma", "module not_there_at_all cannot be imported: ModuleNotFoundError"),
+        ("own_rules:Smaa", "'own_rules:Smaa' cannot be imported: module 'own_rules' has no attribute 'Smaa'"),
+        ("own_rules:Params", "'own_rules:Params' is no subclass of actors.strategies.base.Strategy"),
+        ("own_rules:Sma", "strategies.own.params: Object missing required field `fast`"),
+        ("own_broken:Sma", "'own_broken:Sma' cannot be imported: ZeroDivisionError"),
+        ("not_there_at_all:Sma", "cannot be imported: No module named 'not_there_at_all'"),
     ]:
         assert run("check", *OWN, f"strategies.own.class={path}") == config.EXIT_CONFIG
         assert said in capsys.readouterr().err
