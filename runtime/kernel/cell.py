@@ -64,7 +64,7 @@ class Cell:
     """
 
     __slots__ = (
-        "actor", "carried", "crash_times", "figures", "handlers", "history", "inbox", "index",
+        "actor", "bit", "carried", "crash_times", "figures", "handlers", "history", "inbox",
         "lost", "moment", "said", "settle", "skips", "spec", "stopped",
     )  # fmt: skip
 
@@ -73,7 +73,7 @@ class Cell:
     ) -> None:
         self.said = said
         self.spec = spec
-        self.index = index
+        self.bit = 1 << index
         self.moment = moment
         self.carried = carried
         self.inbox: deque[Message] = deque()

@@ -220,7 +220,7 @@ class Sequencer:
                 for later in cells[place + 1 :]:
                     self._put(later, message)
                 if settle_next:
-                    self._settling |= 1 << cell.index
+                    self._settling |= cell.bit
                 self._take(cell, result, caused)
                 return
 
@@ -260,7 +260,15 @@ class Sequencer:
                 continue
             caused.append(emitted)
             for listener in cells:
-                self._put(listener, emitted)
+                # `_put`, written out: the line every hop costs.
+                if listener.stopped:
+                    listener.figures.drops += 1
+                    continue
+                inbox = listener.inbox
+                inbox.append(emitted)
+                if len(inbox) > listener.figures.high_water:
+                    listener.figures.high_water = len(inbox)
+                self._ready |= listener.bit
         if len(caused) > CASCADE_LIMIT:
             raise CascadeTooLong(f"input {self._seq} caused more than {CASCADE_LIMIT} messages")
 
@@ -293,7 +301,7 @@ class Sequencer:
         depth = len(inbox)
         if depth > cell.figures.high_water:
             cell.figures.high_water = depth
-        self._ready |= 1 << cell.index
+        self._ready |= cell.bit
 
     def _subscribers(self, kind: type[Message], wanted: str) -> tuple[Cell, ...]:
         """Who handles the kind; of an addressed one, who it is for and who listens to everything."""
@@ -379,7 +387,7 @@ class Sequencer:
 
     def _stop(self, cell: Cell, reason: str) -> ActorStopped:
         cell.stop()
-        mask = ~(1 << cell.index)
+        mask = ~cell.bit
         self._ready &= mask
         self._settling &= mask
         return ActorStopped(ts_event=self.moment.now, cause=self._seq, actor=cell.spec.name, reason=reason)

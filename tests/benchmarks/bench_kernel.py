@@ -1,7 +1,7 @@
 """What the kernel itself costs: dispatches per CPU-second, and how fast an urgent halt gets through.
 
 `python -m tests.benchmarks.bench_kernel` prints one JSON object. Rates are per second of process CPU time,
-the best of several rounds; each stands beside a bare chain of function calls doing the same work in the same run.
+best of several rounds; each stands beside a bare chain of function calls in the same run.
 """
 
 import asyncio
