@@ -5,13 +5,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.commands.exits import CONFIG
+
 if TYPE_CHECKING:
     from config.errors import ConfigError
     from config.load import Loaded
     from config.strategies import StrategySettings
-
-EXIT_CONFIG = 3
-"""A setting is refused: mend it, then try again."""
 
 
 def add(subparsers: Any) -> None:
@@ -230,4 +229,4 @@ def _refuse(error: "ConfigError", *, as_json: bool) -> int:
         print(msgspec.json.encode(found).decode())
     else:
         print(f"error: {error}", file=sys.stderr)
-    return EXIT_CONFIG
+    return CONFIG

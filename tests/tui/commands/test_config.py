@@ -11,6 +11,7 @@ from config.schema import Settings
 from config.secrets import API_KEY, SECRET_KEY
 from config.snapshot import settings_hash
 from tui.commands import config
+from tui.commands.exits import CONFIG
 
 GOLDEN = Path(__file__).parents[2] / "golden.toml"
 
@@ -55,7 +56,7 @@ def test_show_can_be_narrowed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_narrowing_that_fits_nothing_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("show", "acount") == config.EXIT_CONFIG
+    assert run("show", "acount") == CONFIG
     assert "did you mean 'account'?" in capsys.readouterr().err
 
 
@@ -92,7 +93,7 @@ def test_check_says_what_the_settings_amount_to(capsys: pytest.CaptureFixture[st
 
 
 def test_check_lets_a_built_in_strategy_judge_its_parameters(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("check", "--set", "strategies.gap_fill.params.gap_mn=0.001") == config.EXIT_CONFIG
+    assert run("check", "--set", "strategies.gap_fill.params.gap_mn=0.001") == CONFIG
     assert "strategies.gap_fill.params: unknown parameter 'gap_mn': did you mean 'gap_min'?" in (
         capsys.readouterr().err
     )
@@ -108,11 +109,11 @@ def test_check_warns_of_real_money_and_idle_strategies(capsys: pytest.CaptureFix
 
 
 def test_a_refused_setting_ends_with_its_own_code(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("check", "--set", "account.max_positons=3") == config.EXIT_CONFIG == 3
+    assert run("check", "--set", "account.max_positons=3") == CONFIG == 3
     assert capsys.readouterr().err == (
         "error: --set: account.max_positons: is no setting; did you mean 'max_positions'?\n"
     )
-    assert run("show", "--json", "--set", "account.max_positons=3") == config.EXIT_CONFIG
+    assert run("show", "--json", "--set", "account.max_positons=3") == CONFIG
     found = json.loads(capsys.readouterr().out)
     assert (found["ok"], found["key"], found["where"]) == (False, "account.max_positons", "--set")
 
@@ -144,7 +145,7 @@ def test_check_looks_at_a_strategy_of_ones_own(
         ("own_broken:Sma", "'own_broken:Sma' cannot be imported: ZeroDivisionError"),
         ("not_there_at_all:Sma", "cannot be imported: No module named 'not_there_at_all'"),
     ]:
-        assert run("check", *OWN, f"strategies.own.class={path}") == config.EXIT_CONFIG
+        assert run("check", *OWN, f"strategies.own.class={path}") == CONFIG
         assert said in capsys.readouterr().err
 
 
