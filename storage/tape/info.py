@@ -36,7 +36,8 @@ class TapeInfo(msgspec.Struct, frozen=True, kw_only=True):
         symbols: How many the table in the header has.
         records: By kind. inputs: by source. messages: inputs by type, in order of first appearance.
         bars: Minute bars, one symbol and minute each.
-        unfinished: Whether the last input was not handled to its end.
+        unfinished: Whether the last input was not handled to its end (never on a closed tape: one made
+            from files has inputs that nobody has handled yet).
         chain: The hash chain after the last sound record, hex.
         torn: What is torn off at the end; empty: nothing.
         size: Bytes of the file.
@@ -122,7 +123,7 @@ def info(path: Path) -> TapeInfo:
         last_at=last_at,
         commands=records["command"],
         crashes=crashes,
-        unfinished=unfinished,
+        unfinished=unfinished and not tape.closed,
         chain=tape.chain.hex(),
         torn="" if tape.torn is None else str(tape.torn),
         closed=tape.closed,

@@ -6,7 +6,7 @@ import pytest
 from runtime.errors import TapeDamaged
 from storage.panels import PanelStore
 from storage.tape import TapeReader, TapeWriter, compress, info
-from tests.storage.tape.made import MINUTE, header, tape
+from tests.storage.tape.made import MINUTE, bars, header, tape
 
 
 def test_info_counts_what_is_on_a_tape(tmp_path: Path) -> None:
@@ -47,6 +47,13 @@ def test_info_tells_a_torn_record_and_an_unfinished_input(tmp_path: Path) -> Non
     assert found.unfinished
     assert not found.closed
     assert found.torn.startswith("the last record is torn: ")
+
+
+def test_the_inputs_of_an_imported_tape_are_not_called_unfinished(tmp_path: Path) -> None:
+    path = tmp_path / "2018-02-16.tape"
+    with TapeWriter(path, header(), durable=False) as writer:
+        writer.input(1, 1, "market", bars(1))
+    assert not info(path).unfinished
 
 
 def test_info_of_a_tape_without_input(tmp_path: Path) -> None:
