@@ -15,6 +15,8 @@ hypothesis.settings.load_profile(
     os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
 )
 
+TAPE = {"input", "command", "crash", "caused", "sync"}
+HALT_FILE = {"look", "is_halted", "check"}
 SCANNED = ["actors", "config", "runtime", "storage", "tui"]
 
 
@@ -33,6 +35,6 @@ def no_blocking(request: pytest.FixtureRequest) -> Iterator[None]:
     with blockbuster_ctx(scanned_modules=SCANNED) as blockers:
         for name, function in blockers.functions.items():
             if name.startswith(("os.", "io.")):
-                function.can_block_in("storage/tape.py", {"append", "_append", "_write", "sync"})
-                function.can_block_in("runtime/kill_switch.py", {"is_halted", "look", "check"})
+                function.can_block_in("storage/tape/writer.py", TAPE)
+                function.can_block_in("runtime/kill_switch.py", HALT_FILE)
         yield

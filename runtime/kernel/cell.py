@@ -176,7 +176,7 @@ class Cell:
         """Whether it crashed more often than its intensity allows."""
         return len(self.crash_times) > self.spec.intensity
 
-    def rebuild(self) -> None:
+    def restart(self) -> None:
         """Replace the instance: carried state, this session's messages re-fed, output discarded.
 
         Raises:

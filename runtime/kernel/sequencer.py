@@ -191,8 +191,7 @@ class Sequencer:
         if caused:
             if self._commands:
                 self._deliver(caused)
-            if self._said:
-                digest = self._account()
+            digest = self._account()
         if recorder is not None:
             recorder.caused(seq, len(caused), digest)
         for observer in self._observers:
@@ -367,7 +366,7 @@ class Sequencer:
         exceeded = cell.exceeded
         try:
             # Also before stopping it: what it carries out of the session must not be half a handler's work.
-            cell.rebuild()
+            cell.restart()
         except Exception as error:  # noqa: BLE001 - the supervisor's edge: an actor that cannot be rebuilt is stopped
             said = self._stop(cell, f"could not be rebuilt: {type(error).__name__}")
         else:

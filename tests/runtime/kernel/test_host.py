@@ -313,6 +313,17 @@ def test_a_live_run_of_any_interleaving_replays_identically(seed: int) -> None:
     check_replay(tape, sequencer)
 
 
+def test_the_comparison_with_a_replay_can_fail() -> None:
+    lost = Tape()
+    good = live(lost)
+    for n in range(4):
+        good.post("market", Tick(ts_event=0, n=n), n)
+    check_replay(lost, good)
+    del lost.inputs[2]  # one input lost
+    with pytest.raises(AssertionError):
+        check_replay(lost, good)
+
+
 async def test_a_live_run_with_real_time_and_threads_replays_identically() -> None:
     for seed in range(5):
         luck = random.Random(seed)
