@@ -268,16 +268,18 @@ class Executor(Actor):
     def on_cancel_rejected(self, event: CancelRejected) -> Iterator[Decision]:
         lot = self._lot_of.get(event.client_order_id)
         if lot is not None:
-            before = lot.orders[event.client_order_id]
-            after = order_state.cancel_refused(before)
-            if after is before:
+            was_pending = lot.orders[event.client_order_id].status == "pending_cancel"
+            for before in lot.group_of(event.client_order_id):
+                yield from self._told(lot, before, order_state.cancel_refused(before))
+            if not was_pending:
+                yield from self._advance(lot)
                 return
-            yield from self._told(lot, before, after)
             lot.refused_cancels += 1
             if lot.refused_cancels <= MOST_CANCELS:
                 yield self._timer(_RETRY + lot.lot_id, _RETRY_NS)
             else:
-                yield self._noted("CRITICAL", f"{after.client_order_id} cannot be cancelled: {event.reason}")
+                text = f"order {event.client_order_id} cannot be cancelled: {event.reason}"
+                yield self._noted("CRITICAL", text)
 
     # ---- carrying it out --------------------------------------------------------------------
 
@@ -314,10 +316,10 @@ class Executor(Actor):
         yield order_state.changed(state, self.now, self.seq)
 
     def _cancel(self, lot: LotOrders, order: OrderState, reason: str) -> Iterator[Decision]:
-        state = order_state.cancelling(order)
-        lot.orders[order.client_order_id] = state
+        """Cancel an order; its group goes with it."""
         yield lot_commands.cancel(order, reason, self.now, self.seq)
-        yield order_state.changed(state, self.now, self.seq)
+        for before in lot.group_of(order.client_order_id):
+            yield from self._told(lot, before, order_state.cancelling(before))
 
     def _told(self, lot: LotOrders, before: OrderState, after: OrderState) -> Iterator[Decision]:
         """Remember an order's new state and tell of it, if it is one."""

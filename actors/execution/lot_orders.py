@@ -76,6 +76,11 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
         """Whether nothing is held and nothing works any more."""
         return self.held == 0 and not any(one.is_live for one in self.orders.values())
 
+    def group_of(self, name: str) -> list[OrderState]:
+        """The order and what the broker cancels with it: its parent, its legs, its sibling."""
+        group = self.orders[name].parent_id or name
+        return [one for one in self.orders.values() if group in (one.client_order_id, one.parent_id)]
+
     def next_id(self, role: Role) -> str:
         """The first client order id of a role that the lot has not used."""
         attempt = 1
