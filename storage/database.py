@@ -19,6 +19,7 @@ DATABASES: tuple[str, ...] = ("trades", "performance")
 """In the order in which their transactions are committed."""
 
 BUSY_MS = 5_000
+_CACHE_KIB = 16_384
 _SYNCHRONOUS = {
     ("trades", "durable"): "FULL",  # NORMAL loses acknowledged commits at a power cut (faults 1.5)
     ("performance", "durable"): "NORMAL",
@@ -84,6 +85,8 @@ def pragmas(name: str, mode: Mode) -> tuple[str, ...]:
         "PRAGMA journal_mode = " + ("MEMORY" if mode == "memory" else "WAL"),
         f"PRAGMA synchronous = {_SYNCHRONOUS.get((name, mode), 'OFF')}",
         "PRAGMA temp_store = MEMORY",
+        f"PRAGMA cache_size = -{_CACHE_KIB}",
+        f"PRAGMA wal_autocheckpoint = {1_000 if mode == 'durable' else 8_000}",
     )
 
 

@@ -80,7 +80,7 @@ STATEMENTS: dict[str, Statement] = {
         _T,
         "signals",
         "UPDATE signals SET status = 'executed', executed = 1, execution_id = ?, executed_at = ? "
-        "WHERE order_key = ? AND status = 'pending'",
+        "WHERE lot_id = ? AND order_key = ? AND status = 'pending'",
     ),
     "signals_of_closed_lot": Statement(
         _T,

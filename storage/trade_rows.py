@@ -274,7 +274,7 @@ def _order_filled(p: Pen, m: OrderFilled) -> None:
     )
     if lot:
         key = order_key(m.client_order_id)
-        p.out.append(("signal_executed_by_order", (m.execution_id, m.ts_event, key)))
+        p.out.append(("signal_executed_by_order", (m.execution_id, m.ts_event, lot, key)))
     numbers = {
         "side": m.side,
         "quantity": m.quantity,

@@ -33,10 +33,10 @@ _SIGNALS = """
         order_key    TEXT,                          -- client order id without the attempt number
         group_id     TEXT,
         params_hash  TEXT NOT NULL DEFAULT '',
-        features     TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(features)),
+        features     TEXT NOT NULL DEFAULT '{}',
         session      INTEGER NOT NULL,
         seq          INTEGER NOT NULL
-    ) STRICT
+    ) STRICT, WITHOUT ROWID
 """
 
 _TRADES = """
@@ -63,7 +63,7 @@ _TRADES = """
         slippage       REAL NOT NULL DEFAULT 0,
         session        INTEGER NOT NULL,            -- of the last change
         seq            INTEGER NOT NULL
-    ) STRICT
+    ) STRICT, WITHOUT ROWID
 """
 
 _POSITIONS = """
@@ -83,7 +83,7 @@ _POSITIONS = """
         updated_at         INTEGER NOT NULL,
         session            INTEGER NOT NULL,
         seq                INTEGER NOT NULL
-    ) STRICT
+    ) STRICT, WITHOUT ROWID
 """
 
 _ORDERS = """
@@ -110,7 +110,7 @@ _ORDERS = """
         updated_at       INTEGER NOT NULL,
         session          INTEGER NOT NULL,
         seq              INTEGER NOT NULL
-    ) STRICT
+    ) STRICT, WITHOUT ROWID
 """
 
 _EXECUTIONS = """
@@ -128,7 +128,7 @@ _EXECUTIONS = """
         cash_micros   INTEGER NOT NULL,             -- effect on cash, costs included
         session       INTEGER NOT NULL,
         seq           INTEGER NOT NULL
-    ) STRICT
+    ) STRICT, WITHOUT ROWID
 """
 
 _LOTS = """
@@ -153,7 +153,7 @@ _LOTS = """
         updated_at        INTEGER NOT NULL,
         session           INTEGER NOT NULL,
         seq               INTEGER NOT NULL
-    ) STRICT
+    ) STRICT, WITHOUT ROWID
 """
 
 _CAUSES = """
@@ -166,22 +166,18 @@ _CAUSES = """
         answers TEXT NOT NULL,                      -- id of what it answers, or ''
         lot_id  TEXT NOT NULL,
         ts      INTEGER NOT NULL,
-        numbers TEXT NOT NULL CHECK (json_valid(numbers)),
+        numbers TEXT NOT NULL,
         PRIMARY KEY (session, seq, n)
     ) STRICT, WITHOUT ROWID
 """
 
 _INDEXES = (
     "CREATE INDEX signals_by_time ON signals (timestamp)",
-    "CREATE INDEX signals_by_status ON signals (status, strategy)",
-    "CREATE INDEX signals_pending_by_order ON signals (order_key) WHERE status = 'pending'",
     "CREATE INDEX signals_pending_by_lot ON signals (lot_id) WHERE status = 'pending'",
     "CREATE INDEX trades_by_strategy ON trades (strategy, status)",
     "CREATE INDEX orders_by_trade ON orders (trade_id)",
     "CREATE INDEX executions_by_order ON executions (order_id)",
-    "CREATE INDEX executions_by_signal ON executions (signal_id)",
     "CREATE INDEX causes_by_lot ON causes (lot_id)",
-    "CREATE INDEX causes_by_id ON causes (id)",
 )
 
 TRADES = (

@@ -5,16 +5,21 @@ import json
 from storage.readers.ledger import Ledger, Record, record, records
 
 _LOTS = """
-    SELECT DISTINCT lot_id FROM causes WHERE id = ?1 AND lot_id <> ''
+    SELECT lot_id FROM signals WHERE id = ?1
      UNION
     SELECT trade_id FROM orders WHERE id = ?1 OR alpaca_order_id = ?1
      UNION
-    SELECT signal_id FROM executions WHERE id = ?1 AND signal_id IS NOT NULL
+    SELECT coalesce(signal_id, order_id) FROM executions WHERE id = ?1
+     UNION
+    SELECT id FROM lots WHERE id = ?1
+     UNION
+    SELECT lot_id FROM signals WHERE id = ?2 AND ?2 <> ''
 """
+# a dropped CLOSE knows its signal, not its lot, so the links are looked for under both names
 _LINKS = """
     SELECT session, seq, n, id, kind, answers, lot_id, ts, numbers
       FROM causes
-     WHERE lot_id = ?1 OR id = ?1
+     WHERE lot_id IN (SELECT ?1 UNION SELECT id FROM signals WHERE lot_id = ?1)
   ORDER BY session, seq, n
 """
 _SIGNALS = """
@@ -40,7 +45,8 @@ def chain(ledger: Ledger, id: str) -> Record | None:
     Returns:
         `lots`: for each lot its links, signals and trade; None if the books do not know the id.
     """
-    lots = [row["lot_id"] for row in records(ledger.trades, _LOTS, (id,))]
+    before_role = id.rpartition(":")[0]  # an order that was denied is in no table but in its name
+    lots = [row["lot_id"] for row in records(ledger.trades, _LOTS, (id, before_role))]
     if not lots:
         return None
     return {"id": id, "books": ledger.books, "lots": [_lot(ledger, lot) for lot in sorted(lots)]}

@@ -72,10 +72,11 @@ def test_any_id_of_the_chain_finds_the_whole_of_it(
     }
 
 
+@pytest.mark.parametrize("id", ["gap_fill-20180216-2", "gap_fill-20180216-2:e1"])
 def test_a_denied_signal_is_explained_by_the_rule_its_value_and_its_limit(
-    root: Path, capsys: pytest.CaptureFixture[str]
+    id: str, root: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call("explain", "gap_fill-20180216-2", "--root", root) == exits.OK
+    assert call("explain", id, "--root", root) == exits.OK
     said = capsys.readouterr().out
     assert "DENIED" in said
     assert "rule=daily_loss" in said
