@@ -186,10 +186,12 @@ class SimulatedBroker(Actor):
                         insort(found, candidate, lo=at, key=_when)
 
     def _touch(self, order: WorkingOrder, row: BarRow, found: list[_Candidate]) -> None:
-        if order.symbol in self._halted:
+        if self._halted and order.symbol in self._halted:
             return
         touch = fill_model.touch(order.sign, (order.limit, order.stop), order.triggered, row)
-        order.triggered = touch.triggered
+        if touch.triggered and not order.triggered:
+            order.triggered = True
+            self._book.moved(order)
         if touch.price is not None:
             found.append((not touch.at_open, order.sequence, order, touch, row))
 
@@ -326,9 +328,10 @@ class SimulatedBroker(Actor):
         opens = held == 0 or (held > 0) == (order.side == "buy")
         is_blind = order.limit_price is None and order.stop_price is None
         last = self._last.price(place) if is_blind and (opens or order.order_class != "simple") else None
-        refusal = simulated_rules.misplaced_exits(order, last)
+        refusal = None if order.order_class == "simple" else simulated_rules.misplaced_exits(order, last)
         if refusal is None:
-            live = list(self._book.live.get(place, {}).values())
+            same = self._book.live.get(place)
+            live = list(same.values()) if same else ()
             refusal = simulated_rules.not_allowed(order, held, live, self._costs.shorting)
         if refusal is not None or not opens:
             return refusal, 0
@@ -400,6 +403,7 @@ class SimulatedBroker(Actor):
         self._numbers += 1
         former, order.broker_order_id = order.broker_order_id, f"sim-{self._numbers}"
         order.fills, order.limit, order.stop = 0, limit, stop
+        self._book.moved(order)
         return (
             OrderReplaced(
                 ts_event=self.now, client_order_id=order.client_order_id, broker_order_id=former,

@@ -30,9 +30,11 @@ class LastPrices:
         frames = self._frames
         for index in range(len(frames) - 1, until - 1, -1):
             ids = frames[index].ids
-            at = int(ids.searchsorted(place))
-            if at < len(ids) and ids[at] == place:
-                price = float(frames[index].values[CLOSE, at])
+            count = len(ids)
+            # A frame of every symbol has it at its own place; only others are searched.
+            at = place if place < count and ids.item(place) == place else int(ids.searchsorted(place))
+            if at < count and ids.item(at) == place:
+                price = frames[index].values.item(CLOSE, at)
                 break
         self._looked_up[place] = (len(frames), price)
         if price is None and self._yesterday is not None and place < len(self._yesterday):

@@ -1,18 +1,22 @@
 """The simulated broker's open orders: found by id, by symbol, by group."""
 
+import math
 from collections.abc import Iterable
 
 import numpy as np
 
 from actors.execution.fill_model import BarRow
 from actors.execution.working_order import WorkingOrder
-from runtime.messages.market import HIGH, LOW, OPEN, VOLUME, Bars, IdArray
+from runtime.messages.market import HIGH, LOW, OPEN, VOLUME, Bars, FloatArray, IdArray
+
+_FEW = 24
+"""Symbols with live orders up to which looking at each is cheaper than sorting out the untouched ones."""
 
 
 class OrderBook:
     """Orders that are not over; held legs are in it but not live."""
 
-    __slots__ = ("_wanted", "groups", "live", "orders")
+    __slots__ = ("_bands", "_limits", "_wanted", "groups", "live", "orders")
 
     def __init__(self, orders: Iterable[WorkingOrder] = ()) -> None:
         self.orders: dict[str, WorkingOrder] = {}
@@ -20,6 +24,9 @@ class OrderBook:
         self.live: dict[int, dict[str, WorkingOrder]] = {}
         """Live orders by symbol id, in the order in which they became live."""
         self._wanted: IdArray | None = None
+        self._bands: dict[int, tuple[float, float]] = {}
+        """Per symbol: the price at or below which, and at or above which, an order may trade."""
+        self._limits: FloatArray | None = None
         for order in orders:
             self.add(order)
 
@@ -42,6 +49,12 @@ class OrderBook:
             same = self.live[order.symbol_id] = {}
             self._wanted = None
         same[order.client_order_id] = order
+        self.moved(order)
+
+    def moved(self, order: WorkingOrder) -> None:
+        """An order's prices or its trigger changed: what its symbol waits for must be found anew."""
+        self._bands.pop(order.symbol_id, None)
+        self._limits = None
 
     def remove(self, order: WorkingOrder) -> None:
         """Forget an order that is over."""
@@ -54,6 +67,7 @@ class OrderBook:
         if not order.held:
             same = self.live[order.symbol_id]
             del same[order.client_order_id]
+            self.moved(order)
             if not same:
                 del self.live[order.symbol_id]
                 self._wanted = None
@@ -63,7 +77,7 @@ class OrderBook:
         return [other for other in self.groups.get(order.group, ()) if other is not order]
 
     def rows(self, bars: Bars, symbols: int) -> list[tuple[int, BarRow]]:
-        """The bars of symbols with live orders, at a cost that grows with those alone.
+        """The bars that may touch a live order, at a cost that grows with the live orders alone.
 
         Args:
             symbols: Length of the symbol table; a frame as long has every symbol at its id.
@@ -75,6 +89,7 @@ class OrderBook:
         count = len(bars.ids)
         if not len(wanted) or not count:
             return []
+        limits = self._bands_of(wanted) if len(wanted) > _FEW else None
         if count == symbols:
             places = wanted
         else:
@@ -82,6 +97,40 @@ class OrderBook:
             np.minimum(places, count - 1, out=places)
             present = bars.ids[places] == wanted
             wanted, places = wanted[present], places[present]
+            limits = limits[:, present] if limits is not None else None
+        if limits is not None:
+            touched = (bars.values[LOW].take(places) <= limits[0]) | (
+                bars.values[HIGH].take(places) >= limits[1]
+            )
+            wanted, places = wanted[touched], places[touched]
         values = bars.values.take(places, axis=1).tolist()
         columns = zip(values[OPEN], values[HIGH], values[LOW], values[VOLUME], strict=True)
         return list(zip(wanted.tolist(), columns, strict=True))
+
+    def _bands_of(self, wanted: IdArray) -> FloatArray:
+        """(2, n) USD: at or below the first, or at or above the second, the symbol needs looking at."""
+        if self._limits is None or self._limits.shape[1] != len(wanted):
+            bands = self._bands
+            rows = []
+            for place in wanted.tolist():
+                band = bands.get(place)
+                if band is None:
+                    band = bands[place] = _band(self.live[place].values())
+                rows.append(band)
+            self._limits = np.array(rows).T
+        return self._limits
+
+
+def _band(orders: Iterable[WorkingOrder]) -> tuple[float, float]:
+    """What any of the orders waits for, from the bar's low and from its high."""
+    below, above = -math.inf, math.inf
+    for order in orders:
+        waits_for_stop = order.stop is not None and not order.triggered
+        price = order.stop if waits_for_stop else order.limit
+        if price is None:
+            return math.inf, -math.inf
+        if (order.sign > 0) == waits_for_stop:
+            above = min(above, price)
+        else:
+            below = max(below, price)
+    return below, above

@@ -36,15 +36,19 @@ def malformed(order: SubmitOrder, is_known_symbol: bool, is_known_id: bool) -> R
     missing = _missing_price(order)
     if missing:
         return Refusal(PARAMETERS, missing)
-    for name in ("limit_price", "stop_price", "take_profit", "stop_loss"):
-        price = getattr(order, name)
+    if order.type == "market" and order.order_class == "simple":
+        return _bad_class(order)
+    for field, price in (
+        ("limit_price", order.limit_price),
+        ("stop_price", order.stop_price),
+        ("take_profit.limit_price", order.take_profit),
+        ("stop_loss.stop_price", order.stop_loss),
+    ):
         if price is not None and not ticks.is_on_grid(price):
-            field = _FIELD_OF.get(name, name)
             return Refusal(UNPROCESSABLE, f"invalid {field} {price}. {_SUB_PENNY}")
     return _bad_class(order)
 
 
-_FIELD_OF = {"take_profit": "take_profit.limit_price", "stop_loss": "stop_loss.stop_price"}
 _SUB_PENNY = "sub-penny increment does not fulfill minimum pricing criteria"
 
 
@@ -125,7 +129,7 @@ def not_allowed(
         others: Live orders of the symbol.
     """
     sign = 1 if order.side == "buy" else -1
-    opposite = [other for other in others if other.sign != sign]
+    opposite = [other for other in others if other.sign != sign] if others else ()
     if position * sign < 0:
         reserved = held_for_orders(others, sign)
         available = max(0, abs(position) - reserved)
@@ -137,14 +141,18 @@ def not_allowed(
             return Refusal(UNPROCESSABLE, "oco orders must be exit orders")
         if sign < 0 and not shorting:
             return Refusal(FORBIDDEN, "account is not allowed to short")
-        if position == 0 and any(not other.is_leg and other.role == "entry" for other in opposite):
+        if (
+            opposite
+            and position == 0
+            and any(not other.is_leg and other.role == "entry" for other in opposite)
+        ):
             text = (
                 "cannot open a short sell while a long buy order is open"
                 if sign < 0
                 else "cannot open a long buy while a short sell order is open"
             )
             return Refusal(FORBIDDEN, text)
-    if order.order_class == "simple" and any(_washes(order, sign, other) for other in opposite):
+    if opposite and order.order_class == "simple" and any(_washes(order, sign, other) for other in opposite):
         return Refusal(FORBIDDEN, "potential wash trade detected. use complex orders")
     return None
 

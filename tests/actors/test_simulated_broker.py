@@ -1,7 +1,9 @@
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actors.execution import simulated_book
 from actors.simulated_broker import SimulatedBroker
 from config.schema import Execution
 from runtime.kernel.actor import Actor
@@ -323,3 +325,13 @@ def test_a_broker_that_crashed_on_the_way_ends_where_an_unharmed_one_does(script
         whole.machine.actor("broker").carry()
     )
     assert [encode(one) for one in broken.fills] == [encode(one) for one in whole.fills]
+
+
+@settings(max_examples=100, deadline=None)
+@given(acts, st.sampled_from([-1, 1_000]))
+def test_sorting_out_untouched_symbols_changes_nothing(script, few):
+    plain = play(script)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulated_book, "_FEW", few)
+        other = play(script)
+    assert [encode(one) for one in plain.fills] == [encode(one) for one in other.fills]
