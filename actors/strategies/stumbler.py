@@ -9,6 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from actors.strategies.base import Bars, SignalRaised, Strategy
+from actors.strategies.context import MINUTE
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -30,7 +31,6 @@ class Stumbler(Strategy):
 
     def start(self) -> None:
         self._sessions = 0
-        self._minutes = 0
 
     def restore(self, state: bytes) -> None:
         self._sessions = msgspec.msgpack.decode(state, type=Seen).sessions
@@ -39,7 +39,7 @@ class Stumbler(Strategy):
         return Seen(self._sessions + 1)
 
     def on_bars(self, bars: Bars) -> Iterator[SignalRaised]:
-        self._minutes += 1
-        if self._minutes == self.params.minute and self._sessions % self.params.every == 1:
+        due = self.context.open + self.params.minute * MINUTE
+        if bars.ts_event == due and self._sessions % self.params.every == 1:
             raise RuntimeError("this sample strategy stumbles on purpose")
         yield from ()

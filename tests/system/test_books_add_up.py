@@ -1,0 +1,77 @@
+"""From executions, the starting cash and closing prices alone: cash, positions and equity to the cent."""
+
+from fractions import Fraction
+
+import pytest
+
+from runtime.messages.market import Bars
+from storage.loaders.sessions import SessionData
+from tests.system import days
+
+MICRO = 1_000_000
+
+
+def closing_prices(sessions: tuple[SessionData, ...]) -> dict[str, dict[str, float]]:
+    """Last close of every symbol up to each session's end."""
+    known: dict[str, float] = {}
+    found = {}
+    for session in sessions:
+        for _, _, message in session.inputs:
+            if isinstance(message, Bars):
+                for place, close in zip(message.ids.tolist(), message.close.tolist(), strict=True):
+                    known[session.symbols[place]] = close
+        found[session.session] = dict(known)
+    return found
+
+
+def check(run: days.Run, sessions: tuple[SessionData, ...], capital: float) -> None:
+    """Recompute every day of a run from its fills."""
+    prices = closing_prices(sessions)
+    fills = run.trades.execute(
+        "SELECT session, symbol, direction, quantity, fill_price, commission FROM executions ORDER BY session, seq"
+    ).fetchall()
+    books = run.performance.execute(
+        "SELECT date, equity, cash, num_positions, positions_value FROM portfolio_daily ORDER BY date"
+    ).fetchall()
+    assert fills, "a run without a fill shows nothing"
+    assert [row[0] for row in books] == [session.session for session in sessions]
+    cash, held = Fraction(capital), dict[str, int]()
+    for date, equity, booked_cash, count, value in books:
+        for _, symbol, direction, quantity, price, commission in (
+            fill for fill in fills if fill[0] == int(date.replace("-", ""))
+        ):
+            signed = quantity if direction == "buy" else -quantity
+            cash -= signed * Fraction(round(price * MICRO), MICRO) + Fraction(round(commission * MICRO), MICRO)
+            held[symbol] = held.get(symbol, 0) + signed
+        held = {symbol: shares for symbol, shares in held.items() if shares}
+        worth = sum(shares * Fraction(prices[date][symbol]) for symbol, shares in held.items())
+        assert float(cash) == pytest.approx(booked_cash, abs=0.005)
+        assert float(worth) == pytest.approx(value, abs=0.005)
+        assert float(cash + worth) == pytest.approx(equity, abs=0.005)
+        assert len(held) == count
+    open_now = run.trades.execute("SELECT symbol, quantity FROM positions WHERE quantity != 0").fetchall()
+    assert dict(open_now) == held
+    lots = run.trades.execute("SELECT symbol, sum(quantity) FROM lots GROUP BY symbol HAVING sum(quantity) != 0")
+    assert dict(lots.fetchall()) == held
+
+
+@days.needs_data
+def test_february_2018_adds_up() -> None:
+    sessions = days.february_2018()
+    check(days.play(sessions), sessions, 97_000.0)
+
+
+@days.needs_data
+def test_october_2013_with_shorts_adds_up() -> None:
+    sessions = days.october_2013()
+    check(days.play(sessions, days.settings(days.GOLDEN_PROFILE)), sessions, 97_000.0)
+
+
+@days.needs_data
+def test_costs_lower_equity_by_what_they_are_booked_at() -> None:
+    sessions = days.february_2018()
+    run = days.play(sessions)
+    costs = run.trades.execute("SELECT sum(commission) FROM executions").fetchone()[0]
+    booked = run.trades.execute("SELECT sum(commission) FROM trades").fetchone()[0]
+    assert costs > 0
+    assert booked == pytest.approx(costs, abs=0.005)
