@@ -139,6 +139,7 @@ class Record(msgspec.Struct, kw_only=True):
             total_sharpe=sharpe(self.returns),
             total_sortino=sortino(self.returns),
             total_max_drawdown=max_drawdown(self.returns),
+            recent_sharpe=sharpe(self.returns[-60:]) if len(self.returns) >= 30 else None,
         )
         self.opened_today = self.closed_today = self.wins_today = self.losses_today = 0
         self.gross_today = self.net_today = self.commission_today = 0.0

@@ -190,3 +190,5 @@ class StrategyDay(Decision, frozen=True, kw_only=True, gc=False, array_like=True
     total_sharpe: float | None = None
     total_sortino: float | None = None
     total_max_drawdown: float | None = None
+    recent_sharpe: float | None = None
+    """Over the last 30 to 60 returns: what the adaptive sizer looks at."""
