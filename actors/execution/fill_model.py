@@ -90,7 +90,7 @@ def slipped(price: float, sign: int, bps: float, limit: float | None) -> float:
     """
     if bps <= 0:
         return ticks.micros(price) / ticks.MICRO
-    worse = ticks.against(max(price * (1 + sign * bps / 10_000), 0.0001), sign)
+    worse = ticks.beyond(max(price * (1 + sign * bps / 10_000), 0.0001), sign)
     if limit is not None and (worse - limit) * sign > 0:
         worse = limit
     return price if (worse - price) * sign < 0 else worse

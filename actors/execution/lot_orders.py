@@ -194,7 +194,7 @@ def followed(lot: LotOrders, entry: OrderState) -> float | None:
     if lot.distance is None or not entry.priced:
         return lot.take_profit
     price = entry.average_price + lot.distance
-    return ticks.nearest(price) if price > 0.0001 else lot.take_profit
+    return ticks.beyond(price, 1 if lot.side == "buy" else -1) if price > 0.0001 else lot.take_profit
 
 
 class EntryPrices(NamedTuple):
@@ -207,14 +207,14 @@ class EntryPrices(NamedTuple):
 
 
 def entry_prices(order: OrderProposed) -> EntryPrices:
-    """Round an entry's prices so that stop, entry and target stay apart by a tick.
+    """Round an entry's prices to the ticks the market must reach; stop, entry and target stay a tick apart.
 
     Raises:
         ValueError: a price is not a finite number above zero.
     """
     sign = 1 if order.side == "buy" else -1
-    limit = None if order.limit_price is None else ticks.nearest(order.limit_price)
-    stop = None if order.stop_price is None else ticks.nearest(order.stop_price)
+    limit = None if order.limit_price is None else ticks.beyond(order.limit_price, -sign)
+    stop = None if order.stop_price is None else ticks.beyond(order.stop_price, sign)
     if limit is not None and stop is not None and (limit - stop) * sign < 0:
         limit = stop
     reference = order.reference_price

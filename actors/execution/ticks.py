@@ -49,24 +49,26 @@ def up(price: float) -> float:
     return -(-count // step) * step / MICRO
 
 
-def against(price: float, sign: int) -> float:
-    """The tick that is no better than `price` for who buys (sign 1) or sells (sign -1)."""
+def beyond(price: float, sign: int) -> float:
+    """The tick on the far side of `price`: up for what is reached from below (sign 1), else down.
+
+    A market that trades on ticks reaches the rounded price exactly when it would have reached `price`, so
+    rounding an exit or a trigger this way never moves the minute in which it happens.
+    """
     return up(price) if sign > 0 else down(price)
 
 
 def apart(price: float, base: float, sign: int) -> float:
-    """Nearest tick to `price` that keeps its side of `base` (sign 1: above, -1: below) by a tick or more.
+    """`beyond`, and a tick or more beyond `base` (sign 1: above it, -1: below).
 
     Only rounding is mended: a price that was on the wrong side of `base` to begin with stays there, for the
     broker to refuse.
     """
-    rounded = nearest(price)
+    rounded = beyond(price, sign)
     if (price - base) * sign <= 0:
         return rounded
     least = _counted(base) + sign * _step(_counted(base))
-    if (micros(rounded) - least) * sign >= 0:
-        return rounded
-    return up(least / MICRO) if sign > 0 else down(least / MICRO)
+    return rounded if (micros(rounded) - least) * sign >= 0 else beyond(least / MICRO, sign)
 
 
 def is_on_grid(price: float) -> bool:

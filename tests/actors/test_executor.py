@@ -61,9 +61,8 @@ def test_prices_are_sent_on_the_tick_grid():
         )
     )  # fmt: skip
     (order,) = sent(floor)
-    assert (order.stop_price, order.limit_price, order.stop_loss, order.take_profit) == (
-        100.5, 100.59, 99.38, 101.05,
-    )  # fmt: skip
+    assert (order.stop_price, order.limit_price) == (100.51, 100.58)
+    assert (order.stop_loss, order.take_profit) == (99.37, 101.05)
 
 
 def test_a_price_that_is_none_is_not_sent_and_told():

@@ -48,11 +48,11 @@ def test_known_values():
     assert ticks.nearest(167.378027) == 167.38
     assert ticks.nearest(0.12345) == 0.1235
     assert ticks.nearest(0.99996) == 1.0
-    assert ticks.apart(165.565, 165.57, -1) == 165.56  # the nearest, 165.57, would be the base itself
+    assert ticks.apart(165.565, 165.57, -1) == 165.56  # not the nearest, which is the base itself
     assert ticks.price_text(291.1) == "291.10"
     assert not ticks.is_on_grid(0.1 + 0.2)
-    assert ticks.against(10.001, 1) == 10.01
-    assert ticks.against(10.009, -1) == 10.0
+    assert ticks.beyond(10.001, 1) == 10.01
+    assert ticks.beyond(10.009, -1) == 10.0
 
 
 @pytest.mark.parametrize("price", [0.0, -1.0, math.nan, math.inf, 0.00001])
@@ -60,3 +60,12 @@ def test_what_is_no_price_is_refused(price):
     with pytest.raises(ValueError, match="price"):
         ticks.nearest(price)
     assert not ticks.is_on_grid(price)
+
+
+@given(st.floats(0.01, 10_000), st.integers(1, 1_000_000), st.sampled_from([1, -1]))
+def test_rounding_beyond_never_changes_whether_the_market_gets_there(price, cents, sign):
+    market = cents / 100 if cents >= 100 else cents / 10_000
+    exact = ticks.micros(price) / ticks.MICRO
+    reached = market >= exact if sign > 0 else market <= exact
+    placed = ticks.beyond(price, sign)
+    assert reached == (market >= placed if sign > 0 else market <= placed)
