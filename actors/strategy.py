@@ -4,7 +4,7 @@ What all strategies share lives here: holdings, cooldowns, halts, frozen symbols
 validity of signals, the session's end. Stop and target rest at the broker and are never raised from here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -192,7 +192,7 @@ class StrategyActor(Actor):
             place = at if len(ids) == context.count else int(ids.searchsorted(at))
             if place < len(ids) and ids[place] == at:
                 self._benchmark_seen = self.now
-        alarms: list[Decision] = []
+        alarms: Sequence[Decision] = ()
         if 0 <= bars.ts_event - context.open < OPENING_MINUTES * MINUTE:
             alarms = self._compare_with_yesterday(bars)
         said = self._bars(bars)

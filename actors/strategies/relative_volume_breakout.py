@@ -24,6 +24,8 @@ MIN_TICKS, TICK, MIN_FRACTION = 3, 0.01, 0.0005
 SATURATION = 3.0
 STRONG_BODY = 0.6
 EXTREME_POSITIONS = 2
+ROUNDING = 1e-9
+"""Differences of prices, USD, that are only float noise: 100.1 - 100.0 is a body of 0.1."""
 MIN_COVERAGE = 0.8
 PANEL_ROW = {5: 0, 15: 1, 30: 2, 60: 3}
 """Row of the opening-volume panel for each length of the opening range."""
@@ -169,7 +171,7 @@ class RelativeVolumeBreakout(Strategy):
         opening = self._range
         body = float(opening.close[at] - opening.open[at])
         span = float(opening.high[at] - opening.low[at])
-        if body == 0 or abs(body) < self.params.body_min * span:
+        if body == 0 or abs(body) < self.params.body_min * span - ROUNDING:
             return 0
         return 1 if body > 0 else -1
 
@@ -194,7 +196,7 @@ class RelativeVolumeBreakout(Strategy):
         volume = float(self.relative_volume[at])
         confidence = (
             0.5
-            + 0.2 * (body >= STRONG_BODY * span)
+            + 0.2 * (body >= STRONG_BODY * span - ROUNDING)
             + 0.15 * (gap * side > 0)
             + 0.15 * ((last - vwap) * side > 0)
         )
