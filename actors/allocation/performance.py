@@ -16,7 +16,7 @@ _NANOSECONDS_PER_DAY = 86_400_000_000_000
 
 
 def sharpe(returns: Sequence[float], window: int = 0) -> float | None:
-    """Annualised mean over sample deviation of the last `window` returns (0: all); None if too few or flat."""
+    """Annual mean over sample deviation of the last `window` returns (0: all); None if too few or flat."""
     if window and len(returns) < window:
         return None
     used = returns[-window:] if window else returns

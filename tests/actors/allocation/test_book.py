@@ -107,7 +107,7 @@ def test_equity_is_capital_plus_every_cash_flow_plus_what_is_held(rows: list[tup
             closes = [float(price + n) for n in range(3)]
             book.mark(frame([0, 1, 2], closes), 3)
             for other in held:
-                symbol_id = SYMBOLS.index(dict((n, s) for n, s, _ in names)[other])
+                symbol_id = SYMBOLS.index({n: s for n, s, _ in names}[other])
                 last[other] = price + symbol_id
         worth = sum(held[n] * last[n] for n in held)
         assert book.cash == cash * MICRO
@@ -117,7 +117,9 @@ def test_equity_is_capital_plus_every_cash_flow_plus_what_is_held(rows: list[tup
 
 
 @given(st.integers(1, 1_000), st.integers(1, 1_000_000_000), st.lists(st.integers(1, 50), max_size=20))
-def test_partial_exits_share_the_cost_without_losing_a_micro(shares: int, cost: int, parts: list[int]) -> None:
+def test_partial_exits_share_the_cost_without_losing_a_micro(
+    shares: int, cost: int, parts: list[int]
+) -> None:
     book, one = Book(0), lot("l", "AAPL")
     book.enter(one, shares, 1.0, 0.0, 0.0)
     one.cost = cost  # an uneven cost, as averaging over several fills makes it
