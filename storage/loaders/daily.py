@@ -148,7 +148,8 @@ def _load(path: Path, refusals: Refusals, now: int) -> dict[str, SymbolHistory]:
     names, codes = columns.symbols()
     stamps = columns.nanoseconds()
     days = np.asarray(stamps // _DAY_NS * _DAY_NS)  # two stamps of one session are duplicates
-    raw = RawRows(names=names, codes=codes, ts=days, values=values)
+    scale = {"lean": values[6], "factor": values[5]}.get(kind)
+    raw = RawRows(names=names, codes=codes, ts=days, values=values, scale=scale)
     limits = DAYS if kind in ("lean", "factor") else ADJUSTED_DAYS
     return _by_symbol(kind, admit(raw, refusals, now=now, limits=limits))
 

@@ -98,12 +98,14 @@ class RawRows(msgspec.Struct, kw_only=True):
         names: Distinct symbols. codes: (n,) positions in `names`; -1 where the symbol is missing.
         ts: (n,) start of the bar, ns UTC; 0 where missing.
         values: (7, n) in the order of `runtime.messages.market.COLUMNS`.
+        scale: (n,) what known splits make of the prices; jumps are judged on the products. None: ones.
     """
 
     names: Sequence[str]
     codes: IdArray
     ts: Int64Array
     values: FloatArray
+    scale: FloatArray | None = None
 
 
 class Rows(msgspec.Struct, kw_only=True):
@@ -220,29 +222,34 @@ def _without_jumps(raw: RawRows, order: Int64Array, refusals: Refusals, limits: 
     if len(order) < 2:
         return order
     codes = raw.codes[order]
-    before = raw.values[CLOSE, order[:-1]]
+    prices = raw.values[: CLOSE + 1, order]
+    if raw.scale is not None:
+        prices = prices * raw.scale[order]
+    before = prices[CLOSE, :-1]
     far = (codes[1:] == codes[:-1]) & (
-        (raw.values[HIGH, order[1:]] > before * limits.up)
-        | (raw.values[LOW, order[1:]] < before * limits.down)
+        (prices[HIGH, 1:] > before * limits.up) | (prices[LOW, 1:] < before * limits.down)
     )
     keep = np.ones(len(order), dtype=bool)
     for code in np.unique(codes[1:][far]).tolist():
         begin, end = np.searchsorted(codes, [code, code + 1])
-        keep[begin:end] = _staying(raw.values[:, order[begin:end]], limits)
+        keep[begin:end] = _staying(prices[:, begin:end], limits)
     _refuse(raw, order[~keep], JUMPED, refusals)
     return order[keep]
 
 
-def _staying(values: FloatArray, limits: Limits) -> BoolArray:
-    """Which of one symbol's bars (7, n), in time order, are not part of a jump that came back."""
-    high, low, close = values[HIGH], values[LOW], values[CLOSE]
+def _staying(prices: FloatArray, limits: Limits) -> BoolArray:
+    """Which of one symbol's prices (4, n), in time order, are not part of a jump that came back."""
+    high, low, close = prices[HIGH], prices[LOW], prices[CLOSE]
     count = len(close)
     keep = np.ones(count, dtype=bool)
-    reference = float(np.median(close[: JUMP_BARS + 1]))
+    reference = float(close[0])
 
     def far(bar: int) -> bool:
         return bool(high[bar] > reference * limits.up or low[bar] < reference * limits.down)
 
+    following = range(1, min(count, JUMP_BARS + 1))
+    if len(following) > 1 and all(far(bar) for bar in following):
+        reference = float(np.median(close[following.start : following.stop]))  # the first bar stands alone
     at = 0
     while at < count:
         end = at
