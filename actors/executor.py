@@ -4,7 +4,7 @@ What a lot needs next is decided in `execution.lot_orders`, what an order's even
 `execution.order_state`; this actor keeps the two together and speaks with the broker.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -16,8 +16,10 @@ from actors.execution.lot_orders import (
     Cancel,
     Exit,
     LotOrders,
+    NothingToExit,
     Protect,
     Retarget,
+    Step,
     entry_prices,
     followed,
     next_step,
@@ -283,11 +285,13 @@ class Executor(Actor):
 
     # ---- carrying it out --------------------------------------------------------------------
 
-    def _advance(self, lot: LotOrders) -> Iterator[Decision]:
+    def _advance(self, lot: LotOrders) -> Iterable[Decision]:
         """Do the one thing the lot needs now."""
-        match next_step(lot):
-            case None:
-                pass
+        step = next_step(lot)
+        return () if step is None else self._do(lot, step)
+
+    def _do(self, lot: LotOrders, step: Step) -> Iterator[Decision]:
+        match step:
             case Cancel(order, reason):
                 yield from self._cancel(lot, order, reason)
             case Exit(quantity):
@@ -299,8 +303,11 @@ class Executor(Actor):
             case Retarget(order, price):
                 lot.take_profit = price
                 yield lot_commands.retarget(order, price, self.now, self.seq)
-            case _:
-                lot.closing, lot.exit_id = False, ""
+            case NothingToExit():
+                name, lot.closing, lot.exit_id = lot.exit_id, False, ""
+                if name:
+                    state = lot_commands.reducing_state(lot, name, "exit", lot.entry.quantity)
+                    yield self._unsent(state, "nothing is held any more")
 
     def _protect(self, lot: LotOrders, quantity: int) -> Iterator[Decision]:
         lot.take_profit = followed(lot, lot.entry)
@@ -321,14 +328,14 @@ class Executor(Actor):
         for before in lot.group_of(order.client_order_id):
             yield from self._told(lot, before, order_state.cancelling(before))
 
-    def _told(self, lot: LotOrders, before: OrderState, after: OrderState) -> Iterator[Decision]:
+    def _told(self, lot: LotOrders, before: OrderState, after: OrderState) -> tuple[Decision, ...]:
         """Remember an order's new state and tell of it, if it is one."""
         if after is before:
-            return
+            return ()
         lot.orders[after.client_order_id] = after
         if after.role == "entry" and not after.is_live:
             self._expiring.pop(lot.lot_id, None)
-        yield order_state.changed(after, self.now, self.seq)
+        return (order_state.changed(after, self.now, self.seq),)
 
     def _unsent(self, state: OrderState, reason: str) -> Decision:
         ended = msgspec.structs.replace(state, status="canceled", reason=f"not sent: {reason}")

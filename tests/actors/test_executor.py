@@ -112,6 +112,7 @@ def test_an_exit_of_a_working_entry_cancels_it_and_sells_nothing():
     floor.say(approve("a", "sell", intent="exit"))
     assert [type(one) for one in floor.commands] == [SubmitOrder, CancelOrder]
     assert floor.states()["a:e1"].status == "canceled"
+    assert floor.states()["a:x1"].reason == "not sent: nothing is held any more"
     floor.minute(1, AAA=(100, 100, 98, 99))
     assert floor.fills == []
 
