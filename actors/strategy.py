@@ -4,16 +4,15 @@ What all strategies share lives here: holdings, cooldowns, halts, frozen symbols
 validity of signals, the session's end. Stop and target rest at the broker and are never raised from here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
+from actors.strategies.admission import Admission
 from actors.strategies.base import Strategy
-from actors.strategies.context import MINUTE, Holding, Pending, StrategyContext
-from actors.strategies.rules import invalid, looks_like_split
+from actors.strategies.context import Holding, Pending, StrategyContext
 from runtime.kernel.actor import Actor, Moment
 from runtime.messages.base import Decision, Message
 from runtime.messages.machine import SessionStarted
@@ -36,15 +35,7 @@ from runtime.messages.risk import (
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import LotChanged, SignalDropped, SignalRaised
 
-COOLDOWN = 6
-"""Sessions a stop-out blocks re-entry: its own and the five after it (strategies 3)."""
-HALT_REST = 5 * MINUTE
-"""No entries for so long after a halt ended (strategies 0)."""
-SILENCE, BENCHMARK_SILENCE = 90_000_000_000, 3 * MINUTE
-BENCHMARK = "SPY"
 MIN_COVERAGE = 0.8
-OPENING_MINUTES = 30
-"""First prints are compared with the previous close for so long; later ones are not overnight moves."""
 PANEL_HANDLERS = {"on_daily_bars": "on_daily_ready", "on_daily_ready": "on_daily_ready"}
 BAR_HANDLERS = {"on_bars": "on_bars", "on_bars_revised": "on_bars_revised"}
 OPTIONAL = PANEL_HANDLERS | BAR_HANDLERS
@@ -121,19 +112,10 @@ class StrategyActor(Actor):
             if pending.expires_at > header.starts:
                 context.put_pending(pending)
         self._paused = before.paused
-        self._cooldowns = {symbol: left - 1 for symbol, left in before.cooldowns.items() if left > 1}
-        self._closing: dict[str, str] = {}
-        self._halted: dict[str, int] = {}
-        self._split: dict[str, None] = {}
-        self._feeds_down: dict[str, str] = {}
-        self._last_frame = 0
-        self._benchmark = context.index.get(BENCHMARK, -1)
-        self._benchmark_seen = 0
-        self._unopened = np.ones(context.count, dtype=np.bool_)
+        left = {symbol: sessions - 1 for symbol, sessions in before.cooldowns.items() if sessions > 1}
+        self._admission = Admission(context, left)
         self._daily_bars: list[DailyBars] = []
         self._degraded = ""
-        unknown = np.isnan(context.daily.ratio) & context.daily.has_history
-        self._unpriced = {context.symbols[at]: None for at in np.flatnonzero(unknown)}
         self._strategy = strategy(strategy.parameters(settings.params), context)
         if before.state:
             self._strategy.restore(before.state)
@@ -167,7 +149,7 @@ class StrategyActor(Actor):
         return StrategyCarried(
             holdings=tuple(self._context.holdings.values()),
             pending=tuple(self._context.pending.values()),
-            cooldowns=dict(self._cooldowns),
+            cooldowns=dict(self._admission.cooldowns),
             paused=self._paused,
             state=b"" if own is None else msgspec.msgpack.encode(own),
         )
@@ -176,25 +158,16 @@ class StrategyActor(Actor):
 
     def on_session_started(self, _: SessionStarted) -> Iterator[Decision]:
         yield self._report()
-        for symbol in self._unpriced:
+        for symbol in self._admission.unpriced:
             yield self._note(f"{symbol} is frozen: its daily history has no known ratio to today's price")
         handler = self._optional("on_session_started")
         if handler is not None:
             yield from self._examine(handler())
 
     def on_bars(self, bars: Bars) -> Iterable[Decision]:
-        context = self._context
-        context.frame = bars
-        self._last_frame = self.now
-        at = self._benchmark
-        if at >= 0:
-            ids = bars.ids
-            place = at if len(ids) == context.count else int(ids.searchsorted(at))
-            if place < len(ids) and ids[place] == at:
-                self._benchmark_seen = self.now
-        alarms: Sequence[Decision] = ()
-        if 0 <= bars.ts_event - context.open < OPENING_MINUTES * MINUTE:
-            alarms = self._compare_with_yesterday(bars)
+        self._context.frame = bars
+        frozen = self._admission.see(bars, self.now)
+        alarms = [self._frozen(symbol) for symbol in frozen] if frozen else ()
         said = self._bars(bars)
         return [*alarms, *self._examine(said)] if said else alarms
 
@@ -221,12 +194,9 @@ class StrategyActor(Actor):
         if ready.degraded or self._degraded:
             self._degraded = "DAILY_INCOMPLETE" if ready.degraded else ""
             yield self._report()
-        history = context.daily
-        daily = history.with_session(date, self._daily_bars)
-        if history.close.shape[1]:
-            moved = looks_like_split(daily.open[:, -1], history.close[:, -1])
-            for at in np.flatnonzero(moved):
-                yield from self._freeze(context.symbols[at])
+        daily = context.daily.with_session(date, self._daily_bars)
+        for symbol in self._admission.see_day(daily.open[:, -1]):
+            yield self._frozen(symbol)
         yield from self._examine(self._optional("on_daily_ready")(daily))
 
     def on_phase_changed(self, change: PhaseChanged) -> Iterator[Decision]:
@@ -256,9 +226,9 @@ class StrategyActor(Actor):
         context.forget_pending(lot.signal_id)
         if lot.state == "closed":
             context.forget_holding(lot.lot_id)
-            self._closing.pop(lot.lot_id, None)
+            self._admission.closed(lot.lot_id)
             if lot.role == "stop":
-                self._cooldowns[lot.symbol] = 1 if self._strategy.is_intraday else COOLDOWN
+                self._admission.stopped_out(lot.symbol, self._strategy.is_intraday)
         else:
             known = context.holdings.get(lot.lot_id)
             holding = Holding(
@@ -281,22 +251,20 @@ class StrategyActor(Actor):
 
     def on_signal_dropped(self, drop: SignalDropped) -> Iterator[Decision]:
         self._context.forget_pending(drop.signal_id)
-        for lot, signal in list(self._closing.items()):
-            if signal == drop.signal_id:
-                del self._closing[lot]
+        self._admission.dropped(drop.signal_id)
         if self._dropped is not None:
             yield from self._examine(self._dropped(drop))
 
     # ---- what the world says ----------------------------------------------------------------
 
     def on_trading_status(self, status: TradingStatus) -> None:
-        self._halted[status.symbol] = self._context.ends if status.halted else self.now + HALT_REST
+        self._admission.halt(status.symbol, status.halted, self.now)
 
     def on_feed_changed(self, change: FeedChanged) -> None:
         if change.up:
-            self._feeds_down.pop(change.stream, None)
+            self._admission.down.pop(change.stream, None)
         else:
-            self._feeds_down[change.stream] = change.reason
+            self._admission.down[change.stream] = change.reason
 
     def on_symbol_added(self, added: SymbolAdded) -> None:
         self._context.add_symbol(added.symbol, added.sector)
@@ -313,80 +281,12 @@ class StrategyActor(Actor):
             if not isinstance(message, SignalRaised):
                 yield message
                 continue
-            reason, detail = self._refusal(message)
+            reason, detail = self._admission.refusal(message, self._state())
             if reason:
                 yield self._drop(message, reason, detail)
-                continue
-            if message.signal_type == "CLOSE":
-                for holding in self._meant(message):
-                    self._closing[holding.lot_id] = message.id
             else:
-                self._context.put_pending(
-                    Pending(
-                        signal_id=message.id,
-                        symbol=message.symbol,
-                        direction=message.direction,
-                        expires_at=message.expires_at,
-                    )
-                )
-            yield message
-
-    def _refusal(self, signal: SignalRaised) -> tuple[str, str]:
-        broken = invalid(signal)
-        if broken:
-            return "INVALID", broken
-        if signal.signal_type == "CLOSE":
-            meant = self._meant(signal)
-            if not meant:
-                return "NO_HOLDING", "nothing of its own to close"
-            closing = all(holding.lot_id in self._closing for holding in meant)
-            return ("DUPLICATE", "is being closed") if closing else ("", "")
-        state, why = self._state()
-        if state != "ACTIVE":
-            return state, why
-        return self._entry_refusal(signal)
-
-    def _entry_refusal(self, signal: SignalRaised) -> tuple[str, str]:
-        context, symbol, now = self._context, signal.symbol, self.now
-        if symbol not in context.index:
-            return "INVALID", f"{symbol} is not in the symbol table"
-        if signal.intraday and not context.open <= now < context.market_close:
-            return "LATE", "intraday entries end when MARKET_CLOSE begins"
-        if signal.direction == "short" and not context.allow_short:
-            return "NO_SHORT", "short selling is off"
-        tonight = signal.not_before >= context.ends
-        if not tonight and (silent := self._silence()):
-            return "STALE_FEED", silent
-        if symbol in self._unpriced or symbol in self._split:
-            return "FROZEN", "price history does not fit today's price"
-        if self._halted.get(symbol, 0) > now:
-            return "HALTED", "halted, or resumed less than five minutes ago"
-        left = self._cooldowns.get(symbol, 0) - (1 if tonight else 0)
-        if left > 0:
-            return "COOLDOWN", f"stopped out; blocked for {left} more session{'s' if left > 1 else ''}"
-        if any(h.direction == signal.direction for h in context.held(symbol)):
-            return "DUPLICATE", "already held"
-        for pending in context.on_its_way(symbol, now):
-            if pending.direction == signal.direction:
-                return "DUPLICATE", f"{pending.signal_id} is still on its way"
-        return "", ""
-
-    def _meant(self, signal: SignalRaised) -> list[Holding]:
-        held = self._context.held(signal.symbol)
-        return [holding for holding in held if signal.lot_id in ("", holding.lot_id)]
-
-    def _silence(self) -> str:
-        """Why the feed is not to be trusted now; empty when it is."""
-        now = self.now
-        if self._feeds_down:
-            return f"feed {next(iter(self._feeds_down))} is down"
-        if self._benchmark_seen and self._context.open <= now < self._context.close:
-            quiet, limit, who = now - self._benchmark_seen, BENCHMARK_SILENCE, BENCHMARK
-        else:
-            quiet, limit, who = now - self._last_frame, SILENCE, "any symbol"
-        if self._last_frame and quiet >= limit:
-            return f"no bar of {who} for {quiet // 1_000_000_000} s"
-        return ""
+                self._admission.admit(message)
+                yield message
 
     def _drop(self, signal: SignalRaised, reason: str, detail: str) -> SignalDropped:
         numbers = (
@@ -434,21 +334,5 @@ class StrategyActor(Actor):
             ts_event=self.now, cause=self.seq, level="WARNING", component=self._settings.name, text=text
         )
 
-    def _compare_with_yesterday(self, bars: Bars) -> list[Decision]:
-        """Freeze symbols whose first print looks like a split nobody told of (strategies 0)."""
-        context = self._context
-        ids = bars.ids[: int(bars.ids.searchsorted(context.count))]
-        first = self._unopened[ids]
-        if not context.daily.close.shape[1] or not first.any():
-            return []
-        ids = ids[first]
-        self._unopened[ids] = False
-        before = context.daily.close[ids, -1] * context.daily.ratio[ids]
-        moved = looks_like_split(bars.open[: len(first)][first], before)
-        return [note for at in ids[moved] for note in self._freeze(context.symbols[at])]
-
-    def _freeze(self, symbol: str) -> list[Decision]:
-        if symbol in self._split:
-            return []
-        self._split[symbol] = None
-        return [self._note(f"{symbol} is frozen: its overnight move looks like a split nobody told of")]
+    def _frozen(self, symbol: str) -> Noted:
+        return self._note(f"{symbol} is frozen: its overnight move looks like a split nobody told of")

@@ -15,7 +15,7 @@ from actors.strategies.mean_reversion import MeanReversionStrategy
 from actors.strategies.rules import invalid
 from actors.strategy import StrategyActor, StrategyCarried
 from runtime.messages.machine import SessionStarted
-from runtime.messages.market import DailyBars, DailyReady, FeedChanged, TradingStatus
+from runtime.messages.market import DailyBars, DailyReady, FeedChanged, SymbolAdded, TradingStatus
 from runtime.messages.risk import Noted, PhaseChanged, StrategyChanged, StrategyPaused
 from runtime.messages.trading import LotChanged, SignalDropped
 from tests.actors.days import MINUTE, Stage, at, header
@@ -73,7 +73,8 @@ def tell(stage: Stage, frame: Bars) -> list[Any]:
 def lot(state: str = "open", role: str = "entry", **more: Any) -> LotChanged:
     facts: dict[str, Any] = {
         "ts_event": OPEN + 2 * MINUTE, "cause": 1, "lot_id": "told-20180305-1",
-        "signal_id": "told-20180305-1", "strategy": "told", "symbol": "IBM", "direction": "long", "state": state, "quantity": 10,
+        "signal_id": "told-20180305-1", "strategy": "told", "symbol": "IBM", "direction": "long",
+        "state": state, "quantity": 10,
         "entry_quantity": 10, "entry_price": 100.0, "entry_ts": OPEN + 2 * MINUTE, "stop_loss": 98.0,
         "take_profit": 104.0, "intraday": False, "fill_quantity": 10, "fill_price": 100.0,
         "execution_id": "x", "client_order_id": "c", "role": role, "realised": 0.0, "commission": 0.0,
@@ -331,3 +332,13 @@ def test_holdings_survive_the_session_as_they_are(quantity: int, runs: int) -> N
     held = host(carried=encoded, day=1).actor.carry().holdings  # type: ignore[union-attr]
     assert held == carried.holdings
     assert [(type(h), h.quantity, h.sessions) for h in held] == [(Holding, quantity, runs)]
+
+
+def test_a_symbol_that_joins_during_the_session_can_be_traded() -> None:
+    def buys_new(strategy: Strategy, frame: Bars) -> Iterator[SignalRaised]:
+        if frame.ids[-1] == 2:
+            yield strategy.buy(2, stop=98.0, target=104.0, reason="told")
+
+    stage = host(scripted(buys_new), panels=history(100.0))
+    stage.tell(SymbolAdded(ts_event=0, symbol="NEW", id=2), OPEN)
+    assert [s.symbol for s in tell(stage, bars(0, ids=(0, 1, 2)))] == ["NEW"]

@@ -15,14 +15,16 @@ class SmaCross(Strategy):
 
     def start(self) -> None:
         self.fast, self.slow = (Ring(self.context.count, n) for n in (self.params.fast, self.params.slow))
+        self.above: dict[int, bool] = {}
 
     def on_bars(self, bars: Bars) -> Iterator[SignalRaised]:
-        was_above = self.fast.mean() > self.slow.mean()
         self.fast.push(bars.ids, bars.close)
         self.slow.push(bars.ids, bars.close)
         above = self.fast.mean() > self.slow.mean()
-        for symbol, price in zip(bars.ids.tolist(), bars.close.tolist(), strict=True):
-            if above[symbol] and not was_above[symbol] and self.slow.full[symbol] and not self.busy(symbol):
+        for symbol in bars.ids[self.slow.full[bars.ids]].tolist():
+            before, self.above[symbol] = self.above.get(symbol), bool(above[symbol])
+            price = self.context.price_of(symbol)
+            if before is False and above[symbol] and not self.busy(symbol):
                 yield self.buy(symbol, stop=0.98 * price, target=1.04 * price, reason="crossed above")
-            elif was_above[symbol] and not above[symbol] and self.held(symbol):
+            elif before and not above[symbol] and self.held(symbol):
                 yield self.close(symbol, "crossed below")

@@ -1,0 +1,178 @@
+"""May this signal leave now? What freezes, halts, cools down or silences a symbol, for one strategy."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.strategies.context import MINUTE, Holding, Pending, StrategyContext
+from actors.strategies.rules import invalid, looks_like_split
+from runtime.messages.market import Bars, FloatArray
+from runtime.messages.trading import SignalRaised
+
+COOLDOWN = 6
+"""Sessions a stop-out blocks re-entry: its own and the five after it (strategies 3)."""
+HALT_REST = 5 * MINUTE
+"""No entries for so long after a halt ended (strategies 0)."""
+SILENCE, BENCHMARK_SILENCE = 90_000_000_000, 3 * MINUTE
+BENCHMARK = "SPY"
+OPENING_MINUTES = 30
+"""First prints are compared with the previous close for so long; later ones are not overnight moves."""
+
+
+class Admission:
+    """Refuses the signals of one strategy that may not trade.
+
+    Args:
+        cooldowns: Symbol to sessions still blocked, the present one included.
+
+    Attributes:
+        unpriced: Symbols whose daily history has no known ratio to today's price.
+        down: Streams that are down, and why.
+    """
+
+    def __init__(self, context: StrategyContext, cooldowns: dict[str, int]) -> None:
+        self._context = context
+        self.cooldowns = cooldowns
+        self.down: dict[str, str] = {}
+        unknown = np.isnan(context.daily.ratio) & context.daily.has_history
+        self.unpriced = {context.symbols[at]: None for at in np.flatnonzero(unknown)}
+        self._closing: dict[str, str] = {}
+        self._halted: dict[str, int] = {}
+        self._split: dict[str, None] = {}
+        self._last_frame = 0
+        self._benchmark = context.index.get(BENCHMARK, -1)
+        self._benchmark_seen = 0
+        self._unopened = np.ones(context.count, dtype=np.bool_)
+
+    # ---- what the world says ----------------------------------------------------------------
+
+    def see(self, bars: Bars, now: int) -> list[str]:
+        """Note a frame; the symbols that it freezes, for a first print that looks like a split."""
+        self._last_frame = now
+        at = self._benchmark
+        if at >= 0:
+            ids = bars.ids
+            place = at if len(ids) == self._context.count else int(ids.searchsorted(at))
+            if place < len(ids) and ids[place] == at:
+                self._benchmark_seen = now
+        if 0 <= bars.ts_event - self._context.open < OPENING_MINUTES * MINUTE:
+            return self._compare_with_yesterday(bars)
+        return []
+
+    def _compare_with_yesterday(self, bars: Bars) -> list[str]:
+        context = self._context
+        ids = bars.ids[: int(bars.ids.searchsorted(context.count))]
+        first = self._unopened[ids]
+        if not context.daily.close.shape[1] or not first.any():
+            return []
+        ids = ids[first]
+        self._unopened[ids] = False
+        before = context.daily.close[ids, -1] * context.daily.ratio[ids]
+        return self._freeze(ids, bars.open[: len(first)][first], before)
+
+    def see_day(self, opened: FloatArray) -> list[str]:
+        """Note the session's own daily opens; the symbols that they freeze."""
+        history = self._context.daily.close
+        if not history.shape[1]:
+            return []
+        return self._freeze(np.arange(len(opened), dtype=np.int32), opened, history[:, -1])
+
+    def _freeze(self, ids: NDArray[np.int32], opened: FloatArray, before: FloatArray) -> list[str]:
+        moved = [self._context.symbols[at] for at in ids[looks_like_split(opened, before)]]
+        fresh = [symbol for symbol in moved if symbol not in self._split]
+        self._split.update(dict.fromkeys(fresh))
+        return fresh
+
+    def halt(self, symbol: str, halted: bool, now: int) -> None:
+        """Note a halt or its end."""
+        self._halted[symbol] = self._context.ends if halted else now + HALT_REST
+
+    def stopped_out(self, symbol: str, intraday: bool) -> None:
+        """Cool a symbol down: for the rest of the day, or for five sessions more."""
+        self.cooldowns[symbol] = 1 if intraday else COOLDOWN
+
+    def closed(self, lot_id: str) -> None:
+        """Forget that a lot was being closed."""
+        self._closing.pop(lot_id, None)
+
+    def dropped(self, signal_id: str) -> None:
+        """Let a close that went nowhere be raised again."""
+        for lot, signal in list(self._closing.items()):
+            if signal == signal_id:
+                del self._closing[lot]
+
+    # ---- the verdict ------------------------------------------------------------------------
+
+    def admit(self, signal: SignalRaised) -> None:
+        """Remember a signal that leaves."""
+        if signal.signal_type == "CLOSE":
+            for holding in self._meant(signal):
+                self._closing[holding.lot_id] = signal.id
+            return
+        self._context.put_pending(
+            Pending(
+                signal_id=signal.id,
+                symbol=signal.symbol,
+                direction=signal.direction,
+                expires_at=signal.expires_at,
+            )
+        )
+
+    def refusal(self, signal: SignalRaised, state: tuple[str, str]) -> tuple[str, str]:
+        """Reason and detail of a refusal; two empty texts when the signal may leave.
+
+        Args:
+            state: The strategy's, and why; other than ACTIVE only closes leave.
+        """
+        broken = invalid(signal)
+        if broken:
+            return "INVALID", broken
+        if signal.signal_type == "CLOSE":
+            meant = self._meant(signal)
+            if not meant:
+                return "NO_HOLDING", "nothing of its own to close"
+            closing = all(holding.lot_id in self._closing for holding in meant)
+            return ("DUPLICATE", "is being closed") if closing else ("", "")
+        if state[0] != "ACTIVE":
+            return state
+        return self._entry_refusal(signal, self._context.moment.now)
+
+    def _entry_refusal(self, signal: SignalRaised, now: int) -> tuple[str, str]:
+        context, symbol = self._context, signal.symbol
+        if symbol not in context.index:
+            return "INVALID", f"{symbol} is not in the symbol table"
+        if signal.intraday and not context.open <= now < context.market_close:
+            return "LATE", "intraday entries end when MARKET_CLOSE begins"
+        if signal.direction == "short" and not context.allow_short:
+            return "NO_SHORT", "short selling is off"
+        tonight = signal.not_before >= context.ends
+        if not tonight and (silent := self._silence(now)):
+            return "STALE_FEED", silent
+        if symbol in self.unpriced or symbol in self._split:
+            return "FROZEN", "price history does not fit today's price"
+        if self._halted.get(symbol, 0) > now:
+            return "HALTED", "halted, or resumed less than five minutes ago"
+        left = self.cooldowns.get(symbol, 0) - (1 if tonight else 0)
+        if left > 0:
+            return "COOLDOWN", f"stopped out; blocked for {left} more session{'s' if left > 1 else ''}"
+        if any(holding.direction == signal.direction for holding in context.held(symbol)):
+            return "DUPLICATE", "already held"
+        for pending in context.on_its_way(symbol, now):
+            if pending.direction == signal.direction:
+                return "DUPLICATE", f"{pending.signal_id} is still on its way"
+        return "", ""
+
+    def _meant(self, signal: SignalRaised) -> list[Holding]:
+        held = self._context.held(signal.symbol)
+        return [holding for holding in held if signal.lot_id in ("", holding.lot_id)]
+
+    def _silence(self, now: int) -> str:
+        """Why the feed is not to be trusted now; empty when it is."""
+        if self.down:
+            return f"feed {next(iter(self.down))} is down"
+        if self._benchmark_seen and self._context.open <= now < self._context.close:
+            quiet, limit, who = now - self._benchmark_seen, BENCHMARK_SILENCE, BENCHMARK
+        else:
+            quiet, limit, who = now - self._last_frame, SILENCE, "any symbol"
+        if self._last_frame and quiet >= limit:
+            return f"no bar of {who} for {quiet // 1_000_000_000} s"
+        return ""
