@@ -392,7 +392,7 @@ class SimulatedBroker(Actor):
             return (self._too_late(request, "cannot replace order in"),)
         limit = order.limit if request.limit_price is None else request.limit_price
         stop = order.stop if request.stop_price is None else request.stop_price
-        reason = _bad_replacement(order, limit, stop)
+        reason = simulated_rules.bad_replacement(order, limit, stop)
         if reason:
             return (
                 CancelRejected(
@@ -415,17 +415,3 @@ class SimulatedBroker(Actor):
 
 def _when(candidate: _Candidate) -> tuple[bool, int]:
     return candidate[0], candidate[1]
-
-
-def _bad_replacement(order: WorkingOrder, limit: float | None, stop: float | None) -> str:
-    """Why the broker will not move an order, or nothing."""
-    if (limit, stop) == (order.limit, order.stop):
-        return "order parameters are not changed"
-    for name, price, before in (("limit_price", limit, order.limit), ("stop_price", stop, order.stop)):
-        if price is None:
-            continue
-        if before is None:
-            return f"{order.type} orders have no {name}"
-        if not ticks.is_on_grid(price):
-            return f"invalid {name} {price}. sub-penny increment does not fulfill minimum pricing criteria"
-    return ""

@@ -185,3 +185,17 @@ def price_to_reserve(order: SubmitOrder, last_price: float | None) -> float | No
     if last_price is None:
         return None
     return last_price * (1.025 if order.side == "buy" else 1.03)
+
+
+def bad_replacement(order: WorkingOrder, limit: float | None, stop: float | None) -> str:
+    """Why the broker will not move an order, or nothing."""
+    if (limit, stop) == (order.limit, order.stop):
+        return "order parameters are not changed"
+    for name, price, before in (("limit_price", limit, order.limit), ("stop_price", stop, order.stop)):
+        if price is None:
+            continue
+        if before is None:
+            return f"{order.type} orders have no {name}"
+        if not ticks.is_on_grid(price):
+            return f"invalid {name} {price}. {_SUB_PENNY}"
+    return ""
