@@ -1,11 +1,6 @@
-"""From files to sessions: what one trading day starts from, and its market inputs in order of time.
+"""From files to sessions: cuts judged bars, daily history, VIX and sectors into trading days."""
 
-Both the files of `tape import` and the synthetic market end here, as `SessionData`; from it a tape is written
-or a session is run. Session times come from the caller: the calendar stands above this floor.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
 
 import msgspec
 import numpy as np
@@ -22,7 +17,6 @@ from runtime.messages.market import (
     IdArray,
     VixClose,
 )
-from runtime.messages.session import PanelRef, PhaseStart, SessionHeader
 from storage.loaders.daily import DailyHistory
 from storage.loaders.minute import MinuteBars
 from storage.loaders.panels import (
@@ -35,7 +29,27 @@ from storage.loaders.panels import (
 )
 from storage.loaders.quarantine import CLOSED, MINUTE, Refusal, Refusals
 from storage.loaders.sectors import BENCHMARKS, SECTOR_ETFS, Sectors
+from storage.loaders.session_data import (
+    SessionData,
+    Times,
+    TimesOf,
+    calendar_before,
+    day_fields,
+    yyyymmdd,
+)
 from storage.loaders.vix import VixHistory
+
+__all__ = [
+    "Rules",
+    "SessionData",
+    "SessionFiles",
+    "Times",
+    "TimesOf",
+    "calendar_before",
+    "day_fields",
+    "import_sessions",
+    "yyyymmdd",
+]
 
 VIX_SESSIONS = 2_600
 """Closes of the VIX a session starts with: ten years."""
@@ -43,110 +57,6 @@ _PRE_MARKET_OPENS = 330 * MINUTE
 """04:00 ET, before the regular open."""
 _AFTER_HOURS_ENDS = 120 * MINUTE
 """20:00 ET, after a session's start at 18:00 ET the evening before."""
-
-
-class Times(Protocol):
-    """What the calendar knows of one trading day (dates ISO, times ns UTC)."""
-
-    @property
-    def session(self) -> str: ...
-    @property
-    def previous(self) -> str: ...
-    @property
-    def next(self) -> str: ...
-    @property
-    def starts(self) -> int: ...
-    @property
-    def open(self) -> int: ...
-    @property
-    def close(self) -> int: ...
-    @property
-    def ends(self) -> int: ...
-    @property
-    def early_close(self) -> bool: ...
-    @property
-    def phases(self) -> tuple[PhaseStart, ...]: ...
-
-
-TimesOf = Callable[[str], Times]
-"""Times of a session by its ISO date; ValueError if it is none."""
-
-
-DAY_FIELDS = (
-    "session",
-    "previous",
-    "next",
-    "starts",
-    "open",
-    "close",
-    "ends",
-    "early_close",
-    "phases",
-    "next_open",
-    "next_close",
-)
-"""What a header has from the calendar."""
-
-
-def day_fields(session: str, times: TimesOf) -> dict[str, Any]:
-    """The header's calendar fields of a session, by name.
-
-    Raises:
-        ValueError: The day is no session.
-    """
-    day = times(session)
-    following = times(day.next)
-    found = {name: getattr(day, name) for name in DAY_FIELDS if not name.startswith("next_")}
-    return {**found, "next_open": following.open, "next_close": following.close}
-
-
-class SessionData(msgspec.Struct, frozen=True, kw_only=True):
-    """One session, ready to be recorded or run.
-
-    Attributes:
-        session to next_close, symbols, sectors, origin: As in `SessionHeader`.
-        panels: Read-only arrays by name (`daily`, `daily_sessions`, `price_ratio`, `vix`, `vix_sessions`,
-            `opening_volume`).
-        inputs: (when it became known in ns UTC, source, message), ascending.
-        bars: Number of minute bars. quarantined: refused rows by reason.
-    """
-
-    session: str
-    previous: str
-    next: str
-    starts: int
-    open: int
-    close: int
-    ends: int
-    early_close: bool
-    phases: tuple[PhaseStart, ...]
-    next_open: int
-    next_close: int
-    symbols: tuple[str, ...]
-    sectors: tuple[str, ...]
-    panels: dict[str, NDArray[np.generic]]
-    inputs: tuple[tuple[int, Source, Input], ...]
-    origin: str
-    bars: int = 0
-    quarantined: dict[str, int] = {}
-
-    def header(
-        self, *, settings: dict[str, Any], settings_hash: str, panels: dict[str, PanelRef], **rest: Any
-    ) -> SessionHeader:
-        """The header of this session's tape.
-
-        Args:
-            settings: The settings snapshot. settings_hash: its hash.
-            panels: Where each of `self.panels` was put.
-            rest: Further header fields (carried, books, code_version, ...).
-        """
-        own = {name: getattr(self, name) for name in (*DAY_FIELDS, "symbols", "sectors", "origin")}
-        return SessionHeader(
-            settings=settings,
-            settings_hash=settings_hash,
-            panels=panels,
-            **{**own, **rest},
-        )
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
@@ -195,28 +105,10 @@ def import_sessions(
         yield cutter.cut(day)
 
 
-def yyyymmdd(session: str) -> int:
-    """An ISO date as a number."""
-    return int(session.replace("-", ""))
-
-
 def symbol_table(traded: Sequence[str], daily: DailyHistory) -> tuple[str, ...]:
     """Symbols with minute bars, the sector ETFs and SPY as far as the daily files know them, sorted."""
     anchors = [name for name in (*SECTOR_ETFS, *BENCHMARKS) if name in daily.symbols]
     return tuple(sorted({*traded, *anchors}))
-
-
-def calendar_before(session: str, count: int, times: TimesOf) -> list[str]:
-    """The `count` sessions before one, ascending; fewer where the calendar begins."""
-    found: list[str] = []
-    try:
-        day = times(session).previous
-        while len(found) < count:
-            found.append(day)
-            day = times(day).previous
-    except ValueError:
-        pass
-    return found[::-1]
 
 
 class _Cutter:
@@ -231,8 +123,7 @@ class _Cutter:
         self.sectors = tuple(files.sectors.etf.get(name, "") for name in self.symbols)
         place = {name: index for index, name in enumerate(self.symbols)}
         self._positions = np.array([place.get(name, -1) for name in rows.names], dtype=np.int32)
-        history = calendar_before(sessions[0], rules.history_sessions, times) if sessions else []
-        dates = np.array([yyyymmdd(day) for day in (*history, *sessions)], dtype=np.int32)
+        dates = np.array(_calendar(sessions, rules.history_sessions, times), dtype=np.int32)
         self._dates = dates
         self._matrix: DailyMatrix = daily_matrix(files.daily, self.symbols, dates)
         self._minutes: OpeningMinutes = opening_minutes(
@@ -433,6 +324,16 @@ class _Cutter:
                 )
             )
         return messages
+
+
+def _calendar(sessions: Sequence[str], history: int, times: TimesOf) -> list[int]:
+    """Every trading day (yyyymmdd) from `history` sessions before the first to the last."""
+    if not sessions:
+        return []
+    days = [sessions[-1]]
+    while days[-1] > sessions[0]:
+        days.append(times(days[-1]).previous)
+    return [yyyymmdd(day) for day in (*calendar_before(sessions[0], history, times), *reversed(days))]
 
 
 def _midnight(date: int) -> int:

@@ -21,7 +21,7 @@ from runtime.messages.machine import Source
 from runtime.messages.market import Bars, DailyBars, DailyReady, FloatArray, TradingStatus, VixClose
 from storage.loaders.panels import OPENING_MINUTES
 from storage.loaders.quarantine import MINUTE
-from storage.loaders.sessions import SessionData, Times, TimesOf, calendar_before, day_fields, yyyymmdd
+from storage.loaders.session_data import SessionData, Times, TimesOf, calendar_before, day_fields, yyyymmdd
 from storage.loaders.synthetic_script import DAYS, INDEX_FUNDS, LETTERS, SECTORS, Day
 
 SEED = 7

@@ -151,6 +151,13 @@ def test_a_day_without_bars_gives_its_date_alone(tmp_path: Path) -> None:
     assert isinstance(made[0], SessionData) and made[1] == DAYS[1]
 
 
+def test_days_left_out_of_an_import_still_are_in_the_history(tmp_path: Path) -> None:
+    minutes = bars(DAYS[0], "AA", [10.0]) + bars(DAYS[3], "AA", [10.0])
+    found = files(tmp_path, minutes, daily_rows("AA", DAYS, [10.0, 11.0, 12.0, 13.0, 14.0]))
+    _, last = cut(found, [DAYS[0], DAYS[3]])
+    assert last.panels["daily"][3, 0, -3:].tolist() == [10.0, 11.0, 12.0]
+
+
 def test_refused_bars_are_told_on_the_tape_of_their_session_with_an_example(tmp_path: Path) -> None:
     rows = two_days()
     bad = [(*row[:5], -1.0, row[6]) for row in bars(DAYS[1], "AA", [10.0] * 3, first=300)]
