@@ -171,15 +171,14 @@ class Portfolio(Actor):
 
     def on_order_filled(
         self, fill: OrderFilled
-    ) -> Iterator[LotChanged | PositionChanged | EquityMarked | Noted]:
+    ) -> tuple[LotChanged, PositionChanged, EquityMarked] | tuple[Noted] | None:
         facts = self._orders.get(fill.client_order_id) or self._orders.get(fill.parent_id)
         if facts is None:
-            yield self._noted(f"fill {fill.execution_id} of an order that is not ours: {fill.symbol}")
-            return
+            return (self._noted(f"fill {fill.execution_id} of an order that is not ours: {fill.symbol}"),)
         seen = self._cumulative.get(fill.client_order_id, 0)
         fresh = min(fill.quantity, fill.cumulative - seen)
         if fresh <= 0:
-            return
+            return None
         self._cumulative[fill.client_order_id] = seen + fresh
         signed = fresh if fill.side == "buy" else -fresh
         book = self._book
@@ -190,18 +189,18 @@ class Portfolio(Actor):
                 self._record(facts.strategy).opened_today += 1
             book.enter(lot, signed, fill.price, fill.commission, fill.slippage)
         elif lot is None or abs(signed) > abs(lot.quantity) or (signed > 0) == (lot.quantity > 0):
-            yield self._noted(f"exit fill {fill.execution_id} exceeds lot {facts.lot_id}")
-            return
+            return (self._noted(f"exit fill {fill.execution_id} exceeds lot {facts.lot_id}"),)
         else:
             book.leave(lot, signed, fill.price, fill.commission, fill.slippage)
-        closed = lot.quantity == 0
-        if closed:
+        if lot.quantity == 0:
             self._record(lot.strategy).close_trade(
                 fill.ts_event, lot.realised / MICRO, lot.commission / MICRO
             )
-        yield self._lot_changed(lot, facts, fill, signed)
-        yield self._position(fill.symbol, fill.price)
-        yield self._marked()
+        return (
+            self._lot_changed(lot, facts, fill, signed),
+            self._position(fill.symbol, fill.price),
+            self._marked(),
+        )
 
     def _new_lot(self, facts: OrderFacts, fill: OrderFilled) -> Lot:
         return Lot(
@@ -218,7 +217,7 @@ class Portfolio(Actor):
         )
 
     def _lot_changed(self, lot: Lot, facts: OrderFacts, fill: OrderFilled, signed: int) -> LotChanged:
-        closed = lot.quantity == 0
+        closed, is_entry = lot.quantity == 0, facts.role == "entry"
         return LotChanged(
             ts_event=fill.ts_event,
             cause=self.seq,
@@ -243,8 +242,8 @@ class Portfolio(Actor):
             realised=lot.realised / MICRO,
             commission=lot.commission / MICRO,
             slippage=lot.slippage / MICRO,
-            exit_price=fill.price if facts.role != "entry" else 0.0,
-            exit_reason=(facts.reason or facts.role) if facts.role != "entry" else "",
+            exit_price=0.0 if is_entry else fill.price,
+            exit_reason="" if is_entry else facts.reason or facts.role,
             peak=lot.peak,
             trough=lot.trough,
             group_id=lot.group_id,
@@ -252,22 +251,36 @@ class Portfolio(Actor):
 
     def _position(self, symbol: str, price: float) -> PositionChanged:
         """The net position: the sum of its lots, named after the largest."""
-        lots = [self._book.lots[lot_id] for lot_id in self._book.by_symbol.get(symbol, ())]
-        net = sum(lot.quantity for lot in lots)
-        largest = max(lots, key=lambda lot: abs(lot.quantity), default=None)
-        entered = sum(lot.cost for lot in lots)
+        moment, book = self.moment, self._book
+        names = book.by_symbol.get(symbol)
+        if names is None:
+            return PositionChanged(
+                ts_event=moment.now, cause=moment.seq, symbol=symbol, strategy="", quantity=0, entry_price=0.0,
+                entry_ts=0, stop_loss=None, take_profit=None, last_price=price, unrealised=0.0,
+            )  # fmt: skip
+        largest = book.refresh(book.lots[names[0]])
+        net, entered, unrealised = largest.quantity, largest.cost, largest.unrealised
+        since = largest.entry_ts
+        for name in names[1:]:
+            lot = book.refresh(book.lots[name])
+            net += lot.quantity
+            entered += lot.cost
+            unrealised += lot.unrealised
+            since = min(since, lot.entry_ts)
+            if abs(lot.quantity) > abs(largest.quantity):
+                largest = lot
         return PositionChanged(
-            ts_event=self.now,
-            cause=self.seq,
+            ts_event=moment.now,
+            cause=moment.seq,
             symbol=symbol,
-            strategy=largest.strategy if largest else "",
+            strategy=largest.strategy,
             quantity=net,
             entry_price=entered / net / MICRO if net else 0.0,
-            entry_ts=min((lot.entry_ts for lot in lots), default=0),
-            stop_loss=largest.stop_loss if largest else None,
-            take_profit=largest.take_profit if largest else None,
+            entry_ts=since,
+            stop_loss=largest.stop_loss,
+            take_profit=largest.take_profit,
             last_price=price,
-            unrealised=sum(self._book.refresh(lot).unrealised for lot in lots) / MICRO,
+            unrealised=unrealised / MICRO,
         )
 
     def _record(self, strategy: str) -> Record:

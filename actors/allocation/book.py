@@ -4,6 +4,8 @@ All money is integer micro-dollars (USD * 1e6), so sums do not depend on their o
 strategy's entry; partial exits take their share of the remaining cost, the last exit takes what is left.
 """
 
+import math
+
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
@@ -82,6 +84,8 @@ class Book:
         self.lots: dict[str, Lot] = {}
         self.by_symbol: dict[str, list[str]] = {}
         self.value = 0
+        self._gross: int | None = 0
+        """Sum of |market value|, micro-dollars; None: to be summed when it is asked for."""
         self._strategies: list[str] = list(self.realised)
         self._codes = {name: code for code, name in enumerate(self._strategies)}
         self._unrealised: list[int] = [0] * len(self._strategies)
@@ -102,17 +106,10 @@ class Book:
             self._install(lot)
         paid = quantity * micros(price)
         fee = micros(commission)
-        self._before(lot)
-        lot.quantity += quantity
         lot.entered += quantity
-        lot.cost += paid
         lot.entry_value += paid
-        lot.realised -= fee
-        lot.commission += fee
-        lot.slippage += micros(slippage)
         self.cash -= paid + fee
-        self.realised[lot.strategy] -= fee
-        self._after(lot, price)
+        self._trade(lot, quantity, price, paid, -fee, fee, slippage)
 
     def leave(self, lot: Lot, quantity: int, price: float, commission: float, slippage: float) -> int:
         """Take a fill out of a lot (signed shares, opposite to what is held); the micro-dollars realised."""
@@ -120,37 +117,42 @@ class Book:
             lot.cost if quantity == -lot.quantity else _round_half_even(lot.cost * -quantity, lot.quantity)
         )
         fee = micros(commission)
-        gained = -quantity * micros(price) - share - fee
-        self._before(lot)
-        lot.quantity += quantity
-        lot.cost -= share
-        lot.realised += gained
-        lot.commission += fee
-        lot.slippage += micros(slippage)
-        self.cash += -quantity * micros(price) - fee
-        self.realised[lot.strategy] += gained
-        self._after(lot, price)
+        received = -quantity * micros(price)
+        gained = received - share - fee
+        self.cash += received - fee
+        self._trade(lot, quantity, price, -share, gained, fee, slippage)
         if lot.quantity == 0:
             self._remove(lot)
         return gained
 
-    def _before(self, lot: Lot) -> None:
-        self.refresh(lot)
-        self.value -= lot.quantity * lot.mark
-        self._unrealised[self._codes[lot.strategy]] -= lot.unrealised
-
-    def _after(self, lot: Lot, price: float) -> None:
-        lot.mark = micros(price)
-        lot.peak = max(lot.peak, price)
-        lot.trough = min(lot.trough, price) if lot.trough else price
-        self.value += lot.quantity * lot.mark
-        self._unrealised[self._codes[lot.strategy]] += lot.unrealised
+    def _trade(
+        self, lot: Lot, quantity: int, price: float, cost: int, gained: int, fee: int, slippage: float
+    ) -> None:
+        """Change what a lot holds and every sum it is part of; its mark becomes the price."""
         slot = self._slot_of[lot.id]
+        worth = lot.quantity * self._marks.item(slot)
+        was_open = worth - lot.cost
+        lot.quantity += quantity
+        lot.cost += cost
+        lot.realised += gained
+        lot.commission += fee
+        lot.slippage += micros(slippage)
+        lot.mark = mark = micros(price)
+        worth_now = lot.quantity * mark
+        self.value += worth_now - worth
+        if self._gross is not None:
+            self._gross += abs(worth_now) - abs(worth)
+        self.realised[lot.strategy] += gained
+        self._unrealised[self._codes[lot.strategy]] += worth_now - lot.cost - was_open
         self._quantity[slot] = lot.quantity
         self._cost[slot] = lot.cost
-        self._marks[slot] = lot.mark
-        self._peak[slot] = max(self._peak[slot], price)
-        self._trough[slot] = min(self._trough[slot], price)
+        self._marks[slot] = mark
+        peak, trough = self._peak.item(slot), self._trough.item(slot)
+        if price > peak:
+            self._peak[slot] = peak = price
+        if price < trough:
+            self._trough[slot] = trough = price
+        lot.peak, lot.trough = peak, trough
 
     # ---- marks ------------------------------------------------------------------------------
 
@@ -187,6 +189,7 @@ class Book:
         """Sum what is held; whole micro-dollars below 2**53, so float sums are exact in any order."""
         worth = self._quantity[:used] * self._marks[:used]
         self.value = int(worth.sum())
+        self._gross = None
         gains = np.bincount(
             self._strategy[:used], weights=worth - self._cost[:used], minlength=len(self._strategies)
         )
@@ -195,10 +198,10 @@ class Book:
     def refresh(self, lot: Lot) -> Lot:
         """Bring a lot's mark, peak and trough up to date from the columns."""
         slot = self._slot_of[lot.id]
-        lot.mark = int(self._marks[slot])
-        lot.peak = float(self._peak[slot])
-        trough = float(self._trough[slot])
-        lot.trough = 0.0 if trough == np.inf else trough
+        lot.mark = self._marks.item(slot)
+        lot.peak = self._peak.item(slot)
+        trough = self._trough.item(slot)
+        lot.trough = 0.0 if trough == math.inf else trough
         return lot
 
     # ---- asking -----------------------------------------------------------------------------
@@ -210,10 +213,10 @@ class Book:
 
     def gross(self) -> int:
         """Sum of |market value|, micro-dollars."""
-        used = len(self._slots)
-        if not self.lots:
-            return 0
-        return int(np.abs(self._quantity[:used] * self._marks[:used]).sum())
+        if self._gross is None:
+            used = len(self._slots)
+            self._gross = int(np.abs(self._quantity[:used] * self._marks[:used]).sum())
+        return self._gross
 
     def profits(self) -> dict[str, float]:
         """Realised plus open profit since the books began, USD by strategy."""
@@ -253,11 +256,13 @@ class Book:
         self._marks[slot] = lot.mark
         self._peak[slot] = lot.peak
         self._trough[slot] = lot.trough or np.inf
-        self.value += lot.quantity * lot.mark
-        self._unrealised[self._codes[lot.strategy]] += lot.unrealised
+        worth = lot.quantity * lot.mark
+        self.value += worth
+        if self._gross is not None:
+            self._gross += abs(worth)
+        self._unrealised[self._codes[lot.strategy]] += worth - lot.cost
 
     def _remove(self, lot: Lot) -> None:
-        self.refresh(lot)
         del self.lots[lot.id]
         left = self.by_symbol[lot.symbol]
         left.remove(lot.id)
