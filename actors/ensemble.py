@@ -378,6 +378,7 @@ class Ensemble(Actor):
         elif commitments.counts.get(signal.strategy, 0) >= claim.max_positions:
             return self._dropped(signal, "NO_SLOT", detail="strategy maximum")
         price = self._entry_price(signal)
+        signal = _at_price(signal, price)
         place = self._ids[signal.symbol]
         adv = float(self._adv[place])
         equity = self._equity
@@ -397,9 +398,7 @@ class Ensemble(Actor):
             held_symbol=commitments.symbol_value(signal.symbol, price),
             adv=math.inf if math.isnan(adv) else adv,
             scalar=scalar,
-            multiplier=scale
-            * signal.size_factor
-            * (self._breakers.drawdown_multiplier if self._reduced else 1.0),
+            multiplier=scale * signal.size_factor * (halved if self._reduced else 1.0),
             weight=signal.weight,
             quantity=signal.quantity,
         )
@@ -527,3 +526,16 @@ class Ensemble(Actor):
             reduced=self._reduced,
             halted=self._halted,
         )
+
+
+def _at_price(signal: SignalRaised, price: float) -> SignalRaised:
+    """Stop and target that follow the fill, moved to the price it is sized at (an overnight gap)."""
+    move = price - signal.price
+    if not move or not (signal.stop_follows_fill or signal.target_follows_fill):
+        return signal
+    stop, target = signal.stop_loss, signal.take_profit
+    if signal.stop_follows_fill and stop is not None:
+        stop += move
+    if signal.target_follows_fill and target is not None:
+        target += move
+    return msgspec.structs.replace(signal, stop_loss=stop, take_profit=target)

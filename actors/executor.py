@@ -15,13 +15,14 @@ from actors.execution.lot_orders import (
     MOST_EXITS,
     Cancel,
     Exit,
+    Follow,
     LotOrders,
     NothingToExit,
     Protect,
-    Retarget,
     Step,
     entry_prices,
-    followed,
+    followed_stop,
+    followed_target,
     next_step,
     opened,
 )
@@ -300,9 +301,12 @@ class Executor(Actor):
                 yield from self._submit(lot, name, "exit", quantity)
             case Protect(quantity):
                 yield from self._protect(lot, quantity)
-            case Retarget(order, price):
-                lot.take_profit = price
-                yield lot_commands.retarget(order, price, self.now, self.seq)
+            case Follow(order, price):
+                if order.role == "stop":
+                    lot.stop_loss = price
+                else:
+                    lot.take_profit = price
+                yield lot_commands.follow(order, price, self.now, self.seq)
             case NothingToExit():
                 name, lot.closing, lot.exit_id = lot.exit_id, False, ""
                 if name:
@@ -310,7 +314,7 @@ class Executor(Actor):
                     yield self._unsent(state, "nothing is held any more")
 
     def _protect(self, lot: LotOrders, quantity: int) -> Iterator[Decision]:
-        lot.take_profit = followed(lot, lot.entry)
+        lot.take_profit, lot.stop_loss = followed_target(lot), followed_stop(lot)
         role: Role = "stop" if lot.take_profit is None else "target"
         yield from self._submit(lot, lot.next_id(role), role, quantity)
 

@@ -152,8 +152,9 @@ def cancel(order: OrderState, reason: str, now: int, cause: int) -> CancelOrder:
     )
 
 
-def retarget(order: OrderState, price: float, now: int, cause: int) -> ReplaceOrder:
-    """A resting target's new price, USD."""
+def follow(order: OrderState, price: float, now: int, cause: int) -> ReplaceOrder:
+    """A resting target's or stop's new price, USD."""
+    is_stop = order.role == "stop"
     return ReplaceOrder(
         ts_event=now,
         cause=cause,
@@ -161,5 +162,6 @@ def retarget(order: OrderState, price: float, now: int, cause: int) -> ReplaceOr
         broker_order_id=order.broker_order_id,
         lot_id=order.lot_id,
         symbol=order.symbol,
-        limit_price=price,
+        limit_price=None if is_stop else price,
+        stop_price=price if is_stop else None,
     )

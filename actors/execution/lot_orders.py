@@ -27,7 +27,8 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
     Attributes:
         side: The entry's.
         stop_loss, take_profit: USD on the tick grid.
-        distance: USD from the entry to the target, signed, before rounding; None: the target stays.
+        target_distance, stop_distance: USD from the entry to target and stop, signed, before rounding;
+            None: it stays where it was asked for.
         expires_at: When a resting entry is cancelled, ns UTC; 0: never.
         orders: Every order of the lot by client id, the entry first.
         closing: Whether everything is to be sold (bought back).
@@ -43,7 +44,8 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
     entry_id: str
     stop_loss: float | None
     take_profit: float | None
-    distance: float | None = None
+    target_distance: float | None = None
+    stop_distance: float | None = None
     expires_at: int = 0
     intraday: bool = False
     group_id: str | None = None
@@ -110,8 +112,8 @@ class Protect(NamedTuple):
     quantity: int
 
 
-class Retarget(NamedTuple):
-    """Move the resting target."""
+class Follow(NamedTuple):
+    """Move the resting target or stop to where the fill puts it."""
 
     order: OrderState
     price: float
@@ -121,15 +123,14 @@ class NothingToExit(NamedTuple):
     """The exit that was asked for has become needless."""
 
 
-Step = Cancel | Exit | Protect | Retarget | NothingToExit
+Step = Cancel | Exit | Protect | Follow | NothingToExit
 
 
 def opened(order: OrderProposed, entry: OrderState, prices: "EntryPrices") -> LotOrders:
     """A lot whose entry is about to be sent."""
-    distance = None
-    if order.target_follows_fill and order.take_profit is not None:
-        basis = order.stop_price if order.stop_price is not None else order.reference_price
-        distance = order.take_profit - basis
+    basis = order.stop_price if order.stop_price is not None else order.reference_price
+    target_follows = order.target_follows_fill and order.take_profit is not None
+    stop_follows = order.stop_follows_fill and order.stop_loss is not None
     return LotOrders(
         lot_id=order.lot_id,
         strategy=order.strategy,
@@ -139,7 +140,8 @@ def opened(order: OrderProposed, entry: OrderState, prices: "EntryPrices") -> Lo
         entry_id=order.client_order_id,
         stop_loss=prices.stop_loss,
         take_profit=prices.take_profit,
-        distance=distance,
+        target_distance=order.take_profit - basis if target_follows else None,  # type: ignore[operator]
+        stop_distance=order.stop_loss - basis if stop_follows else None,  # type: ignore[operator]
         expires_at=order.expires_at,
         intraday=order.intraday,
         group_id=order.group_id,
@@ -160,7 +162,7 @@ def next_step(lot: LotOrders) -> Step | None:
     live = [one for one in lot.orders.values() if one.is_live]
     if not live:
         return Protect(held) if lot.stop_loss is not None or lot.take_profit is not None else None
-    return _retarget(lot, entry, live)
+    return _follow(lot, entry, live)
 
 
 def _closing(lot: LotOrders, entry: OrderState) -> Step | None:
@@ -176,25 +178,40 @@ def _closing(lot: LotOrders, entry: OrderState) -> Step | None:
     return Exit(held) if held > 0 else NothingToExit()
 
 
-def _retarget(lot: LotOrders, entry: OrderState, live: list[OrderState]) -> Retarget | None:
-    """Let the target keep its distance from the fill (strategies 3.2)."""
-    if lot.distance is None or not entry.priced:
+def _follow(lot: LotOrders, entry: OrderState, live: list[OrderState]) -> Follow | None:
+    """Let target and stop keep their distance from the fill (strategies 3.2, 3.3), one at a time."""
+    if not entry.priced:
         return None
-    target = next((one for one in live if one.role == "target" and one.status != "pending_cancel"), None)
-    if target is None or target.limit_price is None:
-        return None
-    price = followed(lot, entry)
-    if price is None or price in (target.limit_price, lot.take_profit):
-        return None
-    return Retarget(target, price)
+    for order in live:
+        if order.status == "pending_cancel":
+            continue
+        if order.role == "target" and lot.target_distance is not None:
+            price, now, asked = followed_target(lot), order.limit_price, lot.take_profit
+        elif order.role == "stop" and lot.stop_distance is not None:
+            price, now, asked = followed_stop(lot), order.stop_price, lot.stop_loss
+        else:
+            continue
+        if price is not None and now is not None and price not in (now, asked):
+            return Follow(order, price)
+    return None
 
 
-def followed(lot: LotOrders, entry: OrderState) -> float | None:
+def followed_target(lot: LotOrders) -> float | None:
     """Where the target belongs: from the average fill if it follows, else where it was asked for; USD."""
-    if lot.distance is None or not entry.priced:
-        return lot.take_profit
-    price = entry.average_price + lot.distance
-    return ticks.beyond(price, 1 if lot.side == "buy" else -1) if price > 0.0001 else lot.take_profit
+    return _followed(lot, lot.target_distance, lot.take_profit, 1)
+
+
+def followed_stop(lot: LotOrders) -> float | None:
+    """Where the stop belongs, likewise."""
+    return _followed(lot, lot.stop_distance, lot.stop_loss, -1)
+
+
+def _followed(lot: LotOrders, distance: float | None, asked: float | None, sign: int) -> float | None:
+    entry = lot.entry
+    if distance is None or not entry.priced:
+        return asked
+    price = entry.average_price + distance
+    return ticks.beyond(price, sign if lot.side == "buy" else -sign) if price > 0.0001 else asked
 
 
 class EntryPrices(NamedTuple):
