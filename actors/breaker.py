@@ -31,6 +31,7 @@ from runtime.messages.trading import (
     OrderApproved,
     OrderDenied,
     OrderProposed,
+    PositionMismatched,
     ReplaceOrder,
 )
 
@@ -62,12 +63,14 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         halted: Reason of the kill switch while it is thrown. paused: strategies a person paused.
+        doubtful: Symbols whose position differs from the broker's, and how.
     """
 
     chain: BreakerState
     guard: GuardState
     halted: str | None = None
     paused: list[str] = []
+    doubtful: dict[str, str] = {}
 
 
 class Breaker(Actor):
@@ -88,6 +91,7 @@ class Breaker(Actor):
         self._guard = OrderGuard(limits, carried.guard if carried else None)
         self._halted = carried.halted if carried else None
         self._paused = dict.fromkeys(carried.paused if carried else ())
+        self._doubtful: dict[str, str] = dict(carried.doubtful) if carried else {}
         self._opens, self._ends = header.open, header.ends
         self._next_open = header.next_open or _guess_next_open(header)
         self._ids = {symbol: place for place, symbol in enumerate(header.symbols)}
@@ -137,6 +141,13 @@ class Breaker(Actor):
         if crash.actor not in MONEY_ACTORS or crash.message_type not in BROKER_EVENTS:
             return []
         return self._told(self._chain.halt(self.now, f"{crash.actor} skipped a {crash.message_type}"))
+
+    def on_position_mismatched(self, found: PositionMismatched) -> None:
+        """No entries in a symbol whose position is in doubt (architecture 4)."""
+        if found.ours == found.broker:
+            self._doubtful.pop(found.symbol, None)
+        else:
+            self._doubtful[found.symbol] = f"we hold {found.ours}, the broker says {found.broker}"
 
     def on_halt_thrown(self, halt: HaltThrown) -> None:
         self._halted = halt.reason or "halted"
@@ -201,6 +212,8 @@ class Breaker(Actor):
             return self._denied(order, row.breaker, row.reason, row.value, row.limit)
         if order.strategy in self._paused:
             return self._denied(order, "paused", f"{order.strategy} was paused by a person")
+        if order.symbol in self._doubtful:
+            return self._denied(order, "reconcile", self._doubtful[order.symbol])
         place = self._ids.get(order.symbol)
         last = math.nan if place is None else float(self._last[place])
         refusal = self._guard.check(order, last, self.now)
@@ -276,6 +289,7 @@ class Breaker(Actor):
             guard=self._guard.state(),
             halted=self._halted,
             paused=list(self._paused),
+            doubtful=self._doubtful,
         )
 
 

@@ -389,3 +389,15 @@ class PositionChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=
     take_profit: float | None
     last_price: float
     unrealised: float
+
+
+class PositionMismatched(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """After a fill our lots and the broker do not agree on a symbol; equal again when both are.
+
+    Attributes:
+        ours: Net shares over all lots. broker: net shares as the fill told them.
+    """
+
+    symbol: str
+    ours: int
+    broker: int

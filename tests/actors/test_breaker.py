@@ -34,7 +34,13 @@ from runtime.messages.risk import (
     TaskDue,
 )
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import CancelOrder, LotChanged, OrderApproved, OrderDenied
+from runtime.messages.trading import (
+    CancelOrder,
+    LotChanged,
+    OrderApproved,
+    OrderDenied,
+    PositionMismatched,
+)
 from tests.actors.days import DAY, HOUR, MINUTE, Stage, at, header
 from tests.actors.risk.proposals import proposal
 
@@ -318,3 +324,14 @@ def test_exits_pass_whatever_happened(story: list[tuple[str, int, int]]) -> None
         if kind == "halt":
             on.tell(HaltThrown(ts_event=now, reason="test"), now)
         assert verdict(on, now, intent="exit", quantity=10**9, reference_price=math.nan) == "approved"
+
+
+def test_a_symbol_whose_position_is_in_doubt_takes_no_entries_until_the_books_agree(stage: Stage) -> None:
+    stage.tell(PositionMismatched(ts_event=0, cause=1, symbol="SPY", ours=10, broker=12), at(10))
+    assert verdict(stage, at(10), symbol="SPY") == "reconcile"
+    assert verdict(stage, at(10), symbol="SPY", intent="exit") == "approved"
+    carried = msgspec.msgpack.decode(msgspec.msgpack.encode(stage.actor.carry()), type=Carried)
+    later = Stage(breaker(carried), "breaker")
+    assert verdict(later, at(10), symbol="SPY") == "reconcile"
+    stage.tell(PositionMismatched(ts_event=0, cause=1, symbol="SPY", ours=12, broker=12), at(11))
+    assert verdict(stage, at(11), symbol="SPY") == "approved"
