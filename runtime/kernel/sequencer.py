@@ -108,6 +108,8 @@ class Sequencer:
         self._routes: dict[tuple[type[Message], str], tuple[Cell, ...]] = {}
         self._plain: dict[type[Message], tuple[Cell, ...]] = {}
         """Routes of kinds that need nothing but delivery: no address, no timer, no command."""
+        self._leaving: dict[type[Message], bool] = {}
+        """Whether a kind is a command, as far as asked."""
         self._port_routes: dict[type[Message], tuple[Cell, ...]] = {}
         self._ports = any(cell.spec.port for cell in self._cells)
         self._ready = 0
@@ -230,15 +232,15 @@ class Sequencer:
             lowest = pending & -pending
             cell = cells[lowest.bit_length() - 1]
             if self._ready & lowest:
-                message: Message | None = cell.inbox.popleft()
+                # As long as it says nothing nobody gets mail: it stays the lowest.
+                result = cell.drain()
                 if not cell.inbox:
                     self._ready &= ~lowest
                     if cell.settle is not None:
                         self._settling |= lowest
             else:
-                message = None
                 self._settling &= ~lowest
-            result = cell.run(message)
+                result = cell.run(None)
             if result:
                 self._take(cell, result, caused)
 
@@ -251,12 +253,11 @@ class Sequencer:
             return
         released = cast(Sequence[Message], result)
         self.messages += len(released)
-        plain = self._plain
+        plain, ready = self._plain, self._ready
         for emitted in released:
             cells = plain.get(type(emitted))
             if cells is None:
-                self._release(emitted, caused)
-                continue
+                cells = self._special(emitted)
             caused.append(emitted)
             for listener in cells:
                 # `_put`, written out: the line every hop costs.
@@ -265,22 +266,29 @@ class Sequencer:
                     continue
                 inbox = listener.inbox
                 inbox.append(emitted)
-                if len(inbox) > listener.figures.high_water:
-                    listener.figures.high_water = len(inbox)
-                self._ready |= listener.bit
+                if len(inbox) > listener.high_water:
+                    listener.high_water = len(inbox)
+                ready |= listener.bit
+        self._ready = ready
         if len(caused) > CASCADE_LIMIT:
             raise CascadeTooLong(f"input {self._seq} caused more than {CASCADE_LIMIT} messages")
 
-    def _release(self, message: Message, caused: list[Message]) -> None:
+    def _special(self, message: Message) -> tuple[Cell, ...]:
+        """Do what a kind needs besides delivery (an address, a timer, a command); who gets it."""
         kind = type(message)
-        if kind is SetTimer or kind is CancelTimer:
-            self.timers.apply(message)  # type: ignore[arg-type]
-        caused.append(message)
-        self._route(message)
-        if isinstance(message, Command):
-            self._commands.append(message)
+        leaves = self._leaving.get(kind)
+        if leaves is None:
+            leaves = self._leaving[kind] = issubclass(kind, Command)
+        if leaves:
+            command = cast(Command, message)
+            self._commands.append(command)
             if self._recorder is not None:
-                self._recorder.command(self._seq, message)
+                self._recorder.command(self._seq, command)
+        elif kind is SetTimer or kind is CancelTimer:
+            self.timers.apply(message)  # type: ignore[arg-type]
+        key = (kind, getattr(message, kind.address)) if kind.address else (kind, "")
+        cells = self._routes.get(key)
+        return self._subscribers(*key) if cells is None else cells
 
     def _route(self, message: Message) -> None:
         kind = type(message)
@@ -297,9 +305,8 @@ class Sequencer:
             return
         inbox = cell.inbox
         inbox.append(message)
-        depth = len(inbox)
-        if depth > cell.figures.high_water:
-            cell.figures.high_water = depth
+        if len(inbox) > cell.high_water:
+            cell.high_water = len(inbox)
         self._ready |= cell.bit
 
     def _subscribers(self, kind: type[Message], wanted: str) -> tuple[Cell, ...]:
@@ -408,8 +415,8 @@ class Sequencer:
         for cell in self._cells:
             figures = cell.figures
             figures.depth = len(cell.inbox)
-            if figures.handled and not figures.high_water:  # inputs that were handed over without the inbox
-                figures.high_water = 1
+            # An input may be handed over without the inbox.
+            figures.high_water = max(cell.high_water, 1 if figures.handled else 0)
         return {cell.spec.name: cell.figures for cell in self._cells}
 
     def actor(self, name: str) -> Any:
