@@ -49,11 +49,29 @@ def february_2018(last: str = "2018-03-16") -> tuple[SessionData, ...]:
     )
 
 
-def _sessions(minute: str, daily: Sequence[str], first: str, last: str) -> tuple[SessionData, ...]:
+@cache
+def december_2019() -> tuple[SessionData, ...]:
+    """243 ETFs, 11 sessions with a half day; no daily history."""
+    return _sessions(
+        "minute/etf_2019-12-16_2019-12-31.parquet",
+        ["daily/etf_adjclose_2010-01-04_2018-03-16.parquet"],
+        "2019-12-16",
+        "2019-12-31",
+        "daily/vix_window_2019-10-01_2019-12-31.parquet",
+    )
+
+
+def _sessions(
+    minute: str,
+    daily: Sequence[str],
+    first: str,
+    last: str,
+    vix: str = "daily/vix_1990-01-02_2018-03-16.parquet",
+) -> tuple[SessionData, ...]:
     files = SessionFiles(
         minutes=load_minute(DATA / minute, now=_AFTER_ALL),
         daily=load_daily([DATA / name for name in daily], now=_AFTER_ALL),
-        vix=load_vix([DATA / "daily/vix_1990-01-02_2018-03-16.parquet"], now=_AFTER_ALL),
+        vix=load_vix([DATA / vix], now=_AFTER_ALL),
         sectors=load_sectors(DATA / "reference/sp500_constituents_2018-04-02.csv"),
     )
     cut = import_sessions(files, sessions_between(first, last), session_times, Rules())
@@ -88,9 +106,7 @@ def play(
     return Run(player.run([MadeSession(session) for session in sessions]), keeper)
 
 
-def crashing(
-    monkeypatch: pytest.MonkeyPatch, actor: str, wanted: Callable[[object], bool]
-) -> list[str]:
+def crashing(monkeypatch: pytest.MonkeyPatch, actor: str, wanted: Callable[[object], bool]) -> list[str]:
     """Make one actor raise on the first message that `wanted` picks; returns the list of what crashed it."""
     build, met = playback.system.build, []
 

@@ -24,11 +24,17 @@ def closing_prices(sessions: tuple[SessionData, ...]) -> dict[str, dict[str, flo
     return found
 
 
+def exact(dollars: float) -> Fraction:
+    """USD to the micro-dollar."""
+    return Fraction(round(dollars * MICRO), MICRO)
+
+
 def check(run: days.Run, sessions: tuple[SessionData, ...], capital: float) -> None:
     """Recompute every day of a run from its fills."""
     prices = closing_prices(sessions)
     fills = run.trades.execute(
-        "SELECT session, symbol, direction, quantity, fill_price, commission FROM executions ORDER BY session, seq"
+        "SELECT session, symbol, direction, quantity, fill_price, commission FROM executions"
+        " ORDER BY session, seq"
     ).fetchall()
     books = run.performance.execute(
         "SELECT date, equity, cash, num_positions, positions_value FROM portfolio_daily ORDER BY date"
@@ -41,7 +47,9 @@ def check(run: days.Run, sessions: tuple[SessionData, ...], capital: float) -> N
             fill for fill in fills if fill[0] == int(date.replace("-", ""))
         ):
             signed = quantity if direction == "buy" else -quantity
-            cash -= signed * Fraction(round(price * MICRO), MICRO) + Fraction(round(commission * MICRO), MICRO)
+            cash -= signed * Fraction(round(price * MICRO), MICRO) + Fraction(
+                round(commission * MICRO), MICRO
+            )
             held[symbol] = held.get(symbol, 0) + signed
         held = {symbol: shares for symbol, shares in held.items() if shares}
         worth = sum(shares * Fraction(prices[date][symbol]) for symbol, shares in held.items())
@@ -51,7 +59,9 @@ def check(run: days.Run, sessions: tuple[SessionData, ...], capital: float) -> N
         assert len(held) == count
     open_now = run.trades.execute("SELECT symbol, quantity FROM positions WHERE quantity != 0").fetchall()
     assert dict(open_now) == held
-    lots = run.trades.execute("SELECT symbol, sum(quantity) FROM lots GROUP BY symbol HAVING sum(quantity) != 0")
+    lots = run.trades.execute(
+        "SELECT symbol, sum(quantity) FROM lots GROUP BY symbol HAVING sum(quantity) != 0"
+    )
     assert dict(lots.fetchall()) == held
 
 
