@@ -1,5 +1,6 @@
 """The chain of causes of a signal, an order, a fill or a trade: from the bar to the profit."""
 
+import difflib
 import json
 
 from storage.readers.ledger import Ledger, Record, record, records
@@ -34,6 +35,16 @@ _TRADE = """
       FROM trades
      WHERE id = ?
 """
+_ALIKE = """
+    SELECT id FROM (SELECT id FROM signals WHERE id LIKE ?1 ESCAPE '\\' ORDER BY timestamp DESC LIMIT 200)
+     UNION
+    SELECT id FROM (SELECT id FROM orders WHERE id LIKE ?1 ESCAPE '\\' ORDER BY submitted_at DESC LIMIT 200)
+     UNION
+    SELECT id FROM (SELECT id FROM executions WHERE id LIKE ?1 ESCAPE '\\' ORDER BY id DESC LIMIT 200)
+  ORDER BY id
+"""
+_LATEST = "SELECT id FROM signals ORDER BY timestamp DESC, id DESC LIMIT ?"
+_LONGEST_ID = 80
 
 
 def chain(ledger: Ledger, id: str) -> Record | None:
@@ -53,14 +64,13 @@ def chain(ledger: Ledger, id: str) -> Record | None:
 
 
 def nearest(ledger: Ledger, id: str, count: int = 3) -> list[str]:
-    """Ids that begin alike, for whoever mistyped one."""
-    for length in range(len(id), 2, -1):
+    """Ids most like this one, for whoever mistyped it; the latest signals where none is like it."""
+    for length in range(min(len(id), _LONGEST_ID), 2, -1):
         pattern = id[:length].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        sql = "SELECT id FROM signals WHERE id LIKE ? ESCAPE '\\' ORDER BY id LIMIT ?"
-        found = [str(row["id"]) for row in records(ledger.trades, sql, (pattern, count))]
+        found = [str(row["id"]) for row in records(ledger.trades, _ALIKE, (pattern,))]
         if found:
-            return found
-    return []
+            return difflib.get_close_matches(id[:_LONGEST_ID], found, n=count, cutoff=0)
+    return [str(row["id"]) for row in records(ledger.trades, _LATEST, (count,))]
 
 
 def _lot(ledger: Ledger, lot: str) -> Record:

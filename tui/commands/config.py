@@ -1,4 +1,7 @@
-"""`config show` prints every setting with its source; `config check` says whether they can be used."""
+"""`config show` prints every setting with its source; `config check` says whether they can be used.
+
+Exit codes: 0 shown, or usable; 3 a setting is refused.
+"""
 
 import argparse
 import sys
@@ -10,6 +13,7 @@ from tui.commands.exits import CONFIG
 if TYPE_CHECKING:
     from config.errors import ConfigError
     from config.load import Loaded
+    from config.schema import Settings
     from config.strategies import StrategySettings
 
 
@@ -113,9 +117,7 @@ def run_check(arguments: argparse.Namespace) -> int:
 
     try:
         loaded = load_settings(arguments)
-        for strategy in loaded.settings.strategies:
-            if strategy.enabled:
-                _try_class(strategy)
+        check_strategies(loaded.settings)
     except ConfigError as error:
         return _refuse(error, as_json=arguments.json)
     notes = _notes(loaded)
@@ -191,6 +193,17 @@ def _notes(loaded: "Loaded") -> list[str]:
     if not loaded.secrets.complete:
         notes.append("the broker's keys are not set: demo and replay only")
     return notes
+
+
+def check_strategies(settings: "Settings") -> None:
+    """Import every enabled strategy and let it judge its parameters.
+
+    Raises:
+        ConfigError: One cannot be imported, or refuses its parameters.
+    """
+    for strategy in settings.strategies:
+        if strategy.enabled:
+            _try_class(strategy)
 
 
 def _try_class(strategy: "StrategySettings") -> None:

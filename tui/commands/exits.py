@@ -26,7 +26,20 @@ MEANINGS = {
     INTERRUPTED: "interrupted",
 }
 
-_CODES = {"ConfigError": CONFIG, "DataError": DATA, "BooksRefused": DATA, "StorageUnavailable": DATA}
+
+class WrongUse(Exception):
+    """The words of the command line do not go together."""
+
+
+_CODES = {
+    "ConfigError": CONFIG,
+    "DataError": DATA,
+    "RootBusy": RUNNING,
+    "BooksRefused": DATA,
+    "StorageUnavailable": DATA,
+    "WrongUse": USAGE,
+}
+"""By name, so that no command imports the modules of errors it cannot meet."""
 
 
 def code_of(error: Exception) -> int | None:
@@ -35,6 +48,14 @@ def code_of(error: Exception) -> int | None:
         code = _CODES.get(kind.__name__)
         if code is not None:
             return code
-    if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError | NotADirectoryError):
-        return DATA
-    return None
+    return DATA if isinstance(error, OSError) else None
+
+
+def words_of(error: Exception) -> str:
+    """What went wrong, on one line and without control characters."""
+    from runtime.text import one_line
+
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return one_line(f"{place}{error.strerror}", 1_000)
+    return one_line(str(error) or type(error).__name__, 1_000)

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tui.commands import exits
-from tui.commands.output import add_root, new_york, percent, print_json, root_of, text
+from tui.commands.output import add_root, new_york, percent, print_json, text
+from tui.commands.roots import root_to_read
 
 SCHEMA = 1
 
@@ -47,11 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     from storage.readers.chain import chain, nearest
     from storage.readers.ledger import open_ledger
 
-    with open_ledger(root_of(arguments)) as ledger:
+    with open_ledger(root_to_read(arguments)) as ledger:
         found = chain(ledger, arguments.id)
         near = [] if found else nearest(ledger, arguments.id)
     if found is None:
-        hint = f"; did you mean {', '.join(map(text, near))}?" if near else ""
+        hint = f"; {_hint(arguments.id, near)}" if near else ""
         print(
             f"error: the books know no signal, order, fill or trade {text(arguments.id)}{hint}",
             file=sys.stderr,
@@ -63,6 +64,11 @@ def run(arguments: argparse.Namespace) -> int:
     for lot in found["lots"]:
         _show(lot)
     return exits.OK
+
+
+def _hint(id: str, near: list[str]) -> str:
+    names = ", ".join(map(text, near))
+    return f"did you mean {names}?" if near[0].startswith(id[:3]) else f"its latest signals: {names}"
 
 
 def _show(lot: Mapping[str, Any]) -> None:

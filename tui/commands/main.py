@@ -3,10 +3,11 @@
 import argparse
 import difflib
 import importlib
+import io
 import os
+import re
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NoReturn
 
 from tui.commands import exits
@@ -15,9 +16,10 @@ COMMANDS = ("demo", "replay", "tape", "status", "explain", "report", "config")
 """Modules of this package, one per command; only the one asked for is imported."""
 
 _HERE = "tui.commands"
+_KEYS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
 
 NO_KEYS = """\
-no broker keys: ALPACA_API_KEY and ALPACA_SECRET_KEY are not set, so there is nothing to trade with.
+no broker keys: {missing} not set, so there is nothing to trade with.
 To see the system at work without keys or a network:
 
     python -m runtime demo
@@ -36,9 +38,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print usage and the problem, then exit 2."""
-        if "invalid choice: " in message:
-            wrong = message.split("invalid choice: ")[1].split(" ", maxsplit=1)[0].strip("'\"")
-            near = difflib.get_close_matches(wrong, COMMANDS, n=1)
+        if found := re.search(r"invalid choice: (\S+) \(choose from (.*)\)", message):
+            wrong = found[1].strip("'\"")
+            near = difflib.get_close_matches(wrong, re.findall(r"[\w-]+", found[2]), n=1)
             if near:
                 message = f"no command {wrong!r}, did you mean {near[0]!r}?"
         super().error(message)
@@ -58,37 +60,68 @@ def build(only: str | None = None) -> Parser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; its exit code."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    first = next((word for word in words if not word.startswith("-")), None)
-    arguments = build(first).parse_args(words)
-    if arguments.command is None:
-        return _no_command()
+    """Run one command; its exit code. A reader that has gone away is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a name the terminal cannot show is no crash
     try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        _flush()
+    except BrokenPipeError:
+        _silence()
+        code = exits.OK
+    except OSError as error:
+        _silence()
+        print(f"error: the output cannot be written: {exits.words_of(error)}", file=sys.stderr)
+        code = exits.FAILED
+    return code
+
+
+def _run(words: list[str]) -> int:
+    first = next((word for word in words if not word.startswith("-")), None)
+    try:
+        arguments = build(first).parse_args(words)
+        if arguments.command is None:
+            return _no_command()
         return int(arguments.run(arguments))
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+    except SystemExit as end:  # argparse has printed help, or what was wrong
+        return end.code if isinstance(end.code, int) else exits.OK
+    except KeyboardInterrupt as stop:
+        print(str(stop) or "stopped", file=sys.stderr)
         return exits.INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return exits.OK
+        raise
     except Exception as error:
         code = exits.code_of(error)
         if code is None:
             raise
-        print(f"error: {error}", file=sys.stderr)
+        _flush()
+        print(f"error: {exits.words_of(error)}", file=sys.stderr)
         return code
 
 
+def _flush() -> None:
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _silence() -> None:
+    """Let what is still buffered go nowhere, or the interpreter complains of it at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None:
+            continue
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+
+
 def _no_command() -> int:
-    if os.environ.get("ALPACA_API_KEY") and os.environ.get("ALPACA_SECRET_KEY"):
+    missing = [name for name in _KEYS if not os.environ.get(name, "").strip()]
+    if not missing:
         print(NO_ENGINE, end="", file=sys.stderr)
         return exits.FAILED
-    print(NO_KEYS, end="", file=sys.stderr)
+    verb = "are" if len(missing) > 1 else "is"
+    print(NO_KEYS.format(missing=f"{' and '.join(missing)} {verb}"), end="", file=sys.stderr)
     return exits.AUTH
-
-
-def default_root() -> Path:
-    """TRADING_SYSTEM_ROOT, or the checkout."""
-    named = os.environ.get("TRADING_SYSTEM_ROOT", "")
-    return Path(named) if named else Path(__file__).resolve().parents[2]

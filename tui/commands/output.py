@@ -6,14 +6,15 @@ visible and nothing is read as markup.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 from zoneinfo import ZoneInfo
 
 from runtime.text import one_line
+from tui.commands.roots import folder
 
 _NEW_YORK = ZoneInfo("America/New_York")
 _TIMES = frozenset(
@@ -37,17 +38,14 @@ _TIMES = frozenset(
 
 def add_root(parser: argparse.ArgumentParser) -> None:
     """The options every reading command has."""
-    parser.add_argument("--root", type=Path, help="whose books to read (default: TRADING_SYSTEM_ROOT)")
+    parser.add_argument("--root", type=folder, help="whose books to read (default: TRADING_SYSTEM_ROOT)")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
 
 
-def root_of(arguments: argparse.Namespace) -> Path:
-    """The root asked for, or the default one."""
-    if arguments.root is not None:
-        return Path(arguments.root)
-    from tui.commands.main import default_root
-
-    return default_root()
+def decorated(stream: TextIO | None) -> bool:
+    """Whether colours and moving bars are welcome there: a terminal that nobody asked to be plain."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return stream is not None and not plain and stream.isatty()
 
 
 def new_york(ts: int | None, *, date: bool = True) -> str:
@@ -76,7 +74,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     kept = list(zip(*cells, strict=True))
     right = [all(_is_number(value) for value in column) for column in kept]
     print()
-    if sys.stdout.isatty():
+    if decorated(sys.stdout):
         _rich_table(title, columns, cells, right)
         return
     widths = [max(len(name), *map(len, column)) for name, column in zip(columns, kept, strict=True)]

@@ -1,8 +1,10 @@
-"""A progress bar on a terminal, silence elsewhere."""
+"""How far long work has come: a bar on a terminal, a line per session on a plain one, silence elsewhere."""
 
 import sys
 from types import TracebackType
 from typing import Any, Self
+
+from tui.commands.output import decorated
 
 
 class Progress:
@@ -13,7 +15,7 @@ class Progress:
     """
 
     def __init__(self, total: int, *, shown: bool) -> None:
-        self.shown = shown and sys.stderr.isatty()
+        self.shown = shown and sys.stderr is not None and sys.stderr.isatty()
         self._total = total
         self._done = 0
         self._session = ""
@@ -21,7 +23,7 @@ class Progress:
         self._task: Any = None
 
     def __enter__(self) -> Self:
-        if self.shown:
+        if self.shown and decorated(sys.stderr):
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -37,10 +39,14 @@ class Progress:
 
     def update(self, session: str, share: float) -> None:
         """Say that this share (0 to 1) of the session is done."""
-        if session != self._session:
+        begins = session != self._session
+        if begins:
             self._done += bool(self._session)
             self._session = session
-        self._bar.update(self._task, completed=self._done + share, description=session)
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._done + share, description=session)
+        elif begins:
+            print(f"{session} ({self._done + 1} of {self._total})", file=sys.stderr)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

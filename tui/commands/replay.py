@@ -1,21 +1,25 @@
-"""`replay`: recorded sessions once more, through the actors that trade live."""
+"""`replay`: recorded sessions once more, through the actors that trade live.
+
+Exit codes: 0 done, or identical; 1 a verification found a difference; 2 words that do not go together; 3 a
+setting is wrong; 7 another run is at work in the root; 9 a tape or the books cannot be used; 130 stopped.
+"""
 
 import argparse
 import hashlib
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.commands import exits
+from tui.commands.roots import REPLAYED, books_in, default_runs, discard_books
+from tui.commands.run import SCHEMA, add_run_options, play, print_summary, settings_of
 
 if TYPE_CHECKING:
-    from actors.playback import Summary
+    from actors.gateways.replay_feed import TapeSession
     from config.load import Loaded
     from runtime.messages.session import SessionHeader
-
-SCHEMA = 1
 
 
 def add(subparsers: Any) -> None:
@@ -23,9 +27,10 @@ def add(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "replay",
         help="play recorded sessions through the same actors",
-        description="Plays tapes in the order given: the market's part against the simulated broker. "
-        "The first tape's carried state counts; after that the run's own goes on. Run again with the same "
-        "tapes and root after a crash, it completes the books it left.",
+        description="Plays tapes, oldest first: the market's part against the simulated broker. The first "
+        "tape's settings and carried state count; after that the run's own state goes on. Run again with the "
+        "same tapes and root after a crash or Ctrl-C, it completes the books it left. --verify instead feeds "
+        "every record of each tape under the tape's own settings and names the first difference.",
     )
     parser.add_argument("tapes", nargs="+", type=Path, metavar="TAPE", help="a .tape or .tape.zst file")
     parser.add_argument("--verify", action="store_true", help="feed every record and compare what it caused")
@@ -33,45 +38,51 @@ def add(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Options that `replay` and `demo` share."""
-    parser.add_argument("--root", type=Path, help="where the run's books go (default: runs/<name>)")
-    parser.add_argument("--fresh", action="store_true", help="delete the books an earlier run left there")
-    parser.add_argument("--headless", action="store_true", help="no screen, no progress bar")
-    parser.add_argument("--json", action="store_true", help="one JSON object last on stdout")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings laid over those of the tape")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; may be repeated"
-    )
-    parser.add_argument("--no-books", action="store_true", help="keep the books in memory only")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Replay the tapes, or verify them."""
-    for path in arguments.tapes:
-        if not path.is_file():
-            raise FileNotFoundError(f"no tape at {path}")
     if arguments.verify:
         return _verify(arguments)
-    from actors.gateways.replay_feed import TapeSession
-    from config.load import load
+    from storage.lock import RootLock
 
-    first = TapeSession(arguments.tapes[0])
-    loaded = load(arguments.config, environ={}, overrides=arguments.set, base=first.header.settings or None)
+    first = _headers(arguments.tapes)[0]
+    loaded = settings_of(arguments, first.settings or None)
     name, books = identity(arguments.tapes, loaded)
-    root = arguments.root or default_runs() / name
-    sessions = (TapeSession(path) for path in arguments.tapes)
-    return play(arguments, loaded, sessions, len(arguments.tapes), root, books)
+    root = None if arguments.no_books else arguments.root or default_runs() / name
+    warnings: list[str] = []
+    with RootLock(root) if root is not None else nullcontext():
+        if root is not None:
+            _make_room(root, books, arguments.fresh)
+        sessions = _sessions(arguments.tapes, warnings)
+        try:
+            summary, seconds = play(arguments, loaded, sessions, len(arguments.tapes), root, books)
+        except KeyboardInterrupt as stop:
+            if root is not None:
+                stop.args = (f"{str(stop) or 'stopped'}; the same command goes on from there",)
+            raise
+    for warning in warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    return print_summary(arguments, summary, seconds, root, regimes=False)
 
 
-def default_runs() -> Path:
-    """Where runs keep their books unless told otherwise."""
-    from tui.commands.main import default_root
+def _make_room(root: Path, books: str, fresh: bool) -> None:
+    """Delete an earlier run's books if that was asked for.
 
-    return default_root() / "runs"
+    Raises:
+        BooksRefused: It was not, and they are another run's; or they are no replay's.
+    """
+    from runtime.errors import BooksRefused
+
+    if fresh:
+        discard_books(root)
+    found = books_in(root)
+    if found not in ("", books) and found.startswith(REPLAYED):
+        raise BooksRefused(
+            f"{root} holds the books of another run ({found!r}, this one is {books!r}): choose another "
+            "--root, or delete them with --fresh"
+        )
 
 
-def identity(tapes: list[Path], loaded: "Loaded") -> tuple[str, str]:
+def identity(tapes: Sequence[Path], loaded: "Loaded") -> tuple[str, str]:
     """(folder name, whose books) of a run: the same tapes, settings and code make the same run."""
     from config.snapshot import settings_hash
     from storage.environment import environment
@@ -88,79 +99,38 @@ def identity(tapes: list[Path], loaded: "Loaded") -> tuple[str, str]:
     return f"replay-{span}-{digest}", f"replay:{digest}"
 
 
-def play(
-    arguments: argparse.Namespace,
-    loaded: "Loaded",
-    sessions: Any,
-    count: int,
-    root: Path,
-    books: str,
-    record: "Callable[[SessionHeader], Any] | None" = None,
-    extra: bool = False,
-) -> int:
-    """Run the sessions into the root's books and print the summary."""
-    from actors.gateways.bookkeeper import Bookkeeper
-    from actors.playback import Playback
-    from tui.commands.progress import Progress
+def _headers(tapes: Sequence[Path]) -> "list[SessionHeader]":
+    """The tapes' headers, so that a wrong file is told before an hour of playing.
 
-    if arguments.fresh and not arguments.no_books:
-        discard(root)
-    keeper = Bookkeeper(None if arguments.no_books else root, books)
-    begun = time.perf_counter()
-    with Progress(count, shown=not (arguments.headless or arguments.json)) as progress:
-        try:
-            playback = Playback(
-                loaded.settings,
-                projection=keeper,
-                record=record,
-                books=books,
-                progress=progress.update if progress.shown else None,
+    Raises:
+        DataError: One is missing, damaged or no tape. WrongUse: they are not in order of time.
+    """
+    from runtime.errors import DataError
+    from storage.tape import TapeReader
+
+    headers: list[SessionHeader] = []
+    for path in tapes:
+        if path.is_dir():
+            raise DataError(f"{path} is a directory: name the tapes in it")
+        header = TapeReader(path).header
+        if headers and header.session <= headers[-1].session:
+            raise exits.WrongUse(
+                f"tapes must be given oldest first, each session once: {path} ({header.session}) stands "
+                f"after {headers[-1].session}"
             )
-            summary = playback.run(sessions)
-        finally:
-            keeper.close()
-    seconds = time.perf_counter() - begun
-    _print(arguments, summary, seconds, root, extra)
-    return exits.OK
+        headers.append(header)
+    return headers
 
 
-def discard(root: Path) -> None:
-    """Delete the books an earlier run left: its databases and tapes, nothing else."""
-    import shutil
+def _sessions(tapes: Sequence[Path], warnings: list[str]) -> "Iterator[TapeSession]":
+    """The tapes as sessions; a torn end is told when it has been reached."""
+    from actors.gateways.replay_feed import TapeSession
 
-    for database in ("trades", "performance"):
-        for suffix in ("", "-wal", "-shm"):
-            (root / "db" / f"{database}.db{suffix}").unlink(missing_ok=True)
-    if (root / "tapes").is_dir():
-        shutil.rmtree(root / "tapes")
-
-
-def _print(
-    arguments: argparse.Namespace, summary: "Summary", seconds: float, root: Path, extra: bool
-) -> None:
-    import msgspec
-
-    result: dict[str, Any] = {"schema": SCHEMA, **msgspec.structs.asdict(summary)}
-    regimes = result.pop("regimes_seen")
-    result["seconds"] = round(seconds, 3)
-    result["bars_per_second"] = round(summary.bars / seconds) if seconds else 0
-    if extra:
-        result["regimes_seen"] = regimes
-    if not arguments.no_books:
-        result["root"] = str(root)
-    if arguments.json:
-        print(msgspec.json.encode(result).decode())
-        return
-    print(f"{summary.sessions} sessions, {summary.bars:,} bars in {seconds:.1f} s")
-    print(
-        f"{summary.signals:,} signals, {summary.orders:,} orders, {summary.fills:,} fills, "
-        f"{summary.trades_closed:,} trades closed"
-    )
-    print(f"equity {summary.equity_start:,.2f} -> {summary.equity_end:,.2f} USD")
-    print(f"{summary.breaker_trips} breaker trips, {summary.errors} errors, regimes {', '.join(regimes)}")
-    print(f"decisions {summary.decisions_sha256}")
-    if not arguments.no_books:
-        print(f"\nbooks in {root}; look at them with\n    python -m runtime report --root {root}")
+    for path in tapes:
+        session = TapeSession(path)
+        yield session
+        if session.reader.torn is not None:
+            warnings.append(f"{path}: {session.reader.torn}; played up to it")
 
 
 def _verify(arguments: argparse.Namespace) -> int:
@@ -168,10 +138,19 @@ def _verify(arguments: argparse.Namespace) -> int:
     import msgspec
 
     from actors.verification import verify
+    from runtime.errors import DataError
 
+    if arguments.config or arguments.set:
+        raise exits.WrongUse("--verify takes each tape's own settings: leave out --config and --set")
     same = True
     for path in arguments.tapes:
+        if path.is_dir():
+            raise DataError(f"{path} is a directory: name the tapes in it")
         verdict = verify(path)
+        if verdict.identical and not verdict.inputs:
+            raise DataError(
+                f"{path} has nothing to compare: it was made from files, no actor has handled its inputs"
+            )
         same = same and verdict.identical
         if arguments.json:
             print(msgspec.json.encode({"schema": SCHEMA, **msgspec.structs.asdict(verdict)}).decode())

@@ -7,7 +7,8 @@ import argparse
 from typing import Any
 
 from tui.commands import exits
-from tui.commands.output import add_root, new_york, percent, print_json, print_table, root_of, text
+from tui.commands.output import add_root, new_york, percent, print_json, print_table, text
+from tui.commands.roots import root_to_read
 
 SCHEMA = 1
 
@@ -29,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     from storage.readers.ledger import open_ledger
     from storage.readers.report import report
 
-    with open_ledger(root_of(arguments)) as ledger:
+    with open_ledger(root_to_read(arguments)) as ledger:
         found = report(ledger)
     if arguments.json:
         print_json(SCHEMA, found)

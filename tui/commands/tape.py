@@ -1,4 +1,7 @@
-"""`tape info`: what is on a recording; `tape import` makes recordings from files of bars."""
+"""`tape`: look at recordings, compress them, remove old ones, or make them from files of bars.
+
+Exit codes: 0 done; 2 wrong words; 9 a tape cannot be used (the others are still shown or compressed).
+"""
 
 import argparse
 import importlib
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.commands import exits
+from tui.commands.roots import folder
 
 if TYPE_CHECKING:
     from storage.tape import TapeInfo
@@ -24,6 +28,25 @@ def add(subparsers: Any) -> None:
     shown.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .tape or .tape.zst file")
     shown.add_argument("--json", action="store_true", help="one JSON object a line, one line a tape")
     shown.set_defaults(run=run_info)
+    packed = commands.add_parser("compress", help="replace closed tapes by compressed ones")
+    packed.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a .tape file")
+    packed.add_argument("--json", action="store_true", help="one JSON object a line, one line a tape")
+    packed.set_defaults(run=run_compress)
+    pruned = commands.add_parser(
+        "prune",
+        help="remove old tapes and the panels only they need",
+        description="Removes the tapes of sessions that lie more than so many days back, and the history "
+        "panels that no other tape in the folder needs. Nothing is asked: what was removed is printed.",
+    )
+    pruned.add_argument("folder", type=folder, metavar="DIR", help="where the tapes are")
+    pruned.add_argument(
+        "--keep-days",
+        type=_days,
+        metavar="N",
+        help="calendar days to keep, at least 1 (default: the setting tapes.keep_days)",
+    )
+    pruned.add_argument("--json", action="store_true", help="one JSON object")
+    pruned.set_defaults(run=run_prune)
     add_import(commands)
 
 
@@ -58,6 +81,68 @@ def run_info(arguments: argparse.Namespace) -> int:
         else:
             print(_text(found))
     return code
+
+
+def run_compress(arguments: argparse.Namespace) -> int:
+    """Compress each tape; one that cannot be is named and the rest still done."""
+    from runtime.errors import DataError, StorageUnavailable
+    from storage.tape import compress
+    from storage.tape.format import COMPRESSED
+    from tui.commands.output import print_json
+
+    code = exits.OK
+    for path in arguments.files:
+        try:
+            if path.name.endswith(COMPRESSED) and path.is_file():
+                packed, note = path, "compressed already"
+            else:
+                before = path.stat().st_size if path.is_file() else 0
+                packed = compress(path)
+                note = f"{before:,} -> {packed.stat().st_size:,} bytes"
+        except (DataError, StorageUnavailable) as error:
+            code = exits.DATA
+            if arguments.json:
+                print_json(SCHEMA, {"path": str(path), "error": str(error)})
+            else:
+                print(f"error: {exits.words_of(error)}", file=sys.stderr)
+            continue
+        if arguments.json:
+            print_json(SCHEMA, {"path": str(packed), "bytes": packed.stat().st_size})
+        else:
+            print(f"{packed}: {note}")
+    return code
+
+
+def run_prune(arguments: argparse.Namespace) -> int:
+    """Remove old tapes and say which."""
+    import os
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    from config.load import load
+    from runtime.errors import DataError
+    from runtime.kernel.clock import LiveClock
+    from storage.tape import prune
+    from tui.commands.output import print_json
+
+    if not arguments.folder.is_dir():
+        raise DataError(f"there is no folder {arguments.folder}")
+    days = arguments.keep_days or load(environ=os.environ).settings.tapes.keep_days
+    now = datetime.fromtimestamp(LiveClock().now() / 1e9, UTC).astimezone(ZoneInfo("America/New_York"))
+    removed = [str(path) for path in prune(arguments.folder, days, now.date())]
+    if arguments.json:
+        print_json(SCHEMA, {"keep_days": days, "removed": removed})
+    else:
+        for path in removed:
+            print(path)
+        print(f"{len(removed)} files removed, sessions of the last {days} days kept")
+    return exits.OK
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1_000_000:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to 1000000, was {text!r}")
+    return int(text)
 
 
 def _text(tape: "TapeInfo") -> str:

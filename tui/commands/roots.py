@@ -1,0 +1,84 @@
+"""Where books are: the root asked for, runs below the default one, and which of them may be deleted."""
+
+import argparse
+import os
+from pathlib import Path
+
+REPLAYED = "replay:"
+"""Books of replays and demos begin so; no other books are ever deleted."""
+
+
+def default_root() -> Path:
+    """TRADING_SYSTEM_ROOT, or the checkout."""
+    named = os.environ.get("TRADING_SYSTEM_ROOT", "").strip()
+    return Path(named) if named else Path(__file__).resolve().parents[2]
+
+
+def default_runs() -> Path:
+    """Where runs keep their books unless told otherwise."""
+    return default_root() / "runs"
+
+
+def folder(text: str) -> Path:
+    """A folder named on the command line; an empty name is a variable that was not set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("must not be empty")
+    return Path(text)
+
+
+def root_to_read(arguments: argparse.Namespace) -> Path:
+    """The root asked for, or the default one if it has books.
+
+    Raises:
+        DatabaseRefused: The default root has none; the text names the runs that do.
+    """
+    if arguments.root is not None:
+        return Path(arguments.root)
+    from storage.database import DatabaseRefused, database_path
+
+    root = default_root()
+    if not database_path(root, "trades").exists():
+        found = sorted(path.parents[1] for path in default_runs().glob("*/db/trades.db"))
+        runs = ", ".join(f"--root {path}" for path in found[:5])
+        hint = f"runs with books: {runs}" if runs else "`python -m runtime demo` makes some"
+        raise DatabaseRefused(f"nothing has traded in {root}; {hint}")
+    return root
+
+
+def books_in(root: Path) -> str:
+    """Whose books a root holds; empty: nobody's.
+
+    Raises:
+        DatabaseRefused: There is a database that cannot be read.
+    """
+    from storage.database import DATABASES, books_of, database_path, open_reader
+
+    for name in DATABASES:
+        path = database_path(root, name)
+        if path.exists() and path.stat().st_size:
+            connection = open_reader(path, name)
+            try:
+                return books_of(connection)
+            finally:
+                connection.close()
+    return ""
+
+
+def discard_books(root: Path) -> None:
+    """Delete the databases an earlier replay or demo left in a root, nothing else.
+
+    Raises:
+        BooksRefused: They are books of an account.
+    """
+    from runtime.errors import BooksRefused
+    from storage.database import DATABASES, database_path
+
+    books = books_in(root)
+    if books and not books.startswith(REPLAYED):
+        raise BooksRefused(
+            f"{root} holds the books of {books!r}, which are never deleted: choose another --root"
+        )
+    for name in reversed(DATABASES):  # the first is the one that says whose they are
+        path = database_path(root, name)
+        for suffix in ("-wal", "-shm", ""):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,155 @@
+"""One run of sessions into the books of a root, as replay and demo share it: options, playing, summary."""
+
+import argparse
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tui.commands import exits
+from tui.commands.roots import folder
+
+if TYPE_CHECKING:
+    from actors.gateways.bookkeeper import Bookkeeper
+    from actors.playback import ClosableRecorder, Playback, Session, Summary
+    from config.load import Loaded
+    from runtime.messages.session import SessionHeader
+
+SCHEMA = 1
+_ERRORS = "SELECT count(*) FROM error_log"
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Options that `replay` and `demo` share."""
+    parser.add_argument("--root", type=folder, help="where the run's books go (default: runs/<name>)")
+    parser.add_argument("--fresh", action="store_true", help="delete the books an earlier run left there")
+    parser.add_argument("--headless", action="store_true", help="no screen, no progress bar")
+    parser.add_argument("--json", action="store_true", help="one JSON object last on stdout")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings laid over those of the tape")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; may be repeated"
+    )
+    parser.add_argument("--no-books", action="store_true", help="keep the books in memory only")
+
+
+def settings_of(arguments: argparse.Namespace, base: dict[str, Any] | None) -> "Loaded":
+    """The settings of a run, its strategies looked at before anything is deleted or written.
+
+    Args:
+        base: What `--config` and `--set` are laid over; None: the defaults. The environment has no say, or
+            the run could not be repeated.
+
+    Raises:
+        ConfigError: A setting or a strategy is refused.
+    """
+    from config.load import load
+    from tui.commands.config import check_strategies
+
+    loaded = load(arguments.config, environ={}, overrides=arguments.set, base=base)
+    check_strategies(loaded.settings)
+    return loaded
+
+
+def play(
+    arguments: argparse.Namespace,
+    loaded: "Loaded",
+    sessions: "Iterable[Session]",
+    count: int,
+    root: Path | None,
+    books: str,
+    record: "Callable[[SessionHeader], ClosableRecorder] | None" = None,
+) -> "tuple[Summary, float]":
+    """Run the sessions into the root's books; the caller holds the root's lock.
+
+    Args:
+        count: How many sessions there are, for the progress bar.
+        root: None keeps the books in memory.
+        books: Whose books they are.
+
+    Returns:
+        The summary, its `errors` counted in the books, and the seconds it took.
+
+    Raises:
+        Stopped: Ctrl-C; everything up to that input is in the books.
+        BooksRefused: The books are another run's.
+        StorageUnavailable: They cannot be written.
+    """
+    from actors.gateways.bookkeeper import Bookkeeper
+    from actors.playback import Playback
+    from runtime.errors import StorageUnavailable
+    from tui.commands.progress import Progress
+
+    begun = time.perf_counter()
+    try:
+        keeper = Bookkeeper(root, books)
+        with Progress(count, shown=not (arguments.headless or arguments.json)) as progress:
+            player = Playback(
+                loaded.settings,
+                projection=keeper,
+                record=record,
+                books=books,
+                progress=progress.update if progress.shown else None,
+            )
+            summary = _kept(player, sessions, keeper)
+    except sqlite3.Error as error:
+        raise StorageUnavailable(f"the books in {root or 'memory'} cannot be written: {error}") from error
+    return summary, time.perf_counter() - begun
+
+
+def _kept(player: "Playback", sessions: "Iterable[Session]", keeper: "Bookkeeper") -> "Summary":
+    """Play, and keep what was projected unless the run ended inside an input."""
+    from tui.commands.interrupt import Interrupt, Stopped
+
+    whole = False
+    try:
+        with Interrupt() as interrupt:
+            summary = player.run(interrupt.watched(sessions))
+            (summary.errors,) = keeper.books.connection("performance").execute(_ERRORS).fetchone()
+        whole = True
+    except (Stopped, Exception):
+        whole = True
+        raise
+    finally:
+        keeper.books.close(commit=whole)
+    return summary
+
+
+def print_summary(
+    arguments: argparse.Namespace, summary: "Summary", seconds: float, root: Path | None, *, regimes: bool
+) -> int:
+    """Print what a run did.
+
+    Args:
+        root: Where its books are; None: nowhere.
+        regimes: Whether the JSON object names them.
+    """
+    import msgspec
+
+    from runtime.text import one_line
+
+    if arguments.json:
+        result: dict[str, Any] = {"schema": SCHEMA, **msgspec.structs.asdict(summary)}
+        seen = result.pop("regimes_seen")
+        result["seconds"] = round(seconds, 3)
+        result["bars_per_second"] = round(summary.bars / seconds) if seconds else 0
+        if regimes:
+            result["regimes_seen"] = seen
+        if root is not None:
+            result["root"] = one_line(str(root), 4_000)
+        print(msgspec.json.encode(result).decode())
+        return exits.OK
+    print(f"{summary.sessions} sessions, {summary.bars:,} bars in {seconds:.1f} s")
+    print(
+        f"{summary.signals:,} signals, {summary.orders:,} orders, {summary.fills:,} fills, "
+        f"{summary.trades_closed:,} trades closed"
+    )
+    print(f"equity {summary.equity_start:,.2f} -> {summary.equity_end:,.2f} USD")
+    print(
+        f"{summary.breaker_trips} breaker trips, {summary.errors} rows in the error log, "
+        f"regimes {', '.join(summary.regimes_seen) or 'unchanged'}"
+    )
+    print(f"decisions {summary.decisions_sha256}")
+    if root is not None:
+        print(f"\nbooks in {root}; look at them with\n    python -m runtime report --root {root}")
+    return exits.OK
