@@ -103,6 +103,9 @@ class Ensemble(Actor):
         self._scalar = 1.0
         self._flattening = ""
         """Why everything held is to be closed, or empty."""
+        self._asked_at = 0
+        self._asked: dict[str, None] = {}
+        """Lots whose exit was proposed in input `_asked_at` because everything is to be closed."""
         self._recount()
 
     # ---- listening --------------------------------------------------------------------------
@@ -244,7 +247,7 @@ class Ensemble(Actor):
             out.extend(self._close_intraday(self._closing))
             self._closing = None
         if self._flattening:
-            out.extend(self._exit(lot, self._flattening) for lot in self._open_lots() if not lot.exiting)
+            out.extend(self._flatten())
         entries = [s for s in (*self._pending, *fresh) if s.signal_type != "CLOSE"]
         self._pending, self._waiting_exits = self._waiting_exits, []
         if entries:
@@ -279,6 +282,15 @@ class Ensemble(Actor):
             )
         closing = sum(lot.intraday for lot in self._open_lots())
         yield self._done(task, f"{closing} intraday lots are being closed")
+
+    def _flatten(self) -> Iterator[OrderProposed]:
+        """Close what is open, asking once an input: an exit refused at once must not be wished for ever."""
+        if self._asked_at != self.seq:
+            self._asked_at, self._asked = self.seq, {}
+        for lot in self._open_lots():
+            if not lot.exiting and lot.lot_id not in self._asked:
+                self._asked[lot.lot_id] = None
+                yield self._exit(lot, self._flattening)
 
     def _open_lots(self) -> list[Commitment]:
         return list(self._commitments.lots.values())

@@ -126,10 +126,11 @@ class Executor(Actor):
 
     def _exit(self, order: OrderProposed) -> Iterator[Decision]:
         lot = self._lots.get(order.lot_id)
-        if lot is None or lot.is_over or lot.closing:
-            why = "its exit is already under way" if lot is not None and lot.closing else "nothing is held"
-            yield self._unsent(lot_commands.proposed_state(order, "exit"), why)
+        if lot is None or lot.is_over:
+            yield self._unsent(lot_commands.proposed_state(order, "exit"), "nothing is held")
             return
+        if lot.closing:
+            return  # the exit under way serves this wish too; calling it dead would have it wished again
         lot.closing, lot.exit_id, lot.exit_reason = True, order.client_order_id, order.reason
         lot.refused_exits = 0
         yield from self._advance(lot)

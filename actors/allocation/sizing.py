@@ -62,7 +62,8 @@ def size(need: Need, caps: Caps) -> Size:
     up, down = max(1.0, need.scalar), min(1.0, need.scalar)
     share = need.sleeve / need.slots if need.weight is None else need.weight * need.sleeve
     limits = {
-        "RISK": need.equity * caps.risk_per_trade * need.price / distance,
+        # A stop on the entry's price, where rounding or a resting entry put it there, is not measurable risk.
+        "RISK": need.equity * caps.risk_per_trade * need.price / distance if distance > 0 else 0.0,
         "SLOT": share * up,
         "PCT": caps.max_position_pct * need.equity - need.held_symbol,
         "ABS": caps.max_position_size - need.held_symbol,

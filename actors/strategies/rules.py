@@ -32,6 +32,9 @@ def invalid(signal: SignalRaised) -> str:
     low, high = (stop, target) if signal.direction == "long" else (target, stop)
     if not 0 < low < signal.price < high:
         return f"{signal.direction} with stop {stop:g}, price {signal.price:g}, target {target:g}"
+    for name, price in (("limit", signal.entry.limit), ("stop", signal.entry.stop)):
+        if price is not None and not low < price < high:
+            return f"entry {name} {price:g} is not between stop {stop:g} and target {target:g}"
     least = max(MIN_TICKS * TICK, MIN_FRACTION * signal.price)
     if abs(signal.price - stop) < least - 1e-9:
         return f"stop {abs(signal.price - stop):g} from the price, least {least:g}"
