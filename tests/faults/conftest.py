@@ -15,4 +15,4 @@ def demo_tapes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     root = tmp_path_factory.mktemp("demo")
     with contextlib.redirect_stdout(io.StringIO()):
         assert main(["demo", "--headless", "--json", "--root", str(root)]) == 0
-    return sorted((root / "tapes").glob("*.tape"))
+    return sorted((root / "tapes").glob("*.tape*"))

@@ -28,7 +28,7 @@ def main() -> int:
         killing.finish(
             killing.start([sys.executable, "-m", "runtime", "demo", "--json", "--root", str(work / "demo")])
         )
-        tapes = sorted((work / "demo" / "tapes").glob("*.tape"))
+        tapes = sorted((work / "demo" / "tapes").glob("*.tape*"))
         figures = killing.campaign(
             tapes, work, kills=arguments.kills, per_round=arguments.per_round, seed=arguments.seed
         )

@@ -55,13 +55,31 @@ def books_in(root: Path) -> str:
 
     for name in DATABASES:
         path = database_path(root, name)
-        if path.exists() and path.stat().st_size:
-            connection = open_reader(path, name)
-            try:
-                return books_of(connection)
-            finally:
-                connection.close()
+        if not path.exists() or _unwritten(path):
+            continue
+        connection = open_reader(path, name)
+        try:
+            found = books_of(connection)
+        finally:
+            connection.close()
+        if found:
+            return found
     return ""
+
+
+def _unwritten(path: Path) -> bool:
+    """Whether a process died before it had made a table in this database."""
+    import sqlite3
+
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return False  # whoever opens it in earnest says what is wrong
+    return int(tables) == 0
 
 
 def discard_books(root: Path) -> None:

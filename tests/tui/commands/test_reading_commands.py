@@ -85,7 +85,7 @@ def test_a_denied_signal_is_explained_by_the_rule_its_value_and_its_limit(
 
 def test_an_unknown_id_names_what_was_perhaps_meant(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("explain", "gap_fill-20180216-99", "--root", root) == exits.FAILED
-    assert "did you mean gap_fill-20180216-1" in capsys.readouterr().err
+    assert "did you mean gap_fill-20180216-6" in capsys.readouterr().err
 
 
 def test_status_shows_every_part(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
