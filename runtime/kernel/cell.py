@@ -102,6 +102,8 @@ class Cell:
         `run` once a message, written as a loop: this is what every hop costs.
         """
         inbox, moment, figures = self.inbox, self.moment, self.figures
+        if len(inbox) > self.high_water:
+            self.high_water = len(inbox)
         if self.skips:
             emitted: Emitted | ActorCrashed = ()
             while inbox and not emitted:
@@ -241,6 +243,10 @@ class Cell:
             return self.carried
         state = self.actor.carry()
         return None if state is None else msgspec.msgpack.encode(state)
+
+    def drop(self, message: Message) -> None:
+        """Count a message that a stopped actor does not get."""
+        self.figures.drops += 1
 
     def stop(self) -> None:
         """Take no more messages this session."""

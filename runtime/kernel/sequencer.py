@@ -2,8 +2,8 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -59,6 +59,19 @@ class Recorded(msgspec.Struct, frozen=True):
     message_digest: str
 
 
+class Route(NamedTuple):
+    """Where a kind of message goes.
+
+    Attributes:
+        cells: Who handles it, in rank order. appends: how it gets into each one's inbox.
+        mask: The bits of those that then have mail: a stopped one counts a drop instead.
+    """
+
+    cells: tuple[Cell, ...]
+    appends: tuple[Callable[[Message], None], ...]
+    mask: int
+
+
 class Sequencer:
     """Runs the actors of one session.
 
@@ -105,8 +118,8 @@ class Sequencer:
             for index, spec in enumerate(ordered)
         ]
         self._by_name = {cell.spec.name: cell for cell in self._cells}
-        self._routes: dict[tuple[type[Message], str], tuple[Cell, ...]] = {}
-        self._plain: dict[type[Message], tuple[Cell, ...]] = {}
+        self._routes: dict[tuple[type[Message], str], Route] = {}
+        self._plain: dict[type[Message], Route] = {}
         """Routes of kinds that need nothing but delivery: no address, no timer, no command."""
         self._leaving: dict[type[Message], bool] = {}
         """Whether a kind is a command, as far as asked."""
@@ -161,11 +174,16 @@ class Sequencer:
         """Handle what the ports emitted, each as an input of its own."""
         while self._backlog:
             event = self._backlog.popleft()
-            when = max(min(event.ts_event, at), self.moment.now)
+            when = event.ts_event if event.ts_event < at else at
+            if when < self.moment.now:
+                when = self.moment.now
             if self._virtual:
-                while (fired := self.timers.pop_due(when)) is not None:
-                    self._handle("timer", fired, max(fired.ts_event, self.moment.now))
-            self._handle("broker", event, max(when, self.moment.now))
+                heap = self.timers.heap
+                if heap and heap[0][0] <= when:
+                    while (fired := self.timers.pop_due(when)) is not None:
+                        self._handle("timer", fired, max(fired.ts_event, self.moment.now))
+                    when = max(when, self.moment.now)
+            self._handle("broker", event, when)
 
     def _handle(self, source: Source, message: Input, at: int) -> None:
         self._seq += 1
@@ -182,11 +200,11 @@ class Sequencer:
         caused: list[Message] = []
         if self._aside:
             caused, self._aside = self._aside, caused
-        cells = self._plain.get(kind)
-        if cells is None or self._ready:
+        route = self._plain.get(kind)
+        if route is None or self._ready:
             self._route(message)
         else:
-            self._run_through(cells, message, caused)
+            self._run_through(route.cells, message, caused)
         if self._ready or self._settling:
             self._run(caused)
         digest = b""
@@ -209,7 +227,7 @@ class Sequencer:
         """
         for place, cell in enumerate(cells):
             if cell.stopped:
-                cell.figures.drops += 1
+                cell.drop(message)
                 continue
             settle_next = cell.settle is not None
             result = cell.run(message)
@@ -219,7 +237,11 @@ class Sequencer:
             if result:
                 # Those who come after get the input before what it caused.
                 for later in cells[place + 1 :]:
-                    self._put(later, message)
+                    if later.stopped:
+                        later.drop(message)
+                    else:
+                        later.inbox.append(message)
+                        self._ready |= later.bit
                 if settle_next:
                     self._settling |= cell.bit
                 self._take(cell, result, caused)
@@ -237,7 +259,10 @@ class Sequencer:
                 if not cell.inbox:
                     self._ready &= ~lowest
                     if cell.settle is not None:
-                        self._settling |= lowest
+                        if result:
+                            self._settling |= lowest
+                        else:
+                            result = cell.run(None)
             else:
                 self._settling &= ~lowest
                 result = cell.run(None)
@@ -251,66 +276,49 @@ class Sequencer:
         if type(result) is ActorCrashed:
             self._recover(cell, result, caused)
             return
-        released = cast(Sequence[Message], result)
+        released: Sequence[Message] = result  # type: ignore[assignment]
         self.messages += len(released)
         plain, ready = self._plain, self._ready
         for emitted in released:
-            cells = plain.get(type(emitted))
-            if cells is None:
-                cells = self._special(emitted)
+            route = plain.get(type(emitted))
+            if route is None:
+                route = self._special(emitted)
             caused.append(emitted)
-            for listener in cells:
-                # `_put`, written out: the line every hop costs.
-                if listener.stopped:
-                    listener.figures.drops += 1
-                    continue
-                inbox = listener.inbox
-                inbox.append(emitted)
-                if len(inbox) > listener.high_water:
-                    listener.high_water = len(inbox)
-                ready |= listener.bit
+            for append in route.appends:
+                append(emitted)
+            ready |= route.mask
         self._ready = ready
         if len(caused) > CASCADE_LIMIT:
             raise CascadeTooLong(f"input {self._seq} caused more than {CASCADE_LIMIT} messages")
 
-    def _special(self, message: Message) -> tuple[Cell, ...]:
+    def _special(self, message: Message) -> Route:
         """Do what a kind needs besides delivery (an address, a timer, a command); who gets it."""
         kind = type(message)
         leaves = self._leaving.get(kind)
         if leaves is None:
             leaves = self._leaving[kind] = issubclass(kind, Command)
         if leaves:
-            command = cast(Command, message)
+            command: Command = message  # type: ignore[assignment]
             self._commands.append(command)
             if self._recorder is not None:
                 self._recorder.command(self._seq, command)
         elif kind is SetTimer or kind is CancelTimer:
             self.timers.apply(message)  # type: ignore[arg-type]
+        return self._route_of(kind, message)
+
+    def _route_of(self, kind: type[Message], message: Message) -> Route:
         key = (kind, getattr(message, kind.address)) if kind.address else (kind, "")
-        cells = self._routes.get(key)
-        return self._subscribers(*key) if cells is None else cells
+        route = self._routes.get(key)
+        return self._make_route(*key) if route is None else route
 
     def _route(self, message: Message) -> None:
-        kind = type(message)
-        key = (kind, getattr(message, kind.address)) if kind.address else (kind, "")
-        cells = self._routes.get(key)
-        if cells is None:
-            cells = self._subscribers(*key)
-        for cell in cells:
-            self._put(cell, message)
+        route = self._route_of(type(message), message)
+        for append in route.appends:
+            append(message)
+        self._ready |= route.mask
 
-    def _put(self, cell: Cell, message: Message) -> None:
-        if cell.stopped:
-            cell.figures.drops += 1
-            return
-        inbox = cell.inbox
-        inbox.append(message)
-        if len(inbox) > cell.high_water:
-            cell.high_water = len(inbox)
-        self._ready |= cell.bit
-
-    def _subscribers(self, kind: type[Message], wanted: str) -> tuple[Cell, ...]:
-        """Who handles the kind; of an addressed one, who it is for and who listens to everything."""
+    def _make_route(self, kind: type[Message], wanted: str) -> Route:
+        """To everybody who handles the kind; an addressed one to whom it is for and who listens to all."""
         cells = tuple(
             cell
             for cell in self._cells
@@ -318,10 +326,14 @@ class Sequencer:
             and kind in cell.handlers
             and (not kind.address or cell.spec.name == wanted or not (kind.exclusive or cell.spec.private))
         )
-        self._routes[kind, wanted] = cells
+        route = self._routes[kind, wanted] = Route(
+            cells,
+            tuple(cell.drop if cell.stopped else cell.inbox.append for cell in cells),
+            sum(cell.bit for cell in cells if not cell.stopped),
+        )
         if not kind.address and not issubclass(kind, Command | SetTimer | CancelTimer):
-            self._plain[kind] = cells
-        return cells
+            self._plain[kind] = route
+        return route
 
     def _port_cells(self, kind: type[Message]) -> tuple[Cell, ...]:
         cells = self._port_routes.get(kind)
@@ -332,13 +344,13 @@ class Sequencer:
 
     def _run_port(self, cell: Cell, message: Message, caused: list[Message]) -> None:
         if cell.stopped:
-            cell.figures.drops += 1
+            cell.drop(message)
             return
         result = cell.run(message)
         if type(result) is ActorCrashed:
             self._recover(cell, result, caused)
-            return
-        self._backlog.extend(cast(Sequence[Input], result))
+        elif result:
+            self._backlog.extend(result)  # type: ignore[arg-type]
 
     def _deliver(self, caused: list[Message]) -> None:
         """Hand commands to the ports; a port's crash is heard within the same input."""
@@ -393,6 +405,8 @@ class Sequencer:
 
     def _stop(self, cell: Cell, reason: str) -> ActorStopped:
         cell.stop()
+        self._routes.clear()  # they know who takes mail
+        self._plain.clear()
         mask = ~cell.bit
         self._ready &= mask
         self._settling &= mask
