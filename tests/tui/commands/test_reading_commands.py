@@ -177,3 +177,31 @@ def test_status_starts_without_numpy_pandas_or_textual(root: Path) -> None:
         [sys.executable, "-c", program], env=environment, capture_output=True, check=False, timeout=30
     )
     assert done.returncode == 0, done.stderr.decode()
+
+
+def test_an_id_like_no_other_names_the_latest_signals(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for strange in ("%%%", "x", "no such thing", "a" * 10_000):
+        assert call("explain", strange, "--root", root) == exits.FAILED
+        shown = capsys.readouterr().err
+        assert "its latest signals: gap_fill-20180216-" in shown
+        assert len(shown) < 1_000
+
+
+def test_an_id_is_also_mistyped_by_its_end(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("explain", f"{LOT}:e9", "--root", root, "--json") == exits.OK  # an order of a known lot
+    capsys.readouterr()
+    assert call("explain", "x-7", "--root", root) == exits.FAILED
+    assert "latest signals" in capsys.readouterr().err
+
+
+def test_the_default_root_without_books_names_the_runs_that_have_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADING_SYSTEM_ROOT", str(tmp_path))
+    with pytest.raises(DatabaseRefused, match="python -m runtime demo"):
+        call("status")
+    Books(tmp_path / "runs" / "one", "replay:one").close()
+    with pytest.raises(DatabaseRefused, match=f"runs with books: --root {tmp_path}/runs/one"):
+        call("status")
+    Books(tmp_path, "paper:one").close()
+    assert call("status") == exits.OK

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.errors import DataError
 from storage.tape import compress
 from tests.storage.tape.made import tape
 from tui.commands import exits
@@ -66,3 +67,45 @@ def test_info_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
         run("info")
     assert caught.value.code == 2
     assert "FILE" in capsys.readouterr().err
+
+
+def test_compress_takes_many_and_names_what_it_cannot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = tape(tmp_path), tape(tmp_path, session="2018-02-20")
+    left_open = tape(tmp_path, session="2018-02-21", closed=False)
+    assert run("compress", str(one), str(tmp_path / "none"), str(left_open), str(two)) == exits.DATA
+    shown = capsys.readouterr()
+    assert [line.split(":")[0] for line in shown.out.splitlines()] == [f"{one}.zst", f"{two}.zst"]
+    assert f"error: there is no tape at {tmp_path / 'none'}" in shown.err
+    assert f"error: the tape {left_open} was not closed" in shown.err
+    assert left_open.exists()
+    assert not one.exists()
+    assert run("compress", f"{one}.zst") == 0
+    assert "compressed already" in capsys.readouterr().out
+    assert run("compress", f"{one}.zst", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["bytes"] > 0
+
+
+def test_prune_removes_old_sessions_and_says_which(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old, new = tape(tmp_path), tape(tmp_path, session="2999-12-31")
+    assert run("prune", str(tmp_path), "--keep-days", "30") == 0
+    assert capsys.readouterr().out == f"{old}\n1 files removed, sessions of the last 30 days kept\n"
+    assert new.exists()
+    assert run("prune", str(tmp_path), "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"schema": 1, "keep_days": 365, "removed": []}
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "x", "1.5", "9" * 30])
+def test_prune_keeps_at_least_a_day(days: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run("prune", str(tmp_path), f"--keep-days={days}")
+    assert caught.value.code == 2
+    assert "must be a whole number from 1" in capsys.readouterr().err
+
+
+def test_prune_needs_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no folder"):
+        run("prune", str(tmp_path / "none"))
