@@ -6,6 +6,7 @@ broker stands in for the real one. What every input caused is projected into the
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Protocol
 
 import msgspec
@@ -133,6 +134,10 @@ class Playback:
         observers: Called after each input.
         books: Whose books these are, for the headers.
         progress: Called with (session, share of it done) now and then.
+
+    Attributes:
+        carried: What the last session handed over, by actor; None before the first.
+        figures: What each actor did in the last session.
     """
 
     def __init__(
@@ -156,7 +161,7 @@ class Playback:
         self._environment = msgspec.structs.asdict(environment())
         self._decisions = hashlib.sha256()
         self._tally = Tally()
-        self._carried: dict[str, bytes] | None = None
+        self.carried: dict[str, bytes] | None = None
         self.figures: dict[str, Figures] = {}
 
     def run(self, sessions: Iterable[Session]) -> Summary:
@@ -169,7 +174,7 @@ class Playback:
 
     def play(self, session: Session) -> None:
         """Play one session to its end and keep what it carries."""
-        carried = dict(session.header.carried) if self._carried is None else self._carried
+        carried = dict(session.header.carried) if self.carried is None else self.carried
         header = msgspec.structs.replace(
             session.header,
             settings=self._snapshot,
@@ -199,7 +204,7 @@ class Playback:
             recorder.close()
         if projection is not None:
             projection.end()
-        self._carried = sequencer.carry()
+        self.carried = sequencer.carry()
         summary = self._tally.summary
         summary.sessions += 1
         summary.inputs += sequencer.inputs
@@ -209,8 +214,12 @@ class Playback:
     def _feed(self, sequencer: Sequencer, session: Session, header: SessionHeader) -> None:
         post = sequencer.post
         begin, end = header.starts, header.ends
+        inputs = session.inputs()
+        # Looked for first: what a recording tells of crashes before it is known before the session starts.
+        first = next(inputs, None)
+        sequencer.expect(session.recorded())
         post("machine", SessionStarted(ts_event=begin, session=header.session), begin)
-        for count, (at, source, message) in enumerate(session.inputs()):
+        for count, (at, source, message) in enumerate(chain(() if first is None else (first,), inputs)):
             sequencer.expect(session.recorded())
             post(source, message, at)
             if self._progress is not None and not count & 63:

@@ -379,8 +379,11 @@ class Sequencer:
         if self._recorder is not None:
             self._recorder.crash(crash)
         caused.append(crash)
-        # Actors get only what a replay, which skips the message without calling the handler, knows too.
-        self._route(msgspec.structs.replace(crash, error="", traceback="", source_file="", line_number=0))
+        # Actors get only what a replay, which skips the message without calling the handler, knows too; of a
+        # port's crashes nothing, because a tape is verified without the port.
+        is_heard = not cell.spec.port
+        if is_heard:
+            self._route(msgspec.structs.replace(crash, error="", traceback="", source_file="", line_number=0))
         said: Message
         exceeded = cell.exceeded
         try:
@@ -401,7 +404,8 @@ class Sequencer:
                     restarts=cell.figures.restarts,
                 )
         caused.append(said)
-        self._route(said)
+        if is_heard:
+            self._route(said)
 
     def _stop(self, cell: Cell, reason: str) -> ActorStopped:
         cell.stop()

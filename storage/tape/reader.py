@@ -65,7 +65,7 @@ class Entry:
     Attributes:
         at: When the input became known, ns UTC.
         raw: The encoded message.
-        crashes: What crashed on it; before the first input, on it as well.
+        crashes: What crashed on it, before it was on the tape (the simulated broker sees it first) or after.
         count: How many messages it caused; None if the tape ends before it was handled to the end.
         digest: First 16 bytes of the SHA-256 over the encoded messages it caused.
     """
@@ -170,7 +170,7 @@ class TapeReader:
                 entry.crashes, early = early, ()
             elif record.kind == CRASH:
                 crash = self.decoded(record, memoryview(record.payload), ActorCrashed, self._seq)
-                if entry is None:
+                if entry is None or entry.count is not None:
                     early += (crash,)
                 else:
                     entry.crashes += (crash,)
@@ -181,6 +181,7 @@ class TapeReader:
                     entry.count = CAUSED_HEAD.unpack_from(record.payload)[1]
                     entry.digest = record.payload[CAUSED_HEAD.size :]
         if entry is not None:
+            entry.crashes += early
             yield entry
 
     def decoded(self, record: Record, raw: memoryview, kind: type[Any], after: int) -> Any:

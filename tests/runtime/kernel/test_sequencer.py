@@ -187,7 +187,7 @@ def test_a_port_fills_before_anybody_else_sees_the_frame() -> None:
     assert [(seq, command.ts_event) for seq, command in tape.commands] == [(1, SECOND)]
 
 
-def test_a_ports_crash_is_heard_and_seen_within_the_input_that_caused_it() -> None:
+def test_a_ports_crash_is_seen_within_the_input_that_caused_it_and_heard_by_no_actor() -> None:
     heard: list[str] = []
 
     class Breaks(Actor):
@@ -208,7 +208,7 @@ def test_a_ports_crash_is_heard_and_seen_within_the_input_that_caused_it() -> No
     log = Log()
     sequencer = Sequencer([spec("broker", 0, Breaks, port=True), spec("trader", 1, Trader)], observers=[log])
     sequencer.post("market", Tick(ts_event=0), 0)
-    assert heard == ["Tick", "Order"]
+    assert heard == []  # a tape is verified without the port: nothing may depend on its crashes
     assert [type(m).__name__ for m in log.caused] == [
         "ActorCrashed", "ActorRestarted", "Order", "ActorCrashed", "ActorRestarted",
     ]  # fmt: skip
