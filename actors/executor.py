@@ -31,6 +31,7 @@ from config.schema import Orders
 from runtime.kernel.actor import Actor
 from runtime.messages.base import Decision
 from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
+from runtime.messages.market import TradingStatus
 from runtime.messages.risk import HaltLifted, HaltThrown, Noted
 from runtime.messages.trading import (
     CancelRejected,
@@ -51,7 +52,8 @@ _PARTIAL, _RETRY = "partial:", "retry:"
 Level = Literal["WARNING", "ERROR", "CRITICAL"]
 
 _SECOND_NS = 1_000_000_000
-_RETRY_NS = 5 * _SECOND_NS
+_FOR_NOW = 2**62
+"""ns UTC; later than any session: a halt whose end is not known."""
 
 
 class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +67,17 @@ class Executor(Actor):
     """Sends what the breaker approved; sees to it that no share stands without a stop or an exit.
 
     Args:
-        settings: How long a partly filled entry may stand.
+        settings: How long a partly filled entry may stand, how soon a refusal is tried again.
+        halt_rest: No entries in a symbol for so long after its halt ended, ns (strategies 0).
     """
 
-    def __init__(self, settings: Orders, carried: ExecutorCarried | None = None) -> None:
-        self._protect_ns = int(settings.partial_entry_protect_s * _SECOND_NS)
+    def __init__(
+        self, settings: Orders, carried: ExecutorCarried | None = None, *, halt_rest: int = 300 * _SECOND_NS
+    ) -> None:
+        self._protect_ns = round(settings.partial_entry_protect_s * _SECOND_NS)
+        self._retry_ns = round(settings.retry_s * _SECOND_NS)
+        self._halt_rest = halt_rest
+        self._no_entries_until: dict[str, int] = {}
         self._lots: dict[str, LotOrders] = {}
         self._lot_of: dict[str, LotOrders] = {}
         self._expiring: dict[str, int] = {}
@@ -114,6 +122,9 @@ class Executor(Actor):
         if self._is_halted:
             yield self._unsent(state, "the kill switch is thrown")
             return
+        if self._no_entries_until.get(order.symbol, 0) > self.now:
+            yield self._unsent(state, f"{order.symbol} is halted, or resumed too short a while ago")
+            return
         state = msgspec.structs.replace(state, limit_price=prices.limit, stop_price=prices.stop)
         lot = opened(order, state, prices)
         self._lots[lot.lot_id] = self._lot_of[state.client_order_id] = lot
@@ -145,6 +156,16 @@ class Executor(Actor):
                 lot.closing, lot.exit_reason = True, "kill switch"
                 yield from self._advance(lot)
 
+    def on_trading_status(self, status: TradingStatus) -> Iterator[Decision]:
+        """A halted symbol takes no entries, those that work are cancelled; its exits stay where they are."""
+        if not status.halted:
+            self._no_entries_until[status.symbol] = self.now + self._halt_rest
+            return
+        self._no_entries_until[status.symbol] = _FOR_NOW
+        for lot in self._lots.values():
+            if lot.symbol == status.symbol:
+                yield from self._end_entry(lot, "trading halted")
+
     def on_halt_lifted(self, _: HaltLifted) -> None:
         self._is_halted = False
 
@@ -164,7 +185,8 @@ class Executor(Actor):
         if kind == "partial":
             yield from self._end_entry(lot, "partly filled and unprotected")
         else:
-            if lot.is_timed or 0 < lot.expires_at <= self.now or self._is_halted:
+            is_halted = self._is_halted or self._no_entries_until.get(lot.symbol) == _FOR_NOW
+            if lot.is_timed or 0 < lot.expires_at <= self.now or is_halted:
                 yield from self._end_entry(lot, "cancelled again")
             yield from self._advance(lot)
 
@@ -243,7 +265,7 @@ class Executor(Actor):
             lot.refused_exits += 1
             if lot.refused_exits < MOST_EXITS:
                 yield self._noted("WARNING", text)
-                yield self._timer(_RETRY + lot.lot_id, _RETRY_NS)
+                yield self._timer(_RETRY + lot.lot_id, self._retry_ns)
                 return
             yield self._noted("CRITICAL", text + "; given up, protecting what is held")
             lot.closing = False
@@ -280,7 +302,7 @@ class Executor(Actor):
                 return
             lot.refused_cancels += 1
             if lot.refused_cancels <= MOST_CANCELS:
-                yield self._timer(_RETRY + lot.lot_id, _RETRY_NS)
+                yield self._timer(_RETRY + lot.lot_id, self._retry_ns)
             else:
                 text = f"order {event.client_order_id} cannot be cancelled: {event.reason}"
                 yield self._noted("CRITICAL", text)

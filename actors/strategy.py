@@ -4,7 +4,7 @@ What all strategies share lives here: holdings, cooldowns, halts, frozen symbols
 validity of signals, the session's end. Stop and target rest at the broker and are never raised from here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from actors.strategies.admission import Admission
 from actors.strategies.base import Strategy
 from actors.strategies.context import Holding, Pending, StrategyContext
+from actors.strategies.host_rules import HostRules
 from runtime.kernel.actor import Actor, Moment
 from runtime.messages.base import Decision, Message
 from runtime.messages.machine import SessionStarted
@@ -35,7 +36,6 @@ from runtime.messages.risk import (
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import LotChanged, SignalDropped, SignalRaised
 
-MIN_COVERAGE = 0.8
 PANEL_HANDLERS = {"on_daily_bars": "on_daily_ready", "on_daily_ready": "on_daily_ready"}
 BAR_HANDLERS = {"on_bars": "on_bars", "on_bars_revised": "on_bars_revised"}
 OPTIONAL = PANEL_HANDLERS | BAR_HANDLERS
@@ -81,6 +81,7 @@ class StrategyActor(Actor):
         strategy: The class. settings: its section. header, panels: the session's facts.
         carried: What the last session's instance carried, None at the very first.
         allow_short: Whether the account may sell short.
+        rules: What decides whether a signal may leave. quota: slots of its own, for people to see.
 
     Raises:
         ParameterError: The settings' parameters do not fit the strategy.
@@ -95,9 +96,13 @@ class StrategyActor(Actor):
         carried: StrategyCarried | None = None,
         *,
         allow_short: bool = False,
+        rules: HostRules | None = None,
+        quota: int = 0,
     ) -> None:
         before = carried or StrategyCarried()
         self._settings = settings
+        self._rules = rules = rules or HostRules()
+        self._quota = quota
         self._context = context = StrategyContext(
             header,
             panels,
@@ -105,6 +110,7 @@ class StrategyActor(Actor):
             allow_short=allow_short,
             slots=settings.max_positions,
             intraday=settings.intraday,
+            rules=rules,
         )
         for holding in before.holdings:
             context.put_holding(holding)
@@ -158,8 +164,8 @@ class StrategyActor(Actor):
 
     def on_session_started(self, _: SessionStarted) -> Iterator[Decision]:
         yield self._report()
-        for symbol in self._admission.unpriced:
-            yield self._note(f"{symbol} is frozen: its daily history has no known ratio to today's price")
+        if self._bars is None:
+            yield from self._warned(self._admission.see_table())
         handler = self._optional("on_session_started")
         if handler is not None:
             yield from self._examine(handler())
@@ -167,7 +173,7 @@ class StrategyActor(Actor):
     def on_bars(self, bars: Bars) -> Iterable[Decision]:
         self._context.frame = bars
         frozen = self._admission.see(bars, self.now)
-        alarms = [self._frozen(symbol) for symbol in frozen] if frozen else ()
+        alarms = self._warned(frozen) if frozen else ()
         said = self._bars(bars)
         return [*alarms, *self._examine(said)] if said else alarms
 
@@ -187,7 +193,7 @@ class StrategyActor(Actor):
         date = int(ready.session.replace("-", ""))
         for holding in list(context.holdings.values()):
             context.put_holding(msgspec.structs.replace(holding, sessions=holding.sessions + 1))
-        if ready.coverage < MIN_COVERAGE:
+        if ready.coverage < self._rules.universe_coverage:
             self._degraded = f"COVERAGE {ready.coverage:.3f}"
             yield self._report()
             return
@@ -195,8 +201,7 @@ class StrategyActor(Actor):
             self._degraded = "DAILY_INCOMPLETE" if ready.degraded else ""
             yield self._report()
         daily = context.daily.with_session(date, self._daily_bars)
-        for symbol in self._admission.see_day(daily.open[:, -1]):
-            yield self._frozen(symbol)
+        yield from self._warned(self._admission.see_day(daily.open[:, -1]))
         yield from self._examine(self._optional("on_daily_ready")(daily))
 
     def on_phase_changed(self, change: PhaseChanged) -> Iterator[Decision]:
@@ -274,6 +279,11 @@ class StrategyActor(Actor):
             self._paused = pause.paused
             yield self._report()
 
+    @property
+    def readiness(self) -> str:
+        """State the strategy itself reports at the session's start."""
+        return str(self._ready)
+
     # ---- which signals may leave ------------------------------------------------------------
 
     def _examine(self, said: Iterable[Decision] | None) -> Iterator[Decision]:
@@ -326,13 +336,16 @@ class StrategyActor(Actor):
             strategy=self._settings.name,
             state=state,
             reason=why,
+            slots=0 if state == "INACTIVE" else self._quota,
             allocation=self._settings.allocation,
         )
 
-    def _note(self, text: str) -> Noted:
-        return Noted(
-            ts_event=self.now, cause=self.seq, level="WARNING", component=self._settings.name, text=text
-        )
-
-    def _frozen(self, symbol: str) -> Noted:
-        return self._note(f"{symbol} is frozen: its overnight move looks like a split nobody told of")
+    def _warned(self, texts: Sequence[str]) -> list[Noted]:
+        """Warnings, unless the strategy trades nothing anyway."""
+        if self._ready == "INACTIVE":
+            return []
+        name = self._settings.name
+        return [
+            Noted(ts_event=self.now, cause=self.seq, level="WARNING", component=name, text=text)
+            for text in texts
+        ]

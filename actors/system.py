@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors import breaker, ensemble, executor, phase_clock, portfolio, regime, simulated_broker
+from actors.allocation.slots import Claim, quotas
 from actors.execution.fill_model import LiquidityClass, liquidity_of
 from actors.strategies.base import Strategy
+from actors.strategies.host_rules import HostRules
 from actors.strategies.parameters import ParameterError
 from actors.strategy import StrategyActor, StrategyCarried
 from config.errors import ConfigError
@@ -73,27 +75,40 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
     supervision = settings.supervision
     intensity = Intensity(supervision.max_restarts, round(supervision.restart_period_s * 1e9))
     idle: dict[str, str] = {}
-    hosts: list[ActorSpec] = []
+    built: list[tuple[int, StrategySettings, type[Strategy]]] = []
+    active: list[Claim] = []
     for place, chosen in enumerate(s for s in settings.strategies if s.enabled):
         found = strategy_class(chosen)
         if found is None:
             idle[chosen.name] = NOT_BUILT
             continue
-        make = _host(found, chosen, settings, header, panels)
         try:
-            make(None)  # wrong parameters are refused now, not in the middle of the day
-        except ParameterError as error:
+            host = _host(found, chosen, settings, header, panels)(None)
+        except ParameterError as error:  # refused now, not in the middle of the day
             raise ConfigError(f"strategies.{chosen.name}.params", "settings", str(error)) from error
-        hosts.append(
-            ActorSpec(
-                name=chosen.name,
-                rank=_FIRST_STRATEGY + place,
-                build=make,
-                private=True,
-                intensity=intensity.crashes,
-                period=intensity.period,
+        built.append((place, chosen, found))
+        if host.readiness != "INACTIVE" and chosen.allocation > 0:
+            active.append(
+                Claim(
+                    chosen.name,
+                    chosen.allocation,
+                    chosen.max_positions,
+                    chosen.intraday,
+                    chosen.min_slots,
+                )
             )
+    shares = quotas(settings.account.max_positions, tuple(active))
+    hosts = [
+        ActorSpec(
+            name=chosen.name,
+            rank=_FIRST_STRATEGY + place,
+            build=_host(found, chosen, settings, header, panels, shares.get(chosen.name, 0)),
+            private=True,
+            intensity=intensity.crashes,
+            period=intensity.period,
         )
+        for place, chosen, found in built
+    ]
     adv = average_dollar_volume(panels.get("daily"), len(header.symbols), settings.account.adv_days)
     specs = [
         _spec("phase_clock", 10, phase_clock.Carried, lambda c: phase_clock.PhaseClock(header, c), intensity),
@@ -137,7 +152,7 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
             "executor",
             600,
             executor.ExecutorCarried,
-            lambda c: executor.Executor(settings.orders, c),
+            lambda c: executor.Executor(settings.orders, c, halt_rest=host_rules(settings).halt_rest),
             intensity,
         ),
     ]
@@ -162,6 +177,29 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
             )
         )
     return specs
+
+
+def host_rules(settings: Settings) -> HostRules:
+    """What the settings say of every strategy's host."""
+    data, ensemble_rules = settings.data, settings.ensemble
+    return HostRules(
+        intraday_life=_minutes(ensemble_rules.intraday_expiry_min),
+        opening_life=_minutes(ensemble_rules.daily_expiry_min),
+        cooldown_sessions=ensemble_rules.cooldown_sessions,
+        min_stop_ticks=ensemble_rules.min_stop_ticks,
+        min_stop_frac=ensemble_rules.min_stop_bps / 10_000,
+        lookback_coverage=data.lookback_coverage,
+        universe_coverage=data.universe_coverage,
+        feed_silence=round(data.feed_watchdog_s * 1e9),
+        benchmark_silence=_minutes(data.spy_watchdog_min),
+        halt_silence=_minutes(data.halt_no_bar_min),
+        halt_rest=_minutes(data.halt_resume_min),
+        odd_move_tolerance=data.odd_move_tolerance,
+    )
+
+
+def _minutes(count: float) -> int:
+    return round(count * 60e9)
 
 
 def average_dollar_volume(daily: NDArray[np.float64] | None, symbols: int, days: int) -> NDArray[np.float64]:
@@ -223,11 +261,21 @@ def _host(
     settings: Settings,
     header: SessionHeader,
     panels: Panels,
-) -> Callable[[bytes | None], Actor]:
+    quota: int = 0,
+) -> Callable[[bytes | None], StrategyActor]:
     decoder = msgspec.msgpack.Decoder(StrategyCarried)
+    rules = host_rules(settings)
 
-    def build_one(raw: bytes | None) -> Actor:
-        carried = decoder.decode(raw) if raw is not None else None
-        return StrategyActor(kind, chosen, header, panels, carried, allow_short=settings.account.allow_short)
+    def build_one(raw: bytes | None) -> StrategyActor:
+        return StrategyActor(
+            kind,
+            chosen,
+            header,
+            panels,
+            decoder.decode(raw) if raw is not None else None,
+            allow_short=settings.account.allow_short,
+            rules=rules,
+            quota=quota,
+        )
 
     return build_one

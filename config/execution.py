@@ -35,8 +35,12 @@ class Orders(Section, frozen=True, kw_only=True):
     """Seconds a partly filled entry may stand without a stop before the rest is cancelled and the part
     protected. Source: architecture 4."""
 
+    retry_s: Seconds = 5.0
+    """Seconds before a refused exit or a refused cancellation is tried again. Source: design."""
+
     cancel_confirm_s: Seconds = 30.0
-    """Seconds to wait for a cancellation to be confirmed before the order is looked up. Source: design."""
+    """Seconds to wait for a cancellation to be confirmed before the order is looked up; the simulated broker
+    confirms at once. Read by the live engine. Source: design."""
 
 
 class Execution(Section, frozen=True, kw_only=True):

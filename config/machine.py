@@ -46,14 +46,16 @@ class Data(Section, frozen=True, kw_only=True):
     """Share of the symbols with history that must have the session's daily bar. Source: strategies 0."""
 
     split_tolerance: Fraction = 0.02
-    """How near the price ratio must be to a quantity ratio to be a split. Source: strategies 0."""
+    """How near the price ratio must be to a quantity ratio to be a split. Read by the live engine.
+    Source: strategies 0."""
 
     odd_move_tolerance: Fraction = 0.01
     """How near an unexplained overnight ratio must be to 1/2, 1/3, 2, 3 ... to freeze the symbol.
     Source: strategies 0."""
 
     absurd_price_ratio: Annotated[float, msgspec.Meta(gt=1, le=1_000_000)] = 5.0
-    """A bar this many times above or below the last known price is put in quarantine. Source: design."""
+    """A daily bar this many times above or below the one before is refused unless the price stays there.
+    Source: design."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,13 +76,14 @@ class Supervision(Section, frozen=True, kw_only=True):
     """Seconds those restarts are counted over. Source: architecture 3."""
 
     backoff_first_s: Seconds = 0.1
-    """Seconds before a gateway's first restart; doubles each time. Source: design."""
+    """Seconds before a gateway's first restart; doubles each time. Read by the live engine.
+    Source: design."""
 
     backoff_max_s: Seconds = 30.0
-    """Most seconds between a gateway's restarts. Source: design."""
+    """Most seconds between a gateway's restarts. Read by the live engine. Source: design."""
 
     drain_timeout_s: Seconds = 10.0
-    """Seconds a gateway may take to empty its inbox at the end. Source: design."""
+    """Seconds a gateway may take to empty its inbox at the end. Read by the live engine. Source: design."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -98,7 +101,7 @@ class Tapes(Section, frozen=True, kw_only=True):
     """Days after which a closed tape may be deleted. Source: design."""
 
     dir: FolderName = "tapes"
-    """Folder under the root. Source: architecture 9."""
+    """Folder under the root. Read by the live engine. Source: architecture 9."""
 
 
 class KillSwitch(Section, frozen=True, kw_only=True):
@@ -106,33 +109,35 @@ class KillSwitch(Section, frozen=True, kw_only=True):
 
     cancel_protective: bool = False
     """Whether stops and targets at the broker are cancelled too, which leaves positions naked.
-    Source: seed 6; architecture 11."""
+    Read by the live engine. Source: seed 6; architecture 11."""
 
     flatten: bool = False
-    """Whether all positions are closed. Source: seed 6, "optional"."""
+    """Whether all positions are closed. Read by the live engine. Source: seed 6, "optional"."""
 
     exit_process: bool = False
-    """Whether the engine ends after it; off, it stays up HALTED. Source: seed 6; architecture 11."""
+    """Whether the engine ends after it; off, it stays up HALTED. Read by the live engine.
+    Source: seed 6; architecture 11."""
 
     dir: FolderName = "killswitch"
-    """Folder under the root in which the file HALT is looked for. Source: seed 1."""
+    """Folder under the root in which the file HALT is looked for. Read by the live engine. Source: seed 1."""
 
 
 class Log(Section, frozen=True, kw_only=True):
     """What is written to the log; WARNING and above always reaches error_log."""
 
     level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = "INFO"
-    """Least level written. Environment: LOG_LEVEL. Source: seed, appendix B."""
+    """Least level written. Environment: LOG_LEVEL. Read by the live engine. Source: seed, appendix B."""
 
     dir: FolderName = "logs"
-    """Folder under the root. Source: architecture 9."""
+    """Folder under the root. Read by the live engine. Source: architecture 9."""
 
 
 class Broker(Section, frozen=True, kw_only=True):
     """Which account trades; its keys come from the environment only."""
 
     mode: Literal["paper", "live"] = "paper"
-    """`paper`: the broker's practice account; `live`: real money. Source: seed, status."""
+    """`paper`: the broker's practice account; `live`: real money. Read by the live engine.
+    Source: seed, status."""
 
 
 class Paths(Section, frozen=True, kw_only=True):

@@ -1,21 +1,24 @@
 """May this signal leave now? What freezes, halts, cools down or silences a symbol, for one strategy."""
 
+import math
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from actors.strategies.context import MINUTE, Holding, Pending, StrategyContext
 from actors.strategies.rules import invalid, looks_like_split
-from runtime.messages.market import Bars, FloatArray
+from runtime.messages.market import Bars, FloatArray, IdArray
 from runtime.messages.trading import SignalRaised
 
-COOLDOWN = 6
-"""Sessions a stop-out blocks re-entry: its own and the five after it (strategies 3)."""
-HALT_REST = 5 * MINUTE
-"""No entries for so long after a halt ended (strategies 0)."""
-SILENCE, BENCHMARK_SILENCE = 90_000_000_000, 3 * MINUTE
 BENCHMARK = "SPY"
 OPENING_MINUTES = 30
 """First prints are compared with the previous close for so long; later ones are not overnight moves."""
+ADV_SESSIONS = 20
+NAMED = 5
+"""Most symbols that a note calls by name."""
+UNPRICED = "no known ratio of the daily history to today's price"
+SPLIT = "an overnight move that looks like a split nobody told of"
 
 
 class Admission:
@@ -31,13 +34,17 @@ class Admission:
 
     def __init__(self, context: StrategyContext, cooldowns: dict[str, int]) -> None:
         self._context = context
+        self._rules = context.rules
         self.cooldowns = cooldowns
         self.down: dict[str, str] = {}
         unknown = np.isnan(context.daily.ratio) & context.daily.has_history
         self.unpriced = {context.symbols[at]: None for at in np.flatnonzero(unknown)}
+        self._untold: NDArray[np.bool_] = unknown
         self._closing: dict[str, str] = {}
         self._halted: dict[str, int] = {}
         self._split: dict[str, None] = {}
+        self._liquid: dict[str, bool] = {}
+        self._frames: list[Bars] = []
         self._last_frame = 0
         self._benchmark = context.index.get(BENCHMARK, -1)
         self._benchmark_seen = 0
@@ -46,49 +53,61 @@ class Admission:
     # ---- what the world says ----------------------------------------------------------------
 
     def see(self, bars: Bars, now: int) -> list[str]:
-        """Note a frame; the symbols that it freezes, for a first print that looks like a split."""
+        """Note a frame; what is to be told of the symbols that it shows to be frozen."""
         self._last_frame = now
+        self._frames.append(bars)
         at = self._benchmark
         if at >= 0:
             ids = bars.ids
             place = at if len(ids) == self._context.count else int(ids.searchsorted(at))
-            if place < len(ids) and ids[place] == at:
+            if place < len(ids) and ids.item(place) == at:
                 self._benchmark_seen = now
         if 0 <= bars.ts_event - self._context.open < OPENING_MINUTES * MINUTE:
             return self._compare_with_yesterday(bars)
         return []
 
     def _compare_with_yesterday(self, bars: Bars) -> list[str]:
-        context = self._context
-        ids = bars.ids[: int(bars.ids.searchsorted(context.count))]
+        daily = self._context.daily
+        ids = bars.ids[: int(bars.ids.searchsorted(self._context.count))]
         first = self._unopened[ids]
-        if not context.daily.close.shape[1] or not first.any():
+        if not daily.close.shape[1] or not first.any():
             return []
         ids = ids[first]
         self._unopened[ids] = False
-        before = context.daily.close[ids, -1] * context.daily.ratio[ids]
-        return self._freeze(ids, bars.open[: len(first)][first], before)
+        before = daily.close[ids, -1] * daily.ratio[ids]
+        return [*self._tell_unpriced(ids), *self._freeze(ids, bars.open[: len(first)][first], before)]
 
     def see_day(self, opened: FloatArray) -> list[str]:
-        """Note the session's own daily opens; the symbols that they freeze."""
+        """Note the session's own daily opens; what is to be told of the symbols that they freeze."""
         history = self._context.daily.close
         if not history.shape[1]:
             return []
         return self._freeze(np.arange(len(opened), dtype=np.int32), opened, history[:, -1])
 
-    def _freeze(self, ids: NDArray[np.int32], opened: FloatArray, before: FloatArray) -> list[str]:
-        moved = [self._context.symbols[at] for at in ids[looks_like_split(opened, before)]]
+    def see_table(self) -> list[str]:
+        """Without frames nobody sees who trades: what is to be told of the symbols with a sector."""
+        symbols = [at for at, sector in enumerate(self._context.sectors[: self._context.count]) if sector]
+        return self._tell_unpriced(np.array(symbols, dtype=np.int32))
+
+    def _tell_unpriced(self, ids: IdArray) -> list[str]:
+        names = [self._context.symbols[at] for at in ids[self._untold[ids]]]
+        self._untold[ids] = False
+        return [_frozen(names, UNPRICED)] if names else []
+
+    def _freeze(self, ids: IdArray, opened: FloatArray, before: FloatArray) -> list[str]:
+        odd = looks_like_split(opened, before, self._rules.odd_move_tolerance)
+        moved = [self._context.symbols[at] for at in ids[odd]]
         fresh = [symbol for symbol in moved if symbol not in self._split]
         self._split.update(dict.fromkeys(fresh))
-        return fresh
+        return [_frozen(fresh, SPLIT)] if fresh else []
 
     def halt(self, symbol: str, halted: bool, now: int) -> None:
         """Note a halt or its end."""
-        self._halted[symbol] = self._context.ends if halted else now + HALT_REST
+        self._halted[symbol] = self._context.ends if halted else now + self._rules.halt_rest
 
     def stopped_out(self, symbol: str, intraday: bool) -> None:
-        """Cool a symbol down: for the rest of the day, or for five sessions more."""
-        self.cooldowns[symbol] = 1 if intraday else COOLDOWN
+        """Cool a symbol down: for the rest of the day, or for some sessions more."""
+        self.cooldowns[symbol] = 1 if intraday else 1 + self._rules.cooldown_sessions
 
     def closed(self, lot_id: str) -> None:
         """Forget that a lot was being closed."""
@@ -123,7 +142,7 @@ class Admission:
         Args:
             state: The strategy's, and why; other than ACTIVE only closes leave.
         """
-        broken = invalid(signal)
+        broken = invalid(signal, self._rules)
         if broken:
             return "INVALID", broken
         if signal.signal_type == "CLOSE":
@@ -150,7 +169,9 @@ class Admission:
         if symbol in self.unpriced or symbol in self._split:
             return "FROZEN", "price history does not fit today's price"
         if self._halted.get(symbol, 0) > now:
-            return "HALTED", "halted, or resumed less than five minutes ago"
+            return "HALTED", "halted, or resumed too short a while ago"
+        if not tonight and self._stands_still(symbol, now):
+            return "HALTED", "no bar for minutes, or trading again for too short a while"
         left = self.cooldowns.get(symbol, 0) - (1 if tonight else 0)
         if left > 0:
             return "COOLDOWN", f"stopped out; blocked for {left} more session{'s' if left > 1 else ''}"
@@ -170,9 +191,56 @@ class Admission:
         if self.down:
             return f"feed {next(iter(self.down))} is down"
         if self._benchmark_seen and self._context.open <= now < self._context.close:
-            quiet, limit, who = now - self._benchmark_seen, BENCHMARK_SILENCE, BENCHMARK
+            quiet, limit, who = now - self._benchmark_seen, self._rules.benchmark_silence, BENCHMARK
         else:
-            quiet, limit, who = now - self._last_frame, SILENCE, "any symbol"
+            quiet, limit, who = now - self._last_frame, self._rules.feed_silence, "any symbol"
         if self._last_frame and quiet >= limit:
             return f"no bar of {who} for {quiet // 1_000_000_000} s"
         return ""
+
+    def _stands_still(self, symbol: str, now: int) -> bool:
+        """Whether a liquid symbol had no bar for minutes, now or so lately that it must rest (strategies 0).
+
+        Asked only of entries; looks at the last frames, newest first.
+        """
+        context, silence = self._context, self._rules.halt_silence
+        if not context.open <= now < context.close or not self._is_liquid(symbol):
+            return False
+        at, later, is_first = context.index[symbol], now, True
+        for frame in reversed(self._frames):
+            known = frame.ts_event + MINUTE
+            if known <= context.open:
+                break
+            if later - known > silence:
+                return True
+            ids = frame.ids
+            place = at if at < len(ids) and ids.item(at) == at else int(ids.searchsorted(at))
+            if place < len(ids) and ids.item(place) == at:
+                if is_first and later - known >= silence:
+                    return True
+                if known <= now - self._rules.halt_rest:
+                    return False
+                later, is_first = known, False
+        quiet = later - context.open
+        return quiet > silence or (is_first and quiet >= silence)
+
+    def _is_liquid(self, symbol: str) -> bool:
+        known = self._liquid.get(symbol)
+        if known is None:
+            at, daily = self._context.index[symbol], self._context.daily
+            dollars: list[float] = []
+            if at < self._context.count:
+                traded = daily.close[at, -ADV_SESSIONS:] * daily.volume[at, -ADV_SESSIONS:]
+                dollars = [value for value in traded.tolist() if math.isfinite(value)]
+            known = bool(dollars) and math.fsum(dollars) / len(dollars) >= self._rules.liquid_dollars
+            self._liquid[symbol] = known
+        return known
+
+
+def _frozen(symbols: Sequence[str], why: str) -> str:
+    """One sentence for any number of symbols."""
+    if len(symbols) == 1:
+        return f"{symbols[0]} is frozen: {why}"
+    named = ", ".join(symbols[:NAMED])
+    rest = f", and {len(symbols) - NAMED} more" if len(symbols) > NAMED else ""
+    return f"{len(symbols)} symbols are frozen: {why}: {named}{rest}"

@@ -21,11 +21,8 @@ __all__ = ["Bars", "Daily", "EntryStyle", "Holding", "ParameterSpec", "SignalRai
 Said = Iterable[Decision] | None
 """What a handler returns; most are generators."""
 
-TICK = 0.01
-"""Price step of a share above one dollar, USD."""
-INTRADAY_LIFE = 5 * MINUTE
-OPENING_DELAY, OPENING_LIFE = 5 * MINUTE, 60 * MINUTE
-"""A signal raised after the close trades from minute 5 to minute 60 of the next session."""
+OPENING_DELAY = 5 * MINUTE
+"""A signal raised after the close trades from minute 5 of the next session on (strategies 3.1)."""
 
 
 def scaled(value: float, low: float, high: float) -> float:
@@ -146,7 +143,7 @@ class Strategy:
             strength, confidence: 0 to 1; their product must reach the ensemble's gate (0.15).
             features: The numbers that decided, for `explain`; those not finite are left out.
             expires_at, not_before: ns UTC; by default five minutes from now, or minutes 5 to 60 of the
-                next session once this one has closed.
+                next session once this one has closed (the settings say how many).
             entry: How it is sent; by default as a market order.
         """
         context = self.context
@@ -155,7 +152,9 @@ class Strategy:
         if not expires_at:
             late = not_before >= context.ends
             expires_at = (
-                context.next_open + OPENING_LIFE if late else max(self.now, not_before) + INTRADAY_LIFE
+                context.next_open + context.rules.opening_life
+                if late
+                else max(self.now, not_before) + context.rules.intraday_life
             )
         name = self._name_of(symbol)
         if price is None:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.market.indicators import atr, filled
+from actors.strategies.host_rules import HostRules
 from runtime.kernel.actor import Moment
 from runtime.messages.market import CLOSE, HIGH, LOW, OPEN, VOLUME, Bars, DailyBars, FloatArray
 from runtime.messages.risk import Phase, Regime
@@ -56,12 +57,14 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
 class Daily:
     """Daily history as (symbols, sessions) panels in the daily file's units, oldest first, NaN where missing.
 
-    Times `ratio` a price is in today's raw units.
+    Times `ratio` a price is in today's raw units. `coverage`: share of a lookback a symbol must have.
     """
 
-    __slots__ = ("adjusted", "close", "high", "low", "open", "ratio", "sessions", "volume")
+    __slots__ = ("adjusted", "close", "coverage", "high", "low", "open", "ratio", "sessions", "volume")
 
-    def __init__(self, panel: FloatArray, sessions: NDArray[np.int32], ratio: FloatArray) -> None:
+    def __init__(
+        self, panel: FloatArray, sessions: NDArray[np.int32], ratio: FloatArray, coverage: float = 0.95
+    ) -> None:
         self.open: FloatArray = panel[OPEN]
         self.high: FloatArray = panel[HIGH]
         self.low: FloatArray = panel[LOW]
@@ -70,6 +73,7 @@ class Daily:
         self.adjusted: FloatArray = panel[ADJUSTED]
         self.sessions = sessions
         self.ratio = ratio
+        self.coverage = coverage
 
     @property
     def current(self) -> NDArray[np.bool_]:
@@ -79,11 +83,11 @@ class Daily:
         return np.asarray(np.isfinite(self.close[:, -1]))
 
     def covers(self, window: int) -> NDArray[np.bool_]:
-        """(symbols,) whether the last session and 95 % of the last `window` have bars (strategies 0)."""
+        """(symbols,) whether the last session and enough of the last `window` have bars (strategies 0)."""
         if self.close.shape[1] < window:
             return np.zeros(self.close.shape[0], dtype=np.bool_)
         present = np.isfinite(self.close[:, -window:]).sum(axis=1)
-        return np.asarray(self.current & (present >= math.ceil(0.95 * window)))
+        return np.asarray(self.current & (present >= math.ceil(self.coverage * window)))
 
     @property
     def atr14(self) -> FloatArray:
@@ -100,21 +104,24 @@ class Daily:
     def with_session(self, session: int, bars: list[DailyBars]) -> "Daily":
         """The same history with one more session.
 
-        The new adjusted close takes the factor of the session before: what the day pays is known later.
+        Where the source does not tell the adjusted close, it takes the factor of the session before.
         """
         symbols = self.close.shape[0]
         column = np.full((6, symbols), np.nan)
+        told = np.zeros(symbols)
         for frame in bars:
             inside = frame.ids < symbols
             column[:5, frame.ids[inside]] = frame.values[:5, inside]
+            if frame.adj_close:
+                told[frame.ids[inside]] = np.array(frame.adj_close)[inside]
         factor = np.ones(symbols)
         if self.close.shape[1]:
             last = filled((self.adjusted / self.close)[:, -RECENT:])[:, -1]
             factor = np.where(np.isfinite(last), last, 1.0)
-        column[ADJUSTED] = column[CLOSE] * factor
+        column[ADJUSTED] = np.where(told > 0, told, column[CLOSE] * factor)
         old = np.stack([self.open, self.high, self.low, self.close, self.volume, self.adjusted])
         panel = np.concatenate([old, column[:, :, None]], axis=2)
-        return Daily(panel, np.append(self.sessions, np.int32(session)), self.ratio)
+        return Daily(panel, np.append(self.sessions, np.int32(session)), self.ratio, self.coverage)
 
 
 class StrategyContext:
@@ -129,6 +136,7 @@ class StrategyContext:
         opening_volume: (4, count, K) shares in minutes 0-4, 0-14, 0-29, 0-59 of earlier sessions.
         date: yyyymmdd. open, close, market_close, ends, next_open, next_close: ns UTC, 0 unknown.
         slots: Most positions the strategy may have.
+        rules: What decides whether its signals may leave.
         regime: The fast regime, which scales positions; slow: the one that rotates.
         frame: The last minute of bars, None before the first.
     """
@@ -142,8 +150,10 @@ class StrategyContext:
         allow_short: bool = False,
         slots: int = 10,
         intraday: bool = False,
+        rules: HostRules | None = None,
     ) -> None:
         self.name = name
+        self.rules = rules or HostRules()
         self.intraday = intraday
         self.symbols = list(header.symbols)
         self.sectors = list(header.sectors)
@@ -155,6 +165,7 @@ class StrategyContext:
             panels.get("daily", np.empty((6, count, 0))),
             panels.get("daily_sessions", np.empty(0, dtype=np.int32)),
             ratio,
+            self.rules.lookback_coverage,
         )
         self.vix: FloatArray = panels.get("vix", np.empty(0))
         self.vix_sessions: NDArray[np.int32] = panels.get("vix_sessions", np.empty(0, dtype=np.int32))

@@ -23,7 +23,6 @@ DECISION_MINUTE = 4
 ENTRY_UNTIL = 10
 """The paper entry is the first bar from minute 5 on; without one until here there is no trade."""
 MIN_STOP, MAX_STOP = 0.003, 0.02
-ENTRY_LIFE = 5 * MINUTE
 SHADOW_TRADES, ENOUGH_TRADES = 100, 30
 HALF = 0.5
 
@@ -191,7 +190,6 @@ class GapFillStrategy(Strategy):
                 "gaps": float(len(fills)),
                 "paper_trades": float(len(self.record.trades)),
             },
-            expires_at=self.now + ENTRY_LIFE,
             stop_follows_fill=True,
             size_factor=HALF if half else 1.0,
         )

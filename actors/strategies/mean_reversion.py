@@ -13,8 +13,17 @@ import msgspec
 import numpy as np
 
 from actors.market.indicators import filled, mean, returns, reversion, rsi, sma
-from actors.strategies.base import Daily, EntryStyle, Holding, ParameterSpec, SignalRaised, Strategy, scaled
-from actors.strategies.context import LONG, MINUTE
+from actors.strategies.base import (
+    OPENING_DELAY,
+    Daily,
+    EntryStyle,
+    Holding,
+    ParameterSpec,
+    SignalRaised,
+    Strategy,
+    scaled,
+)
+from actors.strategies.context import LONG
 from runtime.messages.market import FloatArray
 from runtime.messages.trading import LotChanged
 
@@ -24,7 +33,6 @@ SECTOR_SHARE = 0.25
 SATURATION = 3.0
 BROKEN_SCORE = 4.0
 NEWS_VOLUME = 3.0
-ENTRY_FROM, ENTRY_UNTIL = 5 * MINUTE, 60 * MINUTE
 REGIME_ENTRY = {"high": 1.5, "extreme": 2.0}
 """Least |s| of an entry in a nervous market (strategies 4)."""
 
@@ -258,8 +266,8 @@ class MeanReversionStrategy(Strategy):
                 "rsi2": float(scores.rsi2[at]),
                 "half_life": half_life,
             },
-            not_before=self.context.next_open + ENTRY_FROM,
-            expires_at=self.context.next_open + ENTRY_UNTIL,
+            not_before=self.context.next_open + OPENING_DELAY,
+            expires_at=self.context.next_open + self.context.rules.opening_life,
             entry=EntryStyle(type="marketable", offset_frac=0.003),
             target_follows_fill=True,
             stop_follows_fill=True,

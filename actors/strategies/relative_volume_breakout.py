@@ -15,18 +15,18 @@ from numpy.typing import NDArray
 from actors.market.rings import OpeningRange, SessionVwap
 from actors.strategies.base import Bars, EntryStyle, ParameterSpec, SignalRaised, Strategy, scaled
 from actors.strategies.context import MINUTE
+from actors.strategies.rules import TICK
 from runtime.messages.market import FloatArray
 
 MIN_PRICE, MIN_ATR, MIN_SHARES, VOLUME_DAYS = 5.0, 0.50, 1_000_000.0, 14
 MIN_BARS = 3
 LIMIT_ATR = 0.05
-MIN_TICKS, TICK, MIN_FRACTION = 3, 0.01, 0.0005
+MIN_TICKS, MIN_FRACTION = 3, 0.0005
 SATURATION = 3.0
 STRONG_BODY = 0.6
 EXTREME_POSITIONS = 2
 ROUNDING = 1e-9
 """Differences of prices, USD, that are only float noise: 100.1 - 100.0 is a body of 0.1."""
-MIN_COVERAGE = 0.8
 PANEL_ROW = {5: 0, 15: 1, 30: 2, 60: 3}
 """Row of the opening-volume panel for each length of the opening range."""
 LEVERAGED = (
@@ -105,7 +105,7 @@ class RelativeVolumeBreakout(Strategy):
         daily = self.context.daily
         counted = daily.has_history & (self.context.sector_ids >= 0)
         covered = int((counted & daily.current).sum())
-        if counted.any() and covered < MIN_COVERAGE * int(counted.sum()):
+        if counted.any() and covered < self.context.rules.universe_coverage * int(counted.sum()):
             return "DEGRADED", f"COVERAGE {covered} of {int(counted.sum())} symbols"
         return ("ACTIVE", "") if self._tradable.any() else ("INACTIVE", "NO_HISTORY")
 

@@ -5,16 +5,17 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.strategies.host_rules import HostRules
 from runtime.messages.market import FloatArray
 from runtime.messages.trading import SignalRaised
 
-MIN_TICKS, TICK, MIN_FRACTION = 2, 0.01, 0.0005
-"""A stop nearer than 2 ticks or 5 basis points is no stop (strategies 1)."""
+TICK = 0.01
+"""Price step of a share above one dollar, USD."""
+DEFAULT = HostRules()
 SPLIT_RATIOS = (1 / 10, 1 / 5, 1 / 4, 1 / 3, 1 / 2, 2.0, 3.0, 5.0, 10.0)
-SPLIT_TOLERANCE = 0.01
 
 
-def invalid(signal: SignalRaised) -> str:
+def invalid(signal: SignalRaised, rules: HostRules = DEFAULT) -> str:
     """Why a signal breaks the message contract (strategies 1); empty when it does not."""
     if signal.expires_at <= max(signal.ts_event, signal.not_before):
         return "expires before it can trade"
@@ -35,16 +36,18 @@ def invalid(signal: SignalRaised) -> str:
     for name, price in (("limit", signal.entry.limit), ("stop", signal.entry.stop)):
         if price is not None and not low < price < high:
             return f"entry {name} {price:g} is not between stop {stop:g} and target {target:g}"
-    least = max(MIN_TICKS * TICK, MIN_FRACTION * signal.price)
+    least = max(rules.min_stop_ticks * TICK, rules.min_stop_frac * signal.price)
     if abs(signal.price - stop) < least - 1e-9:
         return f"stop {abs(signal.price - stop):g} from the price, least {least:g}"
     return ""
 
 
-def looks_like_split(open_price: FloatArray, previous_close: FloatArray) -> NDArray[np.bool_]:
-    """Whether each overnight move is within 1 % of a usual split ratio (strategies 0)."""
+def looks_like_split(
+    open_price: FloatArray, previous_close: FloatArray, tolerance: float
+) -> NDArray[np.bool_]:
+    """Whether each overnight move is within a share of a usual split ratio (strategies 0)."""
     ratio = open_price / previous_close
     found = np.zeros(len(ratio), dtype=np.bool_)
     for split in SPLIT_RATIOS:
-        found |= np.abs(ratio / split - 1.0) <= SPLIT_TOLERANCE
+        found |= np.abs(ratio / split - 1.0) <= tolerance
     return found

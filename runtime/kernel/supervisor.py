@@ -34,6 +34,7 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
         intensity, period: More than `intensity` crashes within `period` ns are escalated. A run of
             `period` without a crash also resets the back-off.
         stop_timeout: How long it may drain at shutdown before it is cancelled, ns.
+        back_off_first, back_off_most: Delay before the first restart, and the longest one, ns.
     """
 
     name: str
@@ -44,6 +45,8 @@ class GatewaySpec(msgspec.Struct, frozen=True, kw_only=True):
     period: int = 60 * SECOND
     on_exceed: OnExceed = "retry"
     stop_timeout: int = 5 * SECOND
+    back_off_first: int = BACK_OFF_FIRST
+    back_off_most: int = BACK_OFF_MOST
 
 
 class GatewayCrash(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,15 +91,15 @@ class GatewayFigures(msgspec.Struct, frozen=True, kw_only=True):
     inbox: InboxFigures
 
 
-def back_off(name: str, attempt: int) -> int:
-    """Delay before restart number `attempt` (from 1), ns: 0.1 s doubling to 30 s, 20 % either way.
+def back_off(name: str, attempt: int, first: int = BACK_OFF_FIRST, most: int = BACK_OFF_MOST) -> int:
+    """Delay before restart number `attempt` (from 1), ns: `first` doubling to `most`, 20 % either way.
 
     The jitter comes from the name and the number, so that gateways that fail together come back apart and
     two runs of one story agree.
     """
-    plain = min(BACK_OFF_FIRST << min(attempt - 1, 20), BACK_OFF_MOST)
+    plain = min(first << min(attempt - 1, 20), most)
     jitter = zlib.crc32(f"{name}:{attempt}".encode()) % 4001
-    return min(plain * (8000 + jitter) // 10_000, BACK_OFF_MOST)
+    return min(plain * (8000 + jitter) // 10_000, most)
 
 
 class _Child:
@@ -246,7 +249,9 @@ class Supervisor:
             verdict = "stopping"
         elif child.exceeded:
             verdict = {"retry": "escalated", "stop": "stopped", "fail": "failed"}[spec.on_exceed]  # type: ignore[assignment]
-        delay = back_off(spec.name, child.attempt) if verdict in ("restart", "escalated") else 0
+        delay = 0
+        if verdict in ("restart", "escalated"):
+            delay = back_off(spec.name, child.attempt, spec.back_off_first, spec.back_off_most)
         crash = _describe(child, error, now, verdict, delay)
         record, escalate = self._hooks
         self._tell(record, crash)

@@ -76,12 +76,14 @@ def snap(ratio: float) -> float:
     return ratio
 
 
-def load_daily(paths: Sequence[Path], *, now: int) -> DailyHistory:
+def load_daily(paths: Sequence[Path], *, now: int, absurd_ratio: float = DAYS.up) -> DailyHistory:
     """Read and judge daily files; later ones add the symbols that earlier ones lack.
 
     Args:
         paths: Parquet files of any of the four kinds.
         now: ns UTC; a later bar is refused.
+        absurd_ratio: Above 1; a bar so many times above or below the one before is refused unless the
+            price stays there.
 
     Raises:
         DataError: No such file, not Parquet, or columns of no known kind.
@@ -89,7 +91,7 @@ def load_daily(paths: Sequence[Path], *, now: int) -> DailyHistory:
     history = DailyHistory(symbols={}, refusals=[])
     for path in paths:
         refusals = Refusals(path.name)
-        for name, found in _load(path, refusals, now).items():
+        for name, found in _load(path, refusals, now, absurd_ratio).items():
             history.symbols.setdefault(name, found)
         history.refusals.append(refusals)
     return history
@@ -131,7 +133,7 @@ def _nearest(have: Sequence[str]) -> tuple[str, ...]:
     return _COLUMNS["yahoo"]
 
 
-def _load(path: Path, refusals: Refusals, now: int) -> dict[str, SymbolHistory]:
+def _load(path: Path, refusals: Refusals, now: int, absurd_ratio: float) -> dict[str, SymbolHistory]:
     kind = _kind(path, column_names(path))
     columns = ParquetColumns(path, ("symbol", "timestamp", *_COLUMNS[kind]))
     values = np.full((7, len(columns)), np.nan)
@@ -150,7 +152,8 @@ def _load(path: Path, refusals: Refusals, now: int) -> dict[str, SymbolHistory]:
     days = np.asarray(stamps // _DAY_NS * _DAY_NS)  # two stamps of one session are duplicates
     scale = {"lean": values[6], "factor": values[5]}.get(kind)
     raw = RawRows(names=names, codes=codes, ts=days, values=values, scale=scale)
-    limits = DAYS if kind in ("lean", "factor") else ADJUSTED_DAYS
+    usual = DAYS if kind in ("lean", "factor") else ADJUSTED_DAYS
+    limits = msgspec.structs.replace(usual, up=absurd_ratio, down=1 / absurd_ratio)
     return _by_symbol(kind, admit(raw, refusals, now=now, limits=limits))
 
 

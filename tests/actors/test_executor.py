@@ -7,6 +7,7 @@ from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec
 from runtime.messages.codec import encode
 from runtime.messages.machine import ActorRestarted, SetTimer
+from runtime.messages.market import TradingStatus
 from runtime.messages.risk import HaltLifted, HaltThrown, Noted, StrategyPaused
 from runtime.messages.trading import (
     CancelOrder,
@@ -243,6 +244,36 @@ def test_the_kill_switch_cancels_entries_and_lets_exits_pass():
     floor.later(HaltLifted(ts_event=floor.now, by="test"))
     floor.say(approve("again", **EXITS))
     assert floor.states()["again:e1"].status == "accepted"
+
+
+def halt(symbol, halted, at):
+    return TradingStatus(ts_event=at, symbol=symbol, halted=halted)
+
+
+def test_a_trading_halt_cancels_the_entries_of_its_symbol_and_leaves_its_exits():
+    floor = started()
+    limit = {"type": "limit", "limit_price": 99.0}
+    floor.say(approve("held", **EXITS), approve("other", symbol="BBB", **limit), approve("waiting", **limit))
+    floor.minute(1, AAA=FLAT)
+    floor.later(halt("AAA", True, floor.now + SECOND))
+    states = floor.states()
+    assert states["waiting:e1"].status == "canceled"
+    assert {states["other:e1"].status, *(one.status for one in states.values() if one.role == "stop")} <= {
+        "accepted", "held",
+    }  # fmt: skip
+    assert [one.client_order_id for one in floor.commands if type(one) is CancelOrder] == ["waiting:e1"]
+
+
+def test_no_entry_leaves_until_five_minutes_after_the_halt():
+    floor = started()
+    floor.later(halt("AAA", True, floor.now + SECOND))
+    floor.say(approve("a", **EXITS))
+    resumed = floor.now + MINUTE
+    floor.later(halt("AAA", False, resumed))
+    floor.say(approve("b", **EXITS), at=resumed + 5 * MINUTE - 1)
+    floor.say(approve("c", **EXITS), at=resumed + 5 * MINUTE)
+    assert [one.client_order_id for one in sent(floor)] == ["c:e1"]
+    assert floor.states()["a:e1"].reason == ("not sent: AAA is halted, or resumed too short a while ago")
 
 
 def test_the_kill_switch_can_flatten():

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.strategies.base import Bars, Holding, SignalRaised, Strategy
+from actors.strategies.host_rules import HostRules
 from actors.strategies.mean_reversion import MeanReversionStrategy
 from actors.strategies.rules import invalid
 from actors.strategy import StrategyActor, StrategyCarried
@@ -231,8 +232,102 @@ def history(last: float, ratio: float = 1.0) -> dict[str, Any]:
 def test_a_symbol_whose_history_has_no_known_ratio_is_frozen_and_said_so() -> None:
     stage = host(panels=history(100.0, math.nan))
     said = stage.tell(SessionStarted(ts_event=0, session="2018-03-05"), OPEN - MINUTE)
-    assert [type(s) for s in said] == [StrategyChanged, Noted]
-    assert tell(stage, bars(0))[0].reason == "FROZEN"
+    assert [type(s) for s in said] == [StrategyChanged]
+    noted, dropped = tell(stage, bars(0))
+    assert noted.text == "IBM is frozen: no known ratio of the daily history to today's price"
+    assert dropped.reason == "FROZEN"
+    assert [s.reason for s in tell(stage, bars(1))] == ["FROZEN"]
+
+
+def test_many_frozen_symbols_are_one_note_and_those_that_never_trade_are_not_named() -> None:
+    names = ("AA", "BB", "CC", "DD", "EE", "FF", "GG", "ETF")
+    panels = {
+        "daily": np.full((6, 8, 40), 100.0),
+        "daily_sessions": np.arange(40, dtype=np.int32),
+        "price_ratio": np.full(8, math.nan),
+    }
+    facts = header(symbols=names, sectors=("ETF",) * 7 + ("",))
+    silent = scripted(lambda s, b: ())
+    stage = Stage(StrategyActor(silent, Section(name="told"), facts, panels), "told")
+    said = tell(stage, bars(0, ids=(0, 1, 2, 3, 4, 5, 6)))
+    assert [s.text for s in said] == [
+        "7 symbols are frozen: no known ratio of the daily history to today's price: "
+        "AA, BB, CC, DD, EE, and 2 more"
+    ]
+    assert tell(stage, bars(1, ids=(0, 1, 2, 3, 4, 5, 6))) == []
+
+
+def liquid(sessions: int = 40) -> dict[str, Any]:
+    daily = np.full((6, 2, sessions), 100.0)
+    daily[4] = 100_000.0  # times 100 USD: exactly ten million a day
+    return {"daily": daily, "daily_sessions": np.arange(sessions, dtype=np.int32)}
+
+
+def frames(stage: Stage, spoken: dict[int, tuple[int, ...]]) -> dict[int, list[str]]:
+    """Reasons of refusal by minute (none: it left), for frames of SPY alone or of both symbols."""
+    told = {}
+    for minute, ids in spoken.items():
+        said = tell(stage, bars(minute, ids=ids))
+        told[minute] = [s.reason for s in said if isinstance(s, SignalDropped)]
+        for s in said:
+            if isinstance(s, SignalRaised):
+                drop = SignalDropped(
+                    ts_event=0, cause=1, signal_id=s.id, strategy="told", symbol="IBM", status="rejected",
+                    reason="X",
+                )  # fmt: skip
+                stage.tell(drop, stage.moment.now)
+    return told
+
+
+def test_a_liquid_symbol_without_a_bar_for_five_minutes_is_halted_until_it_traded_for_five() -> None:
+    spoken = {m: (0, 1) if m <= 20 or m >= 27 else (0,) for m in range(40)}
+    told = frames(host(panels=liquid()), spoken)
+    # The bar of minute 20 is known at 21; five minutes later nothing came: halted when minute 25 is known.
+    # The bar of minute 27 is known at 28; entries again from 33, when minute 32 is known.
+    assert [m for m, reasons in told.items() if reasons == ["HALTED"]] == list(range(25, 32))
+    assert all(not reasons for m, reasons in told.items() if not 25 <= m < 32)
+
+
+def test_four_minutes_without_a_bar_are_no_halt() -> None:
+    spoken = {m: (0, 1) if m <= 20 or m >= 25 else (0,) for m in range(40)}
+    assert not any(frames(host(panels=liquid()), spoken).values())
+
+
+def test_a_liquid_symbol_that_does_not_open_within_five_minutes_is_halted() -> None:
+    spoken = {m: (0, 1) if m >= 8 else (0,) for m in range(20)}
+    told = frames(host(panels=liquid()), spoken)
+    assert [m for m, reasons in told.items() if reasons] == list(range(4, 13))
+
+
+def test_a_thinly_traded_symbol_is_never_taken_for_halted() -> None:
+    panels = liquid()
+    panels["daily"][4, 1] = 99_999.0
+    spoken = {m: (0, 1) if m <= 20 or m >= 27 else (0,) for m in range(40)}
+    assert not any(frames(host(panels=panels), spoken).values())
+
+
+def test_the_hosts_numbers_come_from_its_rules() -> None:
+    rules = HostRules(intraday_life=7 * MINUTE, min_stop_ticks=300, cooldown_sessions=0)
+    facts = header(next_open=at(9.5) + 24 * 60 * MINUTE, next_close=at(40))
+    for stop, left in ((98.0, False), (97.0, True)):
+        kind = scripted(lambda s, b, stop=stop: buys(s, b, stop=stop))
+        stage = Stage(StrategyActor(kind, Section(name="told"), facts, {}, rules=rules), "told")
+        said = tell(stage, bars(0))[0]
+        assert isinstance(said, SignalRaised) == left
+        if left:
+            assert said.expires_at - said.ts_event == 7 * MINUTE
+    stage.tell(lot("closed", "stop", quantity=0), OPEN + 2 * MINUTE)
+    assert tell(stage, bars(5))[0].reason == "COOLDOWN"
+    carried = stage.actor.carry()
+    assert carried is not None and carried.cooldowns == {"IBM": 1}  # type: ignore[attr-defined]
+
+
+def test_the_hosts_report_names_its_slots_unless_it_trades_nothing() -> None:
+    started = SessionStarted(ts_event=0, session="2018-03-05")
+    actor = StrategyActor(scripted(buys), Section(name="told"), header(), {}, quota=4)
+    assert Stage(actor, "told").tell(started, OPEN)[0].slots == 4  # type: ignore[attr-defined]
+    idle = StrategyActor(MeanReversionStrategy, Section(name="mr"), header(), {}, quota=4)
+    assert Stage(idle, "mr").tell(started, OPEN)[0].slots == 0  # type: ignore[attr-defined]
 
 
 def test_a_symbol_without_any_daily_history_is_not_frozen() -> None:

@@ -100,7 +100,7 @@ def import_tapes(arguments: argparse.Namespace) -> dict[str, Any]:
     days = _days(arguments.sessions)
     out: Path = arguments.out
     _check_free(out, days, arguments.replace)
-    files = _read(arguments)
+    files = _read(arguments, settings)
     panels = _panels(out)
     result: dict[str, Any] = {
         "tapes": [],
@@ -163,7 +163,7 @@ def _names(out: Path, day: str) -> tuple[Path, Path]:
     return out / f"{day}.tape", out / f"{day}.tape.zst"
 
 
-def _read(arguments: argparse.Namespace) -> "SessionFiles":
+def _read(arguments: argparse.Namespace, settings: "Settings") -> "SessionFiles":
     from runtime.errors import DataError
     from runtime.kernel.clock import LiveClock
     from storage.loaders.daily import load_daily
@@ -177,7 +177,7 @@ def _read(arguments: argparse.Namespace) -> "SessionFiles":
     # Small files first: their faults are told at once.
     sectors = load_sectors(arguments.sectors)
     vix = load_vix(arguments.vix, now=now)
-    daily = load_daily(arguments.daily, now=now)
+    daily = load_daily(arguments.daily, now=now, absurd_ratio=settings.data.absurd_price_ratio)
     source: Path = arguments.minute or arguments.frames
     minutes = (load_minute if arguments.minute else load_frames)(source, now=now)
     if not len(minutes.rows.ts):
