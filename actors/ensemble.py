@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from actors.allocation.commitments import Commitment, Commitments
 from actors.allocation.netting import net, priority
-from actors.allocation.sizing import Caps, Need, size
+from actors.allocation.sizing import Caps, Need, Size, size
 from actors.allocation.slots import Claim, effective_slots, may_open, quotas
 from actors.execution.ids import client_order_id
 from config.schema import Settings
@@ -236,10 +236,14 @@ class Ensemble(Actor):
         """End of a round: exits, then entries."""
         if not (self._fresh or self._pending or self._closing or self._flattening):
             return None
-        fresh, self._fresh = self._fresh, []
+        signals = [*self._pending, *self._fresh]
+        self._fresh = []
         out: list[OrderProposed | SignalDropped | TaskDone | Noted] = []
-        for signal in [s for s in (*self._pending, *fresh) if s.signal_type == "CLOSE"]:
-            if self.now >= signal.not_before:
+        entries: list[SignalRaised] = []
+        for signal in signals:
+            if signal.signal_type != "CLOSE":
+                entries.append(signal)
+            elif self.now >= signal.not_before:
                 out.extend(self._exits(signal))
             else:
                 self._waiting_exits.append(signal)
@@ -248,7 +252,6 @@ class Ensemble(Actor):
             self._closing = None
         if self._flattening:
             out.extend(self._flatten())
-        entries = [s for s in (*self._pending, *fresh) if s.signal_type != "CLOSE"]
         self._pending, self._waiting_exits = self._waiting_exits, []
         if entries:
             out.extend(self._entries(entries))
@@ -337,6 +340,9 @@ class Ensemble(Actor):
         allocations = self._allocations()
         chosen: list[tuple[SignalRaised, float]] = []
         for group in ready.values():
+            if len(group) == 1:
+                chosen.append((group[0], 1.0))
+                continue
             verdict = net(group, allocations, self._settings.conflict_rho)
             for signal, reason in verdict.lost:
                 yield self._dropped(signal, reason)
@@ -419,17 +425,13 @@ class Ensemble(Actor):
             return self._dropped(
                 signal, "BELOW_MIN", detail=f"cap {min(result.caps, key=result.caps.__getitem__)}"
             )
-        order = self._order(signal, price, result.shares, result.notional, result.binding)
-        order = msgspec.structs.replace(
-            order,
-            sizing={**result.caps, "scalar": scalar, "multiplier": need.multiplier},
-            contributions=contributions,
-        )
+        result.caps["scalar"], result.caps["multiplier"] = scalar, need.multiplier
+        order = self._order(signal, price, result, contributions)
         commitments.propose(order, signal.direction)
         return order
 
     def _order(
-        self, signal: SignalRaised, price: float, shares: int, notional: float, binding: str
+        self, signal: SignalRaised, price: float, sized: Size, contributions: dict[str, float]
     ) -> OrderProposed:
         style = signal.entry
         kind: OrderType = "limit" if style.type == "marketable" else style.type
@@ -445,7 +447,7 @@ class Ensemble(Actor):
             symbol=signal.symbol,
             side="buy" if signal.direction == "long" else "sell",
             intent="entry",
-            quantity=shares,
+            quantity=sized.shares,
             type=kind,
             order_class=order_class,
             time_in_force="day" if signal.intraday else "gtc",
@@ -458,8 +460,10 @@ class Ensemble(Actor):
             stop_follows_fill=signal.stop_follows_fill,
             expires_at=signal.expires_at,
             intraday=signal.intraday,
-            notional=notional,
-            binding=binding,
+            notional=sized.notional,
+            binding=sized.binding,
+            sizing=sized.caps,
+            contributions=contributions,
             reason=signal.reason,
             group_id=signal.group_id,
         )

@@ -76,14 +76,15 @@ class Commitments:
                 price=micros(change.entry_price),
             )
             self._add(lot)
+        if change.state == "closed":
+            self._remove(lot)
+            return
         self._count(lot, -1)
         lot.held = change.quantity
         if change.role == "entry":
             lot.ordered = max(0, lot.ordered - abs(change.fill_quantity))
             lot.price = micros(change.entry_price)
         self._count(lot, 1)
-        if change.state == "closed":
-            self._remove(lot)
 
     def used(self, strategy: str) -> float:
         """USD of a strategy's sleeve that is taken."""
@@ -105,7 +106,9 @@ class Commitments:
 
     def has(self, strategy: str, symbol: str, direction: Direction) -> bool:
         """Whether the strategy already holds or enters that side."""
-        lots = self.by_symbol.get(symbol, {})
+        lots = self.by_symbol.get(symbol)
+        if not lots:
+            return False
         return any(lot.strategy == strategy and lot.direction == direction for lot in lots.values())
 
     def of(self, strategy: str, symbol: str) -> list[Commitment]:

@@ -71,7 +71,7 @@ def size(need: Need, caps: Caps) -> Size:
         "CASH": need.cash - caps.cash_buffer_pct * need.equity,
         "ADV": caps.max_adv_frac * need.adv,
     }
-    binding = min(limits, key=lambda name: limits[name])
+    binding = min(limits, key=limits.__getitem__)
     notional = limits[binding]
     if not notional > 0:
         return Size(shares=0, notional=0.0, binding=binding, caps=limits)

@@ -68,8 +68,13 @@ def may_open(claim: Claim, shares: dict[str, int], used: dict[str, int], claims:
     mine = used.get(claim.name, 0)
     if mine >= claim.max_positions:
         return False
-    swing_free = sum(shares[c.name] - used.get(c.name, 0) for c in claims if not c.intraday)
-    intraday_free = sum(shares[c.name] - used.get(c.name, 0) for c in claims if c.intraday)
+    swing_free = intraday_free = 0
+    for other in claims:
+        free = shares[other.name] - used.get(other.name, 0)
+        if other.intraday:
+            intraday_free += free
+        else:
+            swing_free += free
     if intraday_free < 0:  # intraday has borrowed from swing
         swing_free += intraday_free
     if claim.intraday:

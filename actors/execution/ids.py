@@ -31,7 +31,7 @@ def client_order_id(lot_id: str, role: Role, attempt: int) -> str:
     """
     if attempt < 1:
         raise ValueError(f"an attempt counts from 1, was {attempt}")
-    if not lot_id or ":" in lot_id or not all("!" <= letter <= "~" for letter in lot_id):
+    if not (lot_id.isascii() and lot_id.isprintable() and lot_id) or ":" in lot_id or " " in lot_id:
         raise ValueError(f"{lot_id!r} cannot be a lot id: printable ASCII without colon or space is needed")
     made = f"{lot_id}:{_LETTER_OF[role]}{attempt}"
     if len(made) > LONGEST:

@@ -11,7 +11,7 @@ import msgspec
 
 from actors.execution import ticks
 from actors.execution.ids import client_order_id
-from actors.execution.order_state import OrderState
+from actors.execution.order_state import TERMINAL, OrderState
 from runtime.messages.trading import OrderProposed, Role, Side, TimeInForce
 
 MOST_EXITS = 3
@@ -71,12 +71,21 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
     @property
     def held(self) -> int:
         """Shares held: entered minus exited; below zero only if the broker sold more than the lot had."""
-        return sum(one.filled if one.role == "entry" else -one.filled for one in self.orders.values())
+        held = 0
+        for one in self.orders.values():
+            if one.filled:
+                held += one.filled if one.role == "entry" else -one.filled
+        return held
+
+    @property
+    def live(self) -> list[OrderState]:
+        """Orders that may still trade, as far as we know."""
+        return [one for one in self.orders.values() if one.status not in TERMINAL]
 
     @property
     def is_over(self) -> bool:
         """Whether nothing is held and nothing works any more."""
-        return self.held == 0 and not any(one.is_live for one in self.orders.values())
+        return self.held == 0 and not self.live
 
     def group_of(self, name: str) -> list[OrderState]:
         """The order and what the broker cancels with it: its parent, its legs, its sibling."""
@@ -159,7 +168,7 @@ def next_step(lot: LotOrders) -> Step | None:
     held = lot.held
     if held <= 0:
         return None
-    live = [one for one in lot.orders.values() if one.is_live]
+    live = lot.live
     if not live:
         return Protect(held) if lot.stop_loss is not None or lot.take_profit is not None else None
     return _follow(lot, entry, live)
@@ -168,12 +177,12 @@ def next_step(lot: LotOrders) -> Step | None:
 def _closing(lot: LotOrders, entry: OrderState) -> Step | None:
     if entry.is_live:
         return Cancel(entry, "exit wanted") if entry.status != "pending_cancel" else None
-    live = [one for one in lot.orders.values() if one.is_live]
-    if any(one.role == "exit" for one in live):
-        return None
+    live = lot.live
+    for one in live:
+        if one.role == "exit" or one.status == "pending_cancel":
+            return None
     if live:
-        asked = any(one.status == "pending_cancel" for one in live)
-        return None if asked else Cancel(live[0], "exit wanted")
+        return Cancel(live[0], "exit wanted")
     held = lot.held
     return Exit(held) if held > 0 else NothingToExit()
 

@@ -161,7 +161,7 @@ def changed(state: OrderState, now: int, cause: int) -> OrderChanged:
         filled=state.filled,
         limit_price=state.limit_price,
         stop_price=state.stop_price,
-        average_price=state.average_price,
+        average_price=state.value / state.priced if state.priced else 0.0,
         reason=state.reason,
         parent_id=state.parent_id,
     )
