@@ -5,6 +5,7 @@ Exit codes: 0 shown; 1 the books do not know the id; 9 there are no books, or th
 
 import argparse
 import sys
+import textwrap
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ from tui.commands.output import add_root, new_york, percent, print_json, text
 from tui.commands.roots import root_to_read
 
 SCHEMA = 1
+_WIDTH = 95
 
 _KINDS = {
     "bar": "input",
@@ -77,7 +79,8 @@ def _show(lot: Mapping[str, Any]) -> None:
         kind = _KINDS.get(link["kind"], link["kind"])
         print(f"{new_york(link['ts'])}  {kind:<14}  {text(link['id'])}")
         for line in _lines(link["numbers"]):
-            print(f"{'':<25}{line}")
+            for part in textwrap.wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False):
+                print(f"{'':<25}{part}")
     for signal in lot["signals"]:
         why = f": {text(signal['reason'])}" if signal["reason"] else ""
         detail = f" ({text(signal['detail'])})" if signal["detail"] else ""
