@@ -100,19 +100,21 @@ def identity(tapes: Sequence[Path], loaded: "Loaded") -> tuple[str, str]:
 
 
 def _headers(tapes: Sequence[Path]) -> "list[SessionHeader]":
-    """The tapes' headers, so that a wrong file is told before an hour of playing.
+    """The tapes' headers, once every byte has been checked: nothing of a damaged tape is used.
+
+    Checking takes a twentieth of the time that playing takes.
 
     Raises:
         DataError: One is missing, damaged or no tape. WrongUse: they are not in order of time.
     """
     from runtime.errors import DataError
-    from storage.tape import TapeReader
+    from storage.tape import verify
 
     headers: list[SessionHeader] = []
     for path in tapes:
         if path.is_dir():
             raise DataError(f"{path} is a directory: name the tapes in it")
-        header = TapeReader(path).header
+        header = verify(path).header
         if headers and header.session <= headers[-1].session:
             raise exits.WrongUse(
                 f"tapes must be given oldest first, each session once: {path} ({header.session}) stands "
@@ -131,6 +133,8 @@ def _sessions(tapes: Sequence[Path], warnings: list[str]) -> "Iterator[TapeSessi
         yield session
         if session.reader.torn is not None:
             warnings.append(f"{path}: {session.reader.torn}; played up to it")
+        elif not session.reader.closed:
+            warnings.append(f"{path}: the recording was not closed; played up to input {session.reader.seq}")
 
 
 def _verify(arguments: argparse.Namespace) -> int:
