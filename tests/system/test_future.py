@@ -105,7 +105,8 @@ def check(settings: Settings, sessions: Sequence[SessionData], from_session: int
                 for variant in (ends, other):
                     found, _ = look(settings, variant, carried)
                     assert found.digests[: len(expected)] == expected, f"{data.session} cut after {place}"
-                    assert found.digests != whole.digests  # so a difference would have been seen
+                    if place < len(data.inputs) - 3:  # behind the last bars nothing is changed
+                        assert found.digests != whole.digests  # so a difference would have been seen
         carried = leaves
     return signals
 
