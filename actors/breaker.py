@@ -176,7 +176,10 @@ class Breaker(Actor):
     # ---- what the market and the executor do -------------------------------------------------
 
     def on_bars(self, bars: Bars) -> None:
-        self._last[bars.ids] = bars.values[CLOSE]
+        if len(bars.ids) == len(self._last):
+            self._last[:] = bars.values[CLOSE]
+        else:
+            self._last[bars.ids] = bars.values[CLOSE]
 
     def on_symbol_added(self, added: SymbolAdded) -> None:
         self._ids[added.symbol] = added.id

@@ -20,7 +20,7 @@ from actors.execution.ids import client_order_id
 from config.schema import Settings
 from runtime.kernel.actor import Actor
 from runtime.messages.machine import ActorStopped, SessionStarted
-from runtime.messages.market import Bars, DailyReady, SymbolAdded
+from runtime.messages.market import CLOSE, Bars, DailyReady, SymbolAdded
 from runtime.messages.risk import (
     BreakerCleared,
     BreakerTripped,
@@ -124,9 +124,9 @@ class Ensemble(Actor):
 
     def on_bars(self, bars: Bars) -> None:
         if len(bars.ids) == len(self._close):
-            self._close[:] = bars.close
+            self._close[:] = bars.values[CLOSE]
         else:
-            self._close[bars.ids] = bars.close
+            self._close[bars.ids] = bars.values[CLOSE]
 
     def on_daily_ready(self, ready: DailyReady) -> None:
         """A round of its own: signals of the daily run are collected in it."""

@@ -28,6 +28,7 @@ from runtime.messages.trading import (
 )
 
 _DAY_END = "day-end"
+_with = msgspec.structs.replace
 _LAST_BAR_NS = 60_000_000_000
 
 
@@ -108,13 +109,13 @@ class Portfolio(Actor):
         self._broker_equity = account.equity
 
     def _marked(self, final: bool = False) -> EquityMarked:
-        book = self._book
+        book, moment = self._book, self.moment
         equity = book.equity / MICRO
         if self._broker_equity is not None and self._broker_equity < equity:
             equity = self._broker_equity
         return EquityMarked(
-            ts_event=self.now,
-            cause=self.seq,
+            ts_event=moment.now,
+            cause=moment.seq,
             equity=equity,
             cash=book.cash / MICRO,
             gross=book.gross() / MICRO,
@@ -149,8 +150,7 @@ class Portfolio(Actor):
         if facts is None:
             return
         for leg in accepted.legs:
-            leg_facts = msgspec.structs.replace(facts, role=leg.role, reason=leg.role)
-            self._orders[leg.client_order_id] = leg_facts
+            self._orders[leg.client_order_id] = _with(facts, role=leg.role, reason=leg.role)
         lot = self._book.lots.get(facts.lot_id)
         if lot is not None and facts.role != "entry":
             for leg in accepted.legs:
@@ -255,8 +255,8 @@ class Portfolio(Actor):
         names = book.by_symbol.get(symbol)
         if names is None:
             return PositionChanged(
-                ts_event=moment.now, cause=moment.seq, symbol=symbol, strategy="", quantity=0, entry_price=0.0,
-                entry_ts=0, stop_loss=None, take_profit=None, last_price=price, unrealised=0.0,
+                ts_event=moment.now, cause=moment.seq, symbol=symbol, strategy="", quantity=0,
+                entry_price=0.0, entry_ts=0, stop_loss=None, take_profit=None, last_price=price, unrealised=0.0,
             )  # fmt: skip
         largest = book.refresh(book.lots[names[0]])
         net, entered, unrealised = largest.quantity, largest.cost, largest.unrealised
@@ -284,7 +284,10 @@ class Portfolio(Actor):
         )
 
     def _record(self, strategy: str) -> Record:
-        return self._records.setdefault(strategy, Record())
+        record = self._records.get(strategy)
+        if record is None:
+            record = self._records[strategy] = Record()
+        return record
 
     def _noted(self, text: str) -> Noted:
         return Noted(ts_event=self.now, cause=self.seq, level="CRITICAL", component="portfolio", text=text)

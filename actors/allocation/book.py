@@ -15,6 +15,8 @@ from runtime.messages.trading import Direction
 
 MICRO = 1_000_000
 _FIRST_CAPACITY = 64
+_FEW = 8
+"""Slots up to which lots are marked one by one."""
 
 
 def micros(dollars: float) -> int:
@@ -158,32 +160,68 @@ class Book:
 
     def mark(self, bars: Bars, symbols: int) -> bool:
         """Mark every lot whose symbol has a bar, at its close; whether anything could change."""
-        used = len(self._slots)
         if not self.lots:
             return False
-        ids, values = bars.ids, bars.values
+        used = len(self._slots)
+        is_full = len(bars.ids) == symbols and not self._strangers
+        if used <= _FEW:
+            return self._mark_few(bars, is_full)
+        ids = bars.ids
         held = self._ids[:used]
-        if len(ids) == symbols and not self._strangers:
-            place, present = held.astype(np.int64), None
+        if is_full:
+            place, present = held, None
         else:
-            place = np.searchsorted(ids, held)
+            place = np.searchsorted(ids, held).astype(np.int32)
             np.minimum(place, len(ids) - 1, out=place)
             present = ids[place] == held
             if not present.any():
                 return False
-        prices = np.rint(values[CLOSE][place] * MICRO).astype(np.int64)
-        highs, lows = values[HIGH][place], values[LOW][place]
-        marks = self._marks[:used]
+        highs, lows, closes = bars.values[HIGH : CLOSE + 1].take(place, axis=1)
+        prices = np.rint(closes * MICRO).astype(np.int64)
+        marks, peaks, troughs = self._marks[:used], self._peak[:used], self._trough[:used]
         if present is None:
             marks[:] = prices
-            np.maximum(self._peak[:used], highs, out=self._peak[:used])
-            np.minimum(self._trough[:used], lows, out=self._trough[:used])
+            np.maximum(peaks, highs, out=peaks)
+            np.minimum(troughs, lows, out=troughs)
         else:
             np.copyto(marks, prices, where=present)
-            np.maximum(self._peak[:used], highs, out=self._peak[:used], where=present)
-            np.minimum(self._trough[:used], lows, out=self._trough[:used], where=present)
+            np.maximum(peaks, highs, out=peaks, where=present)
+            np.minimum(troughs, lows, out=troughs, where=present)
         self._total(used)
         return True
+
+    def _mark_few(self, bars: Bars, is_full: bool) -> bool:
+        """The same one by one: below a handful of lots columns cost more than they save."""
+        ids, values = bars.ids, bars.values
+        marks, peaks, troughs = self._marks, self._peak, self._trough
+        value = gross = 0
+        unrealised = [0] * len(self._strategies)
+        found = False
+        for slot, lot in enumerate(self._slots):
+            if lot is None:
+                continue
+            at = lot.symbol_id
+            if not is_full:
+                wanted, at = at, int(ids.searchsorted(at))
+                if at >= len(ids) or ids.item(at) != wanted:
+                    at = -1
+            if at >= 0:
+                found = True
+                marks[slot] = mark = round(values.item(CLOSE, at) * MICRO)
+                high, low = values.item(HIGH, at), values.item(LOW, at)
+                if high > peaks.item(slot):
+                    peaks[slot] = high
+                if low < troughs.item(slot):
+                    troughs[slot] = low
+            else:
+                mark = marks.item(slot)
+            worth = lot.quantity * mark
+            value += worth
+            gross += abs(worth)
+            unrealised[self._codes[lot.strategy]] += worth - lot.cost
+        if found:
+            self.value, self._gross, self._unrealised = value, gross, unrealised
+        return found
 
     def _total(self, used: int) -> None:
         """Sum what is held; whole micro-dollars below 2**53, so float sums are exact in any order."""

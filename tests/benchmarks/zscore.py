@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.market.rings import Ring
 from actors.strategies.base import Bars, SignalRaised, Strategy
 from runtime.messages.market import CLOSE, OPEN, FloatArray
 from runtime.messages.trading import LotChanged, SignalDropped
@@ -20,6 +19,32 @@ FARTHEST = 0.9
 """Stop and target rest this share of the price away: the contract wants them, the rule does not use them."""
 
 Mask = NDArray[np.bool_]
+
+
+class Window:
+    """Running sums over the last 20 closes of every symbol.
+
+    Closes are counted in whole cents, so sums of squares stay below 2**53 and are exact: nothing drifts,
+    and both sides of the benchmark see the same z to the last bit.
+    """
+
+    def __init__(self, symbols: int) -> None:
+        self.count = 0
+        self._cents = np.zeros((WINDOW, symbols))
+        self._squares = np.zeros((WINDOW, symbols))
+        self._sum = np.zeros(symbols)
+        self._square = np.zeros(symbols)
+
+    def push(self, close: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Add a close; 20 times its distance from the mean, and 20 times the deviation, in cents."""
+        row = self.count % WINDOW
+        self.count += 1
+        cents = np.rint(close * 100.0)
+        squares = cents * cents
+        self._sum += cents - self._cents[row]
+        self._square += squares - self._squares[row]
+        self._cents[row], self._squares[row] = cents, squares
+        return WINDOW * cents - self._sum, np.sqrt(WINDOW * self._square - self._sum * self._sum)
 
 
 class ZScore(Strategy):
@@ -33,32 +58,28 @@ class ZScore(Strategy):
 
     def start(self) -> None:
         count = self.context.count
-        self.ring = Ring(count, WINDOW)
-        self.engaged: Mask = np.zeros(count, dtype=np.bool_)
-        self.holding: Mask = np.zeros(count, dtype=np.bool_)
+        self.window = Window(count)
+        self.flat: Mask = np.ones(count, dtype=np.bool_)
+        self.held_now: Mask = np.zeros(count, dtype=np.bool_)
         for holding in self.context.holdings.values():
             place = self.context.index[holding.symbol]
-            self.engaged[place] = self.holding[place] = True
-        self.minutes = 0
+            self.flat[place], self.held_now[place] = False, True
 
     def on_bars(self, bars: Bars) -> Iterator[SignalRaised] | None:
-        ring, close = self.ring, bars.values[CLOSE]
-        ring.push(bars.ids, close)
-        self.minutes += 1
-        if self.minutes < WINDOW or self.now >= self.context.close:
+        close = bars.values[CLOSE]
+        gap, deviation = self.window.push(close)
+        if self.window.count < WINDOW or self.now >= self.context.close:
             return None
-        gap, deviation = close - ring.mean(), ring.std()
-        buys = (gap < self.params.entry_z * deviation) & ~self.engaged
-        sells = (gap > self.params.exit_z * deviation) & self.holding
-        if not (buys.any() or sells.any()):
-            return None
-        return self._signals(close, buys, sells)
+        buys = ((gap < self.params.entry_z * deviation) & self.flat).nonzero()[0]
+        sells = ((gap > self.params.exit_z * deviation) & self.held_now).nonzero()[0]
+        return self._signals(close, buys, sells) if len(buys) or len(sells) else None
 
-    def _signals(self, close: FloatArray, buys: Mask, sells: Mask) -> Iterator[SignalRaised]:
-        places = np.flatnonzero(buys)
-        self.engaged |= buys
-        self.holding &= ~sells
-        for place, price in zip(places.tolist(), close[places].tolist(), strict=True):
+    def _signals(
+        self, close: FloatArray, buys: NDArray[np.intp], sells: NDArray[np.intp]
+    ) -> Iterator[SignalRaised]:
+        self.flat[buys] = False
+        self.held_now[sells] = False
+        for place, price in zip(buys.tolist(), close[buys].tolist(), strict=True):
             yield self.buy(
                 place,
                 price=price,
@@ -69,12 +90,13 @@ class ZScore(Strategy):
                 strength=1.0,
                 confidence=1.0,
             )
-        for place in np.flatnonzero(sells).tolist():
+        for place in sells.tolist():
             yield self.close(place, "back at its mean")
 
     def on_lot(self, lot: LotChanged) -> None:
         place = self.context.index[lot.symbol]
-        self.engaged[place] = self.holding[place] = lot.state == "open"
+        is_open = lot.state == "open"
+        self.flat[place], self.held_now[place] = not is_open, is_open
 
     def on_signal_dropped(self, dropped: SignalDropped) -> None:
         raise AssertionError(f"the benchmark's limits are in the way: {dropped}")
@@ -94,26 +116,24 @@ def bare_loop(sessions: list[FloatArray], entry_z: float, exit_z: float = 0.0) -
     """The same rule over (7, minutes, symbols) sessions, nothing else: no tape, messages, books or risk."""
     done = Loop()
     symbols = sessions[0].shape[2]
-    held = np.zeros(symbols, dtype=np.bool_)
+    held: Mask = np.zeros(symbols, dtype=np.bool_)
     for columns in sessions:
+        window = Window(symbols)
         opens, closes = columns[OPEN], columns[CLOSE]
-        minutes = len(closes)
-        buys = sells = np.zeros(symbols, dtype=np.bool_)
-        for minute in range(minutes):
-            if buys.any() or sells.any():
+        last = len(closes) - 1
+        buys = sells = np.zeros(0, dtype=np.intp)
+        for minute, close in enumerate(closes):
+            if len(buys) or len(sells):
                 price = opens[minute]
                 done.spent += SHARES * (float(price[buys].sum()) - float(price[sells].sum()))
-                done.fills += int(buys.sum()) + int(sells.sum())
-                held = (held | buys) & ~sells
-            if minute < WINDOW - 1 or minute == minutes - 1:
-                buys = sells = np.zeros(symbols, dtype=np.bool_)
+                done.fills += len(buys) + len(sells)
+                held[buys], held[sells] = True, False
+            gap, deviation = window.push(close)
+            if minute < WINDOW - 1 or minute == last:
                 continue
-            window = closes[minute - WINDOW + 1 : minute + 1]
-            gap, deviation = closes[minute] - window.mean(axis=0), window.std(axis=0)
-            buys = (gap < entry_z * deviation) & ~held
-            sells = (gap > exit_z * deviation) & held
-            entries = int(buys.sum())
-            done.entries += entries
-            done.orders += entries + int(sells.sum())
+            buys = ((gap < entry_z * deviation) & ~held).nonzero()[0]
+            sells = ((gap > exit_z * deviation) & held).nonzero()[0]
+            done.entries += len(buys)
+            done.orders += len(buys) + len(sells)
     done.held = SHARES * int(held.sum())
     return done
