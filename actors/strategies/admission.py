@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.strategies.context import MINUTE, Holding, Pending, StrategyContext
+from actors.strategies.context import MINUTE, Holding, Pending, StrategyContext, place_of
 from actors.strategies.rules import invalid, looks_like_split
 from runtime.messages.market import Bars, FloatArray, IdArray
 from runtime.messages.trading import SignalRaised
@@ -47,8 +47,9 @@ class Admission:
         self._frames: list[Bars] = []
         self._last_frame = 0
         self._benchmark = context.index.get(BENCHMARK, -1)
-        self._benchmark_seen = 0
+        self._benchmark_seen = self._looked_through = 0
         self._unopened = np.ones(context.count, dtype=np.bool_)
+        self._opening_ends = context.open + OPENING_MINUTES * MINUTE if context.daily.close.shape[1] else 0
 
     # ---- what the world says ----------------------------------------------------------------
 
@@ -56,21 +57,17 @@ class Admission:
         """Note a frame; what is to be told of the symbols that it shows to be frozen."""
         self._last_frame = now
         self._frames.append(bars)
-        at = self._benchmark
-        if at >= 0:
-            ids = bars.ids
-            place = at if len(ids) == self._context.count else int(ids.searchsorted(at))
-            if place < len(ids) and ids.item(place) == at:
-                self._benchmark_seen = now
-        if 0 <= bars.ts_event - self._context.open < OPENING_MINUTES * MINUTE:
+        if self._context.open <= bars.ts_event < self._opening_ends:
             return self._compare_with_yesterday(bars)
         return []
 
     def _compare_with_yesterday(self, bars: Bars) -> list[str]:
         daily = self._context.daily
-        ids = bars.ids[: int(bars.ids.searchsorted(self._context.count))]
+        ids = bars.ids
+        if len(ids) and ids.item(-1) >= self._context.count:
+            ids = ids[: int(ids.searchsorted(np.int32(self._context.count)))]
         first = self._unopened[ids]
-        if not daily.close.shape[1] or not first.any():
+        if not first.any():
             return []
         ids = ids[first]
         self._unopened[ids] = False
@@ -190,6 +187,7 @@ class Admission:
         """Why the feed is not to be trusted now; empty when it is."""
         if self.down:
             return f"feed {next(iter(self.down))} is down"
+        self._look_for_benchmark()
         if self._benchmark_seen and self._context.open <= now < self._context.close:
             quiet, limit, who = now - self._benchmark_seen, self._rules.benchmark_silence, BENCHMARK
         else:
@@ -197,6 +195,16 @@ class Admission:
         if self._last_frame and quiet >= limit:
             return f"no bar of {who} for {quiet // 1_000_000_000} s"
         return ""
+
+    def _look_for_benchmark(self) -> None:
+        """Find the benchmark's newest bar; each frame is searched once, when somebody asks."""
+        if self._benchmark < 0:
+            return
+        for index in range(len(self._frames) - 1, self._looked_through - 1, -1):
+            if place_of(self._frames[index], self._benchmark) >= 0:
+                self._benchmark_seen = self._frames[index].ts_event + MINUTE
+                break
+        self._looked_through = len(self._frames)
 
     def _stands_still(self, symbol: str, now: int) -> bool:
         """Whether a liquid symbol had no bar for minutes, now or so lately that it must rest (strategies 0).
@@ -213,9 +221,7 @@ class Admission:
                 break
             if later - known > silence:
                 return True
-            ids = frame.ids
-            place = at if at < len(ids) and ids.item(at) == at else int(ids.searchsorted(at))
-            if place < len(ids) and ids.item(place) == at:
+            if place_of(frame, at) >= 0:
                 if is_first and later - known >= silence:
                     return True
                 if known <= now - self._rules.halt_rest:

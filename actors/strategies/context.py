@@ -54,6 +54,15 @@ class Pending(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
 
 
+def place_of(bars: Bars, symbol: int) -> int:
+    """Where a symbol stands in a frame; -1 when it has no bar."""
+    ids = bars.ids
+    count = len(ids)
+    # A frame of every symbol has it at its own place; only others are searched.
+    at = symbol if symbol < count and ids.item(symbol) == symbol else int(ids.searchsorted(np.int32(symbol)))
+    return at if at < count and ids.item(at) == symbol else -1
+
+
 class Daily:
     """Daily history as (symbols, sessions) panels in the daily file's units, oldest first, NaN where missing.
 
@@ -199,8 +208,8 @@ class StrategyContext:
     def price_of(self, symbol: int) -> float:
         """Last close of the latest frame, else the previous session's raw close; NaN unknown, USD."""
         if self.frame is not None:
-            at = int(np.searchsorted(self.frame.ids, symbol))
-            if at < len(self.frame.ids) and self.frame.ids[at] == symbol:
+            at = place_of(self.frame, symbol)
+            if at >= 0:
                 return float(self.frame.close[at])
         return self.previous_close(symbol)
 

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
-import numpy as np
 
 from actors.strategies.base import Bars, ParameterSpec, SignalRaised, Strategy, scaled
-from actors.strategies.context import MINUTE
+from actors.strategies.context import MINUTE, place_of
 from actors.strategies.shadow import PaperTrade, Record, learn
 from runtime.messages.risk import PhaseChanged
 from runtime.messages.trading import SignalDropped
@@ -128,7 +127,7 @@ class GapFillStrategy(Strategy):
             return self._time_stops() if self.context.holdings else ()
         if minute == 0:
             for at in self._members:
-                place = _place(bars, at)
+                place = place_of(bars, at)
                 if place >= 0:
                     self._opens[at] = float(bars.open[place])
         if minute < DECISION_MINUTE:
@@ -150,7 +149,7 @@ class GapFillStrategy(Strategy):
         params, context = self.params, self.context
         for at in self._members:
             before, opened, atr14 = context.previous_close(at), self._opens.get(at, 0.0), float(self._atr[at])
-            place = _place(bars, at)
+            place = place_of(bars, at)
             if place < 0 or opened <= 0 or not before > 0 or not atr14 > 0:
                 continue
             gap = opened / before - 1
@@ -207,7 +206,7 @@ class GapFillStrategy(Strategy):
         for trade in list(self._paper.values()):
             if not trade.entry and minute > ENTRY_UNTIL:
                 del self._paper[trade.symbol]
-            elif (place := _place(bars, trade.symbol)) >= 0:
+            elif (place := place_of(bars, trade.symbol)) >= 0:
                 self._step(trade, bars, place, minute)
 
     def _step(self, trade: PaperTrade, bars: Bars, place: int, minute: int) -> None:
@@ -228,9 +227,3 @@ class GapFillStrategy(Strategy):
             result = trade.side * (price / trade.entry - 1) * 10_000
             kept = (*self.record.trades, result)[-SHADOW_TRADES:]
             self.record = msgspec.structs.replace(self.record, trades=kept)
-
-
-def _place(bars: Bars, symbol: int) -> int:
-    """Where a symbol stands in a frame; -1 when it has no bar."""
-    place = int(np.searchsorted(bars.ids, symbol))
-    return place if place < len(bars.ids) and bars.ids[place] == symbol else -1

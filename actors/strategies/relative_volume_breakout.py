@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from actors.market.rings import OpeningRange, SessionVwap
 from actors.strategies.base import Bars, EntryStyle, ParameterSpec, SignalRaised, Strategy, scaled
-from actors.strategies.context import MINUTE
+from actors.strategies.context import MINUTE, place_of
 from actors.strategies.rules import TICK
 from runtime.messages.market import FloatArray
 
@@ -177,8 +177,8 @@ class RelativeVolumeBreakout(Strategy):
 
     def _has_left(self, bars: Bars, at: int, side: int) -> bool:
         """Whether a bar after the range has been beyond the trigger before anybody could order."""
-        place = int(np.searchsorted(bars.ids, at))
-        if place >= len(bars.ids) or bars.ids[place] != at:
+        place = place_of(bars, at)
+        if place < 0:
             return False
         if side > 0:
             return bool(bars.high[place] >= self._range.high[at])

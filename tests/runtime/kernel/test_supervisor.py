@@ -113,6 +113,13 @@ def test_back_off_doubles_from_a_tenth_to_thirty_seconds_give_or_take_a_fifth(
     assert back_off(name, attempt) == back_off(name, attempt)
 
 
+def test_back_off_begins_and_ends_where_the_gateway_says() -> None:
+    delays = [back_off("market", attempt, SECOND, 4 * SECOND) for attempt in range(1, 6)]
+    assert 0.8 * SECOND <= delays[0] <= 1.2 * SECOND
+    assert max(delays) <= 4 * SECOND
+    assert back_off("market", 1) == back_off("market", 1, SECOND // 10, 30 * SECOND)
+
+
 def test_back_off_is_the_same_on_every_machine_and_differs_between_gateways() -> None:
     # crc32(b"market:1") = 2155011642 = 1024 mod 4001, so 0.1 s * 9024 / 10,000; b"broker:2": 3657.
     assert back_off("market", 1) == 90_240_000

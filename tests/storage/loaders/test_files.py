@@ -146,6 +146,18 @@ def test_a_daily_file_without_a_column_is_refused_by_name(
         load_daily([path], now=NOW)
 
 
+@pytest.mark.parametrize(("absurd", "refused"), [(5.0, 0), (3.0, 1)])
+def test_how_far_a_day_may_jump_and_come_back_is_the_callers_choice(
+    tmp_path: Path, absurd: float, refused: int
+) -> None:
+    closes = [10.0, 10.0, 40.0, 10.0, 10.0, 10.0]
+    rows = daily_rows("AA", SESSIONS[:6], closes)
+    path = write(tmp_path / "y.parquet", rows, adj_close=closes)
+    found = load_daily([path], now=NOW, absurd_ratio=absurd)
+    assert sum(found.refusals[0].by_reason().values()) == refused
+    assert len(found.symbols["AA"].dates) == 6 - refused
+
+
 def test_a_later_daily_file_adds_only_the_symbols_that_the_earlier_lack(tmp_path: Path) -> None:
     one = write(tmp_path / "1.parquet", daily_rows("AA", ["2018-03-01"], [10.0]), adj_close=[10.0])
     rows = daily_rows("AA", ["2018-03-01"], [99.0]) + daily_rows("BB", ["2018-03-01"], [20.0])
