@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings as runs_of
 from hypothesis import strategies as st
 
 from actors.strategies.base import Bars, Holding, SignalRaised, Strategy
@@ -297,6 +298,28 @@ def test_a_liquid_symbol_that_does_not_open_within_five_minutes_is_halted() -> N
     spoken = {m: (0, 1) if m >= 8 else (0,) for m in range(20)}
     told = frames(host(panels=liquid()), spoken)
     assert [m for m, reasons in told.items() if reasons] == list(range(4, 13))
+
+
+@runs_of(max_examples=60, deadline=None)
+@given(st.lists(st.integers(1, 9), min_size=2, max_size=8), st.booleans())
+def test_halts_by_silence_are_those_of_a_clock_that_watches_every_minute(
+    runs: list[int], trades: bool
+) -> None:
+    present: list[bool] = []
+    for run in runs:
+        present += [trades] * run
+        trades = not trades
+    told = frames(host(panels=liquid()), {m: (0, 1) if has else (0,) for m, has in enumerate(present)})
+    last, is_halted, resumed = 0, False, -5  # minutes at which a bar was known; the open counts as one
+    for minute, has in enumerate(present):
+        known = minute + 1
+        if has:
+            resumed = known if is_halted else resumed
+            last, is_halted = known, False
+        elif known - last >= 5:
+            is_halted = True
+        expected = ["HALTED"] if is_halted or known - resumed < 5 else []
+        assert told[minute] == expected, minute
 
 
 def test_a_thinly_traded_symbol_is_never_taken_for_halted() -> None:
