@@ -104,47 +104,44 @@ class Executor(Actor):
                 yield self._timer(_PARTIAL + lot.lot_id, self._protect_ns)
             yield from self._advance(lot)
 
-    def on_order_approved(self, approved: OrderApproved) -> Iterator[Decision]:
+    def on_order_approved(self, approved: OrderApproved) -> Iterable[Decision]:
         order = approved.order
-        if order.intent == "exit":
-            yield from self._exit(order)
-            return
+        return self._exit(order) if order.intent == "exit" else self._enter(order)
+
+    def _enter(self, order: OrderProposed) -> Iterable[Decision]:
         if order.lot_id in self._lots:
-            yield self._noted("ERROR", f"lot {order.lot_id} was approved a second time; not sent")
-            return
+            return (self._noted("ERROR", f"lot {order.lot_id} was approved a second time; not sent"),)
         state = lot_commands.proposed_state(order)
         try:
             prices = entry_prices(order)
         except ValueError as error:
-            yield self._noted("ERROR", f"order {order.client_order_id} was not sent: {error}")
-            yield self._unsent(state, str(error))
-            return
+            text = f"order {order.client_order_id} was not sent: {error}"
+            return self._noted("ERROR", text), self._unsent(state, str(error))
         if self._is_halted:
-            yield self._unsent(state, "the kill switch is thrown")
-            return
+            return (self._unsent(state, "the kill switch is thrown"),)
         if self._no_entries_until.get(order.symbol, 0) > self.now:
-            yield self._unsent(state, f"{order.symbol} is halted, or resumed too short a while ago")
-            return
-        state = msgspec.structs.replace(state, limit_price=prices.limit, stop_price=prices.stop)
+            return (self._unsent(state, f"{order.symbol} is halted, or resumed too short a while ago"),)
+        if prices.limit is not None or prices.stop is not None:
+            state = msgspec.structs.replace(state, limit_price=prices.limit, stop_price=prices.stop)
         lot = opened(order, state, prices)
         self._lots[lot.lot_id] = self._lot_of[state.client_order_id] = lot
-        yield lot_commands.enter(order, prices, self.now, self.seq)
-        yield order_state.changed(state, self.now, self.seq)
+        now, seq = self.moment.now, self.moment.seq
+        sent = lot_commands.enter(order, prices, now, seq), order_state.changed(state, now, seq)
         if lot.expires_at:
             self._expiring[lot.lot_id] = lot.expires_at
             if not self._expiry_due or lot.expires_at < self._expiry_due:
-                yield from self._set_expiry()
+                return *sent, *self._set_expiry()
+        return sent
 
-    def _exit(self, order: OrderProposed) -> Iterator[Decision]:
+    def _exit(self, order: OrderProposed) -> Iterable[Decision]:
         lot = self._lots.get(order.lot_id)
         if lot is None or lot.is_over:
-            yield self._unsent(lot_commands.proposed_state(order, "exit"), "nothing is held")
-            return
+            return (self._unsent(lot_commands.proposed_state(order, "exit"), "nothing is held"),)
         if lot.closing:
-            return  # the exit under way serves this wish too; calling it dead would have it wished again
+            return ()  # the exit under way serves this wish too; calling it dead would have it wished again
         lot.closing, lot.exit_id, lot.exit_reason = True, order.client_order_id, order.reason
         lot.refused_exits = 0
-        yield from self._advance(lot)
+        return self._advance(lot)
 
     def on_halt_thrown(self, halt: HaltThrown) -> Iterator[Decision]:
         """Entries are cancelled, exits pass; `flatten` sells everything too."""
@@ -204,49 +201,52 @@ class Executor(Actor):
 
     # ---- what the broker says ---------------------------------------------------------------
 
-    def on_order_accepted(self, event: OrderAccepted) -> Iterator[Decision]:
+    def on_order_accepted(self, event: OrderAccepted) -> Iterable[Decision]:
         lot = self._lot_of.get(event.client_order_id)
         if lot is None:
-            yield self._stranger(event.client_order_id, event.symbol)
-            return
+            return (self._stranger(event.client_order_id, event.symbol),)
+        now, seq = self.moment.now, self.moment.seq
         parent = lot.orders[event.client_order_id]
-        yield from self._told(lot, parent, order_state.accepted(parent, event))
+        said = [*self._told(lot, parent, order_state.accepted(parent, event))]
         for leg in event.legs:
             if leg.client_order_id in lot.orders:
                 continue
             state = lot_commands.leg_state(lot, parent, leg)
             self._lot_of[leg.client_order_id] = lot
             lot.orders[leg.client_order_id] = state
-            yield order_state.changed(state, self.now, self.seq)
-        yield from self._advance(lot)
+            said.append(order_state.changed(state, now, seq))
+        said += self._advance(lot)
+        return said
 
-    def on_order_filled(self, event: OrderFilled) -> Iterator[Decision]:
+    def on_order_filled(self, event: OrderFilled) -> Iterable[Decision]:
         lot = self._lot_of.get(event.client_order_id) or self._lot_of.get(event.parent_id)
         if lot is None:
-            yield self._stranger(event.client_order_id, event.symbol)
-            return
+            return (self._stranger(event.client_order_id, event.symbol),)
         before = lot.orders.get(event.client_order_id)
         if before is None:
             before = lot_commands.unannounced_leg_state(lot, event)
             self._lot_of[event.client_order_id] = lot
         after = order_state.filled(before, event)
         if after is before:
-            return
-        yield from self._told(lot, before, after)
+            return ()
+        said = [*self._told(lot, before, after)]
         if after.role == "entry":
             if after.is_live and not lot.is_timed and (lot.stop_loss or lot.take_profit):
                 lot.is_timed = True
-                yield self._timer(_PARTIAL + lot.lot_id, self._protect_ns)
+                said.append(self._timer(_PARTIAL + lot.lot_id, self._protect_ns))
         elif lot.held < 0:
-            yield self._noted("CRITICAL", f"lot {lot.lot_id} was oversold: {lot.held} shares of {lot.symbol}")
-        yield from self._advance(lot)
+            text = f"lot {lot.lot_id} was oversold: {lot.held} shares of {lot.symbol}"
+            said.append(self._noted("CRITICAL", text))
+        said += self._advance(lot)
+        return said
 
-    def on_order_ended(self, event: OrderCanceled | OrderExpired) -> Iterator[Decision]:
+    def on_order_ended(self, event: OrderCanceled | OrderExpired) -> Iterable[Decision]:
         lot = self._lot_of.get(event.client_order_id)
-        if lot is not None:
-            before = lot.orders[event.client_order_id]
-            yield from self._told(lot, before, order_state.ended(before, event))
-            yield from self._advance(lot)
+        if lot is None:
+            return ()
+        before = lot.orders[event.client_order_id]
+        told = self._told(lot, before, order_state.ended(before, event))
+        return *told, *self._advance(lot)
 
     def on_order_rejected(self, event: OrderRejected) -> Iterator[Decision]:
         lot = self._lot_of.get(event.client_order_id)
@@ -314,46 +314,48 @@ class Executor(Actor):
         step = next_step(lot)
         return () if step is None else self._do(lot, step)
 
-    def _do(self, lot: LotOrders, step: Step) -> Iterator[Decision]:
+    def _do(self, lot: LotOrders, step: Step) -> Iterable[Decision]:
         match step:
             case Cancel(order, reason):
-                yield from self._cancel(lot, order, reason)
+                return self._cancel(lot, order, reason)
             case Exit(quantity):
                 name = lot.exit_id if lot.exit_id and lot.exit_id not in lot.orders else lot.next_id("exit")
                 lot.exit_id = ""
-                yield from self._submit(lot, name, "exit", quantity)
+                return self._submit(lot, name, "exit", quantity)
             case Protect(quantity):
-                yield from self._protect(lot, quantity)
+                return self._protect(lot, quantity)
             case Follow(order, price):
                 if order.role == "stop":
                     lot.stop_loss = price
                 else:
                     lot.take_profit = price
-                yield lot_commands.follow(order, price, self.now, self.seq)
+                return (lot_commands.follow(order, price, self.now, self.seq),)
             case NothingToExit():
                 name, lot.closing, lot.exit_id = lot.exit_id, False, ""
                 if name:
                     state = lot_commands.reducing_state(lot, name, "exit", lot.entry.quantity)
-                    yield self._unsent(state, "nothing is held any more")
+                    return (self._unsent(state, "nothing is held any more"),)
+        return ()
 
-    def _protect(self, lot: LotOrders, quantity: int) -> Iterator[Decision]:
+    def _protect(self, lot: LotOrders, quantity: int) -> Iterable[Decision]:
         lot.take_profit, lot.stop_loss = followed_target(lot), followed_stop(lot)
         role: Role = "stop" if lot.take_profit is None else "target"
-        yield from self._submit(lot, lot.next_id(role), role, quantity)
+        return self._submit(lot, lot.next_id(role), role, quantity)
 
-    def _submit(self, lot: LotOrders, name: str, role: Role, quantity: int) -> Iterator[Decision]:
+    def _submit(self, lot: LotOrders, name: str, role: Role, quantity: int) -> tuple[Decision, Decision]:
         """Send an order that only reduces the lot."""
         state = lot_commands.reducing_state(lot, name, role, quantity)
         lot.orders[name] = state
         self._lot_of[name] = lot
-        yield lot_commands.reduce(lot, state, self.now, self.seq)
-        yield order_state.changed(state, self.now, self.seq)
+        now, seq = self.moment.now, self.moment.seq
+        return lot_commands.reduce(lot, state, now, seq), order_state.changed(state, now, seq)
 
-    def _cancel(self, lot: LotOrders, order: OrderState, reason: str) -> Iterator[Decision]:
+    def _cancel(self, lot: LotOrders, order: OrderState, reason: str) -> list[Decision]:
         """Cancel an order; its group goes with it."""
-        yield lot_commands.cancel(order, reason, self.now, self.seq)
+        said: list[Decision] = [lot_commands.cancel(order, reason, self.now, self.seq)]
         for before in lot.group_of(order.client_order_id):
-            yield from self._told(lot, before, order_state.cancelling(before))
+            said += self._told(lot, before, order_state.cancelling(before))
+        return said
 
     def _told(self, lot: LotOrders, before: OrderState, after: OrderState) -> tuple[Decision, ...]:
         """Remember an order's new state and tell of it, if it is one."""
@@ -362,7 +364,7 @@ class Executor(Actor):
         lot.orders[after.client_order_id] = after
         if after.role == "entry" and not after.is_live:
             self._expiring.pop(lot.lot_id, None)
-        return (order_state.changed(after, self.now, self.seq),)
+        return (order_state.changed(after, self.moment.now, self.moment.seq),)
 
     def _unsent(self, state: OrderState, reason: str) -> Decision:
         ended = msgspec.structs.replace(state, status="canceled", reason=f"not sent: {reason}")
