@@ -265,6 +265,31 @@ class OrderFilled(Input, frozen=True, kw_only=True, gc=False, array_like=True, t
     parent_id: str = ""
 
 
+class FillCorrected(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """The broker took a fill back, or changed its price or quantity.
+
+    Attributes:
+        execution_id: Of the correction. previous_execution_id: of the fill it corrects.
+        quantity_before, price_before: Shares and USD a share as the fill was booked.
+        quantity, price: As it counts now; 0 shares: taken back.
+        cumulative: Shares of the order after it. position: net shares in the symbol after it.
+    """
+
+    client_order_id: str
+    broker_order_id: str
+    execution_id: str
+    previous_execution_id: str
+    symbol: str
+    side: Side
+    quantity_before: int
+    price_before: float
+    quantity: int
+    price: float
+    cumulative: int
+    position: int | None = None
+    parent_id: str = ""
+
+
 class OrderCanceled(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
     """Cancelled, with what had filled before."""
 

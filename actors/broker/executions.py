@@ -1,0 +1,120 @@
+"""Fills: from activities, from an order's own average, and the broker's corrections of them.
+
+Shares count by the order's cumulative quantity; the `Directory` keeps it, so no share is told twice.
+Source: alpaca.md 2.2, 2.3 and 3.7.
+"""
+
+from actors.broker import wire
+from actors.broker.directory import Known
+from actors.broker.order_steps import base, cumulative_of, side_of
+from actors.broker.wire import nanoseconds, number, shares
+from runtime.messages.trading import FillCorrected, OrderFilled, Side
+
+
+def of_activity(
+    activity: wire.Activity, known: Known, order: wire.Order | None, now: int
+) -> list[OrderFilled]:
+    """Tell what an activity adds to what was told; a gap before it is taken at its price."""
+    total, quantity, price = shares(activity.cum_qty), shares(activity.qty), number(activity.price)
+    side = side_of(activity.side) or side_of(order.side if order else None)
+    if total is None or not quantity or quantity < 0 or price is None or price <= 0 or side is None:
+        return []
+    broker_id = activity.order_id or known.broker_order_id
+    cumulative = base(known, broker_id) + total
+    if cumulative <= known.filled:
+        return []
+    return [
+        filled(
+            known, nanoseconds(activity.transaction_time) or now, broker_id,
+            activity.id.partition("::")[2] or activity.id, side,
+            cumulative - known.filled if known.is_ours else quantity, price, cumulative,
+            done=activity.type == "fill" or shares(activity.leaves_qty) == 0,
+        )
+    ]  # fmt: skip
+
+
+def implied(order: wire.Order, known: Known, now: int) -> list[OrderFilled]:
+    """The shares an order has beyond what was told, at the price its average implies."""
+    total, average, side = cumulative_of(order, known), number(order.filled_avg_price), side_of(order.side)
+    missing = total - known.filled
+    if missing <= 0 or average is None or average <= 0 or side is None:
+        return []
+    price = round((average * (total - known.base) - known.value) / missing, 6)
+    return [
+        filled(
+            known, nanoseconds(order.filled_at) or nanoseconds(order.updated_at) or now, order.id, None, side,
+            missing, price if price > 0 else average, total, done=order.status == "filled",
+        )
+    ]  # fmt: skip
+
+
+def corrected(update: wire.TradeUpdate, known: Known, at: int) -> FillCorrected | None:
+    """A fill taken back, or its price or quantity changed; None if it was told or says too little."""
+    name = update.execution_id or f"{update.event}:{update.previous_execution_id}"
+    if name in known.executions:
+        return None
+    is_bust = update.event == "trade_bust"
+    quantity, price, side = shares(update.qty), number(update.price), side_of(update.order.side)
+    before = known.executions.get(update.previous_execution_id or "")
+    if before is None and quantity is not None and known.filled:
+        before = (abs(quantity), known.value / max(1, known.filled - known.base))
+    if before is None or side is None or (not is_bust and (quantity is None or price is None)):
+        return None
+    now_quantity, now_price = (0, before[1]) if is_bust else (abs(quantity or 0), price or before[1])
+    known.executions[name] = (now_quantity, now_price)
+    known.filled += now_quantity - before[0]
+    known.value += now_quantity * now_price - before[0] * before[1]
+    # Whether the order's own figure follows is not documented; from here on it counts as following.
+    known.base = known.filled - (shares(update.order.filled_qty) or 0)
+    return FillCorrected(
+        ts_event=at,
+        client_order_id=known.client_order_id,
+        broker_order_id=update.order.id,
+        execution_id=name,
+        previous_execution_id=update.previous_execution_id or "",
+        symbol=known.symbol,
+        side=side,
+        quantity_before=before[0],
+        price_before=before[1],
+        quantity=now_quantity,
+        price=now_price,
+        cumulative=known.filled,
+        position=shares(update.position_qty),
+        parent_id=known.parent_id,
+    )
+
+
+def filled(
+    known: Known,
+    at: int,
+    broker_order_id: str,
+    execution_id: str | None,
+    side: Side,
+    quantity: int,
+    price: float,
+    cumulative: int,
+    *,
+    done: bool,
+    position: int | None = None,
+) -> OrderFilled:
+    """Count a fill and make its message."""
+    known.filled = cumulative
+    known.value += price * quantity
+    name = execution_id or f"{broker_order_id}@{cumulative}"
+    known.executions[name] = (quantity, price)
+    if done:
+        known.is_over = True
+    return OrderFilled(
+        ts_event=at,
+        client_order_id=known.client_order_id,
+        broker_order_id=broker_order_id,
+        execution_id=name,
+        symbol=known.symbol,
+        side=side,
+        quantity=quantity,
+        price=price,
+        cumulative=cumulative,
+        done=done,
+        position=position,
+        parent_id=known.parent_id,
+    )
