@@ -174,8 +174,7 @@ def test_bad_bars_are_counted_logged_and_leave_no_trace_in_the_trading(kitchen: 
     assert fills
     assert fills == kitchen.ask("clean", "trades", _FILLS)
     logged = [text for (text,) in kitchen.ask("spoilt", "performance", _LOG)]
-    if kind != "future":  # which is on no session's tape
-        assert sum(_counted(text, reason) for text in logged) == count
+    assert sum(_counted(text, reason) for text in logged) == count
     assert not any(reason in text for (text,) in kitchen.ask("clean", "performance", _LOG))
 
 
