@@ -256,7 +256,8 @@ class Portfolio(Actor):
         if names is None:
             return PositionChanged(
                 ts_event=moment.now, cause=moment.seq, symbol=symbol, strategy="", quantity=0,
-                entry_price=0.0, entry_ts=0, stop_loss=None, take_profit=None, last_price=price, unrealised=0.0,
+                entry_price=0.0, entry_ts=0, stop_loss=None, take_profit=None, last_price=price,
+                unrealised=0.0,
             )  # fmt: skip
         largest = book.refresh(book.lots[names[0]])
         net, entered, unrealised = largest.quantity, largest.cost, largest.unrealised

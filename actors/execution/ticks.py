@@ -4,8 +4,6 @@ Everything is counted in whole micro-dollars, so no float noise reaches an order
 Source: alpaca.md 3.2 (sub-penny rule, Regulation NMS rule 612).
 """
 
-import math
-
 MICRO = 1_000_000
 """Micro-dollars in a dollar: the unit of every ledger."""
 
@@ -67,7 +65,8 @@ def apart(price: float, base: float, sign: int) -> float:
     rounded = beyond(price, sign)
     if (price - base) * sign <= 0:
         return rounded
-    least = _counted(base) + sign * _step(_counted(base))
+    count = _counted(base)
+    least = count + sign * _step(count)
     return rounded if (micros(rounded) - least) * sign >= 0 else beyond(least / MICRO, sign)
 
 
@@ -93,7 +92,7 @@ def _step(count: int) -> int:
 
 
 def _counted(price: float) -> int:
-    if not (0 < price < _HIGHEST and math.isfinite(price)):
+    if not 0 < price < _HIGHEST:  # neither does NaN
         raise ValueError(f"a price must be above zero and finite, was {price}")
     return micros(price)
 

@@ -163,19 +163,24 @@ def point(symbols: int) -> dict[str, Any]:
         before = _peak_mib()
         replay(paths, FEW)
         after = _peak_mib()
-        quiet, busy = ([timed(lambda z=z: replay(paths, z)) for _ in range(3)] for z in (FEW, MANY))
-    orders = busy[0][1][0].orders
+        few, fewer_orders = _replay_cost(paths, FEW)
+        many, orders = _replay_cost(paths, MANY)
     bars = symbols * MINUTES
-    cost = {z: statistics.median(took[0] for took, _ in runs) for z, runs in ((FEW, quiet), (MANY, busy))}
     return {
         "symbols": symbols,
         "orders": orders,
-        "us_per_bar_few_orders": round(cost[FEW] / bars * 1e6, 4),
-        "us_per_bar": round(cost[MANY] / bars * 1e6, 4),
-        "us_per_order": round((cost[MANY] - cost[FEW]) / max(orders, 1) * 1e6, 2),
+        "us_per_bar_few_orders": round(few / bars * 1e6, 4),
+        "us_per_bar": round(many / bars * 1e6, 4),
+        "us_per_order": round((many - few) / max(orders - fewer_orders, 1) * 1e6, 2),
         "peak_mib": after,
         "peak_mib_before_replay": before,
     }
+
+
+def _replay_cost(paths: Sequence[Path], entry_z: float) -> tuple[float, int]:
+    """Median CPU seconds of three replays, and their orders."""
+    runs = [timed(lambda: replay(paths, entry_z)) for _ in range(3)]
+    return statistics.median(took[0] for took, _ in runs), runs[0][1][0].orders
 
 
 def _peak_mib() -> float:

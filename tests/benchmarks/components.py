@@ -94,7 +94,8 @@ def _timers() -> Iterator[dict[str, int]]:
         check(cell, emitted)
         spent["encoding decisions"] += _clock() - begun
 
-    Cell._install, Cell._check = timed_install, timed_check  # type: ignore[method-assign]
+    Cell._install = timed_install  # type: ignore[method-assign, assignment]
+    Cell._check = timed_check  # type: ignore[method-assign, assignment]
     try:
         yield spent
     finally:
