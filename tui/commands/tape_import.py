@@ -1,6 +1,6 @@
 """`tape import`: one recording per session from files of minute bars, ready for `replay`.
 
-Exit codes: 0 at least one tape was written (days without bars are named), 2 a wrong setting, 4 no tape: a
+Exit codes: 0 at least one tape was written (days without bars are named); 3 a wrong setting; 9 no tape: a
 file is missing, lacks a column or cannot be read, a tape is there already, or no asked day has a bar.
 """
 
@@ -12,6 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from runtime.text import one_line
+from tui.commands import exits
+from tui.commands.output import decorated
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,10 +23,6 @@ if TYPE_CHECKING:
     from storage.loaders.sessions import Rules, SessionData, SessionFiles
     from storage.panels import PanelStore
 
-EXIT_DATA = 4
-"""A file is missing, damaged or not what the command needs."""
-EXIT_CONFIG = 2
-"""The command line or a setting is wrong."""
 _MINUTE = 60_000_000_000
 
 
@@ -32,8 +32,8 @@ def add(subparsers: Any) -> None:
         "import",
         help="make one tape per session from files of minute bars",
         description="Make one tape per session, named by its date, from files of minute bars and history.",
-        epilog="Exit codes: 0 tapes were written; 2 wrong command line or setting; 4 no tape: a file is not "
-        "what it must be, a tape is there already, or no asked day has a bar.",
+        epilog="Exit codes: 0 tapes were written; 2 wrong command line; 3 a wrong setting; 9 no tape: a file is "
+        "not what it must be, a tape is there already, or no asked day has a bar.",
     )
     bars = parser.add_mutually_exclusive_group(required=True)
     bars.add_argument("--minute", type=Path, metavar="FILE", help="minute bars (Parquet)")
@@ -68,9 +68,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         result = import_tapes(arguments)
     except ConfigError as error:
-        return _fail(str(error), EXIT_CONFIG)
+        return _fail(str(error), exits.CONFIG)
     except (DataError, StorageUnavailable) as error:
-        return _fail(str(error), EXIT_DATA)
+        return _fail(str(error), exits.DATA)
     if arguments.json:
         print(json.dumps(result))
     else:
@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     for day in result["empty"]:
         print(f"warning: {day}: no minute bar of that session in the file, no tape", file=sys.stderr)
     if not result["tapes"]:
-        return _fail(f"no tape was written: no minute bars for {arguments.sessions}", EXIT_DATA)
+        return _fail(f"no tape was written: no minute bars for {arguments.sessions}", exits.DATA)
     return 0
 
 
@@ -232,7 +232,7 @@ def _write(data: "SessionData", settings: "Settings", out: Path, panels: "PanelS
 @contextmanager
 def _progress(total: int) -> "Iterator[Callable[[], None]]":
     """A bar on standard error if somebody watches; nothing otherwise."""
-    if not sys.stderr.isatty():
+    if not decorated(sys.stderr):
         yield lambda: None
         return
     from rich.console import Console
@@ -255,5 +255,5 @@ def _text(result: dict[str, Any]) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(f"error: {one_line(message, 1_000)}", file=sys.stderr)
     return code

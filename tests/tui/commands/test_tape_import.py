@@ -12,7 +12,7 @@ from actors.market.calendar import sessions_between
 from runtime.messages.market import Bars, BarsQuarantined, DailyReady
 from storage.tape import TapeReader, info  # the package of tapes brings the panels along
 from tests.storage.loaders.made import DATA, Row, bars, daily_rows, recorded, write
-from tui.commands import tape_import
+from tui.commands import exits, tape_import
 
 DAYS = sessions_between("2018-02-26", "2018-03-02")
 
@@ -94,7 +94,7 @@ def test_a_tape_that_is_there_is_replaced_only_when_asked(
 ) -> None:
     assert run(*files.words(tmp_path / "out")) == 0
     before = contents(tmp_path / "out")
-    assert run(*files.words(tmp_path / "out")) == 4
+    assert run(*files.words(tmp_path / "out")) == exits.DATA
     assert "is there already; --replace replaces it" in capsys.readouterr().err
     assert run(*files.words(tmp_path / "out"), "--replace") == 0
     assert contents(tmp_path / "out") == before
@@ -103,7 +103,7 @@ def test_a_tape_that_is_there_is_replaced_only_when_asked(
 def test_days_without_any_bar_write_nothing_and_say_so(
     files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(*files.words(tmp_path / "out", "2018-03-01..2018-03-02")) == 4
+    assert run(*files.words(tmp_path / "out", "2018-03-01..2018-03-02")) == exits.DATA
     assert "no tape was written: no minute bars for 2018-03-01..2018-03-02" in capsys.readouterr().err
     assert not list((tmp_path / "out").glob("*.tape")) if (tmp_path / "out").exists() else True
 
@@ -121,7 +121,7 @@ def test_days_without_any_bar_write_nothing_and_say_so(
 def test_a_bad_range_of_sessions_is_explained(
     files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str], sessions: str, word: str
 ) -> None:
-    assert run(*files.words(tmp_path / "out", sessions)) == 4
+    assert run(*files.words(tmp_path / "out", sessions)) == exits.DATA
     error = capsys.readouterr().err
     assert word in error and error.startswith("error: --sessions")
 
@@ -130,10 +130,10 @@ def test_a_bad_range_of_sessions_is_explained(
 def test_each_missing_or_foreign_file_is_named(
     files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str], which: str
 ) -> None:
-    assert run(*files.words(tmp_path / "out", **{which: tmp_path / "none"})) == 4
+    assert run(*files.words(tmp_path / "out", **{which: tmp_path / "none"})) == exits.DATA
     assert f"{tmp_path / 'none'}: no such file" in capsys.readouterr().err
     (tmp_path / "junk").write_bytes(b"\xff\xfe\x00junk")
-    assert run(*files.words(tmp_path / "out", **{which: tmp_path / "junk"})) == 4
+    assert run(*files.words(tmp_path / "out", **{which: tmp_path / "junk"})) == exits.DATA
     assert str(tmp_path / "junk") in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -142,12 +142,12 @@ def test_a_file_that_lacks_a_column_is_refused_by_name(
     files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pq.write_table(pq.read_table(files.minute).drop_columns(["volume"]), files.minute)
-    assert run(*files.words(tmp_path / "out")) == 4
+    assert run(*files.words(tmp_path / "out")) == exits.DATA
     assert "m.parquet: column 'volume' missing" in capsys.readouterr().err
 
 
 def test_a_wrong_setting_is_refused(files: Files, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(*files.words(tmp_path / "out"), "--set", "data.history_sessionz=5") == 2
+    assert run(*files.words(tmp_path / "out"), "--set", "data.history_sessionz=5") == exits.CONFIG
     assert "history_sessions" in capsys.readouterr().err
 
 
@@ -193,5 +193,5 @@ def test_a_file_of_trades_alone_is_refused_with_their_count(
 ) -> None:
     words = files.words(tmp_path / "out")
     trades = str(DATA / "sessions/trades_2013-10-10_0930-1000_lean.jsonl.gz")
-    assert run("--frames", trades, *words[2:]) == 4
+    assert run("--frames", trades, *words[2:]) == exits.DATA
     assert "not one usable minute bar, 98,970 trades" in capsys.readouterr().err
