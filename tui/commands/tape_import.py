@@ -32,8 +32,8 @@ def add(subparsers: Any) -> None:
         "import",
         help="make one tape per session from files of minute bars",
         description="Make one tape per session, named by its date, from files of minute bars and history.",
-        epilog="Exit codes: 0 tapes were written; 2 wrong command line; 3 a wrong setting; 9 no tape: a file is "
-        "not what it must be, a tape is there already, or no asked day has a bar.",
+        epilog="Exit codes: 0 tapes were written; 2 wrong command line; 3 a wrong setting; 9 no tape: a file "
+        "is not what it must be, a tape is there already, or no asked day has a bar.",
     )
     bars = parser.add_mutually_exclusive_group(required=True)
     bars.add_argument("--minute", type=Path, metavar="FILE", help="minute bars (Parquet)")
