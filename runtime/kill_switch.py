@@ -138,7 +138,7 @@ def throw(root: Root, reason: str, *, flatten: bool = False, at: int) -> str:
     prepare(root)
     path = _file(root)
     with suppress(OSError):
-        os.unlink(_receipt(root))
+        discard_receipt(root)
     wish = "yes" if flatten or read(root).flatten else "no"
     why = _plain(reason) or "none given"
     words = (
@@ -193,6 +193,16 @@ def resumed_by(root: Root) -> str | None:
         return None
     name, _, who = text.partition("\n")[0].partition(":")
     return (_plain(who) or "unknown") if trusted and name == "resumed by" else None
+
+
+def discard_receipt(root: Root) -> None:
+    """Forget who lifted the switch: it has been thrown again, by whatever hand.
+
+    Raises:
+        OSError: The receipt is there and cannot be removed.
+    """
+    with suppress(FileNotFoundError):
+        os.unlink(_receipt(root))
 
 
 def _file(root: Root) -> str:

@@ -16,7 +16,7 @@ hypothesis.settings.load_profile(
 )
 
 TAPE = {"input", "command", "crash", "caused", "sync"}
-HALT_FILE = {"look", "is_halted", "check"}
+HALT_FILE = {"look", "_content"}
 SCANNED = ["actors", "config", "runtime", "storage", "tui"]
 
 
@@ -25,7 +25,7 @@ def no_blocking(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail an async test in which our code blocks the loop; two places are allowed to.
 
     The tape's append (a record is with the operating system before its input is handled) and the look at
-    the HALT file (one `stat` before every order that adds exposure).
+    the HALT file (two `stat` before every order that adds exposure; its words once, when it is found).
     """
     if not inspect.iscoroutinefunction(getattr(request, "function", None)):
         yield

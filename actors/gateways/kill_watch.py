@@ -1,0 +1,252 @@
+"""The kill switch as a running engine knows it: latched, seen at once, written back, lifted by a person only.
+
+`KillSwitch` is the knowledge; it outlives the gateway's instances, and whoever sends orders asks its `look`
+right before one that adds exposure. `KillWatch` is the gateway that waits for the file system, for signals
+and for the operator.
+"""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+from watchfiles import Change, awatch
+
+from runtime import kill_switch
+from runtime.kernel.clock import Clock
+from runtime.kernel.gateway import Gateway, Inbox, Port
+from runtime.kill_switch import CLEAR, State
+from runtime.log import get_logger
+from runtime.messages.base import Message
+from runtime.messages.risk import HaltLifted, HaltThrown, PhaseChanged
+
+_STEP_MS = 20
+"""How long the watching thread gathers events: the most by which a halt is seen late, nearly."""
+_AGAIN_MS = 2_000
+"""A look without an event: the kernel drops events when too many come at once. A watch ends no faster."""
+
+_log = get_logger(__name__)
+
+
+class KillSwitch:
+    """Whether trading is allowed, and that a halt stays one until a person lifts it.
+
+    Used from the event loop's thread only. Its inputs are the operator's, so they overtake what is queued.
+
+    Args:
+        root: Whose switch.
+        port: Where `HaltThrown` and `HaltLifted` go.
+        clock: Their time.
+        was_halted: Whether the books say that trading was halted when they were last written.
+        is_new: Whether nothing has traded in this root yet: then a missing directory is made, later it is
+            a halt.
+    """
+
+    def __init__(
+        self, root: Path, port: Port, clock: Clock, *, was_halted: bool = False, is_new: bool = False
+    ) -> None:
+        self.root = root
+        self.wake = asyncio.Event()
+        """Set when the file has to be written."""
+        self._port = port
+        self._clock = clock
+        self._was_halted = was_halted
+        self._is_new = is_new
+        self._trouble = ""
+        self._is_lifting = False
+        self._state = CLEAR
+        self._flatten = False
+
+    @property
+    def state(self) -> State:
+        """What is known, without a look."""
+        return self._state
+
+    def start(self) -> State:
+        """The look before anything trades.
+
+        A halt of the books without its file was lifted while no engine ran if there is a receipt of it; else
+        the file was only removed, and the halt stands.
+
+        Raises:
+            OSError: The directory of a new root cannot be made.
+        """
+        if self._is_new and kill_switch.look(self.root).is_absent:
+            kill_switch.prepare(self.root)
+        self._is_new = False
+        if self.look().halted or not self._was_halted:
+            return self._state
+        self._was_halted = False
+        by = kill_switch.resumed_by(self.root)
+        if by is None:
+            return self.throw("HALT was removed while no engine ran; only `resume` lifts it")
+        self._port("operator", HaltLifted(ts_event=self._clock.now(), by=by))
+        return CLEAR
+
+    def look(self) -> State:
+        """Whether nothing that adds exposure may leave now; a halt found by this look is told at once."""
+        if self._state.halted:
+            return self._state
+        found = kill_switch.look(self.root)
+        if found.halted and not self._is_lifting:
+            self._find()
+        return found
+
+    def throw(self, reason: str, *, flatten: bool = False) -> State:
+        """Halt now; the file is written by the gateway right after."""
+        self._tell(reason, flatten=flatten or self._flatten)
+        self.wake.set()
+        return self._state
+
+    def signalled(self) -> None:
+        """What a SIGUSR1 means: the file's words if it is there."""
+        if kill_switch.look(self.root).halted:
+            self._find()
+        else:
+            self.throw("signal SIGUSR1")
+
+    async def lift(self, by: str) -> None:
+        """Remove the file and resume, for a person.
+
+        Raises:
+            NotLifted: The file or its directory is in the way; trading stays halted.
+        """
+        self._is_lifting = True
+        try:
+            await anyio.to_thread.run_sync(lambda: kill_switch.lift(self.root, by, at=self._clock.now()))
+            self._state, self._flatten = CLEAR, False
+            self._port("operator", HaltLifted(ts_event=self._clock.now(), by=by))
+        finally:
+            self._is_lifting = False
+
+    async def attend(self) -> None:
+        """Look because something may have happened to the file; write it where it should be and is not."""
+        if self._is_lifting:
+            return
+        if kill_switch.look(self.root).halted:
+            self._find()
+        if self._state.halted:
+            await self._keep()
+
+    def _find(self) -> None:
+        """The file or its directory says halt: tell it, once, and once more if it now says flatten too."""
+        order = kill_switch.read(self.root)
+        if not self._state.halted or (order.flatten and not self._flatten):
+            self._tell(order.reason, flatten=order.flatten or self._flatten)
+            self.wake.set()
+
+    def _tell(self, reason: str, *, flatten: bool) -> None:
+        self._state, self._flatten = State(True, reason), flatten
+        self._port("operator", HaltThrown(ts_event=self._clock.now(), reason=reason, flatten=flatten))
+
+    async def _keep(self) -> None:
+        """See that a file lies there while the halt stands, and no receipt of an earlier lifting."""
+        state, flatten, now = self._state, self._flatten, self._clock.now()
+        try:
+            trouble = await anyio.to_thread.run_sync(_keep_file, self.root, state.reason, flatten, now)
+        except OSError as error:
+            trouble = (
+                f"HALT cannot be written: {error.strerror or error}; the engine stays halted all the same"
+            )
+        if trouble and trouble != self._trouble:
+            _log.error(trouble)
+        self._trouble = trouble
+
+
+class KillWatch(Gateway):
+    """Watches the file, answers SIGUSR1, obeys the operator, looks at each change of phase.
+
+    As commands it takes `HaltThrown` (throw and write the file), `HaltLifted` (lift) and `PhaseChanged`.
+
+    Args:
+        switch: The same one for every instance.
+    """
+
+    def __init__(self, name: str, inbox: Inbox, port: Port, *, switch: KillSwitch) -> None:
+        super().__init__(name, inbox, port)
+        self._switch = switch
+
+    async def run(self) -> None:
+        """Watch until asked to stop."""
+        # Not taken back at the end: without a handler the next SIGUSR1 would end the process.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._switch.signalled)
+        self._switch.start()
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._watch)
+            group.start_soon(self._write)
+            await super().run()
+            group.cancel_scope.cancel()
+        if self._switch.wake.is_set():
+            await self._switch.attend()
+
+    async def handle(self, command: Message) -> None:
+        """Throw, lift or look."""
+        match command:
+            case HaltThrown(reason=reason, flatten=flatten):
+                self._switch.throw(reason, flatten=flatten)
+            case HaltLifted(by=by):
+                try:
+                    await self._switch.lift(by)
+                except kill_switch.NotLifted as error:
+                    _log.error(f"trading stays halted: {error}")
+            case PhaseChanged():
+                self._switch.look()
+            case _:
+                await super().handle(command)
+
+    async def _write(self) -> None:
+        while True:
+            await self._switch.wake.wait()
+            self._switch.wake.clear()
+            await self._switch.attend()
+
+    async def _watch(self) -> None:
+        directory = self._switch.root / kill_switch.DIRECTORY
+        while not self.stopping.is_set():
+            await self._switch.attend()
+            seen = await anyio.to_thread.run_sync(_identity, directory)
+            places = [self._switch.root, *([directory] if seen else [])]
+            async for _ in awatch(
+                *places,
+                watch_filter=_concerns(directory),
+                step=_STEP_MS,
+                debounce=2 * _STEP_MS,
+                rust_timeout=_AGAIN_MS,
+                yield_on_timeout=True,
+                recursive=False,
+                force_polling=False,
+                stop_event=self.stopping,
+            ):
+                await self._switch.attend()
+                if await anyio.to_thread.run_sync(_identity, directory) != seen:
+                    break  # another directory has taken its place: watch that one
+
+
+def _keep_file(root: Path, reason: str, flatten: bool, now: int) -> str:
+    """Write HALT unless it lies there with this wish; what could not be done."""
+    if os.path.lexists(root / kill_switch.DIRECTORY / kill_switch.FILE) and (
+        not flatten or kill_switch.read(root).flatten
+    ):
+        kill_switch.discard_receipt(root)
+        return ""
+    return kill_switch.throw(root, reason, flatten=flatten, at=now)
+
+
+def _identity(directory: Path) -> tuple[int, int] | None:
+    try:
+        about = directory.lstat()
+    except OSError:
+        return None
+    return about.st_dev, about.st_ino
+
+
+class _concerns:  # noqa: N801 - used like a function
+    """Whether a change below the root can be one of the switch."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = str(directory)
+
+    def __call__(self, _: Change, path: str) -> bool:
+        return path.startswith(self._directory)
