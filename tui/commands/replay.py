@@ -107,13 +107,11 @@ def _headers(tapes: Sequence[Path]) -> "list[SessionHeader]":
     Raises:
         DataError: One is missing, damaged or no tape. WrongUse: they are not in order of time.
     """
-    from runtime.errors import DataError
     from storage.tape import verify
 
     headers: list[SessionHeader] = []
     for path in tapes:
-        if path.is_dir():
-            raise DataError(f"{path} is a directory: name the tapes in it")
+        _check_file(path)
         header = verify(path).header
         if headers and header.session <= headers[-1].session:
             raise exits.WrongUse(
@@ -122,6 +120,16 @@ def _headers(tapes: Sequence[Path]) -> "list[SessionHeader]":
             )
         headers.append(header)
     return headers
+
+
+def _check_file(path: Path) -> None:
+    """Refuse what cannot be read twice, as a tape is; one that is not there is told by its reader."""
+    from runtime.errors import DataError
+
+    if path.is_dir():
+        raise DataError(f"{path} is a directory: name the tapes in it")
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path} is no plain file")
 
 
 def _sessions(tapes: Sequence[Path], warnings: list[str]) -> "Iterator[TapeSession]":
@@ -148,8 +156,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         raise exits.WrongUse("--verify takes each tape's own settings: leave out --config and --set")
     same = True
     for path in arguments.tapes:
-        if path.is_dir():
-            raise DataError(f"{path} is a directory: name the tapes in it")
+        _check_file(path)
         verdict = verify(path)
         if verdict.identical and not verdict.inputs:
             raise DataError(

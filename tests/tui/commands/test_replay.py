@@ -73,6 +73,8 @@ def test_what_is_no_tape_is_named(tmp_path: Path, capsys: Captured, verify: list
     refused(capsys, f"there is no tape at {tmp_path / 'none.tape'}")
     assert call("replay", tmp_path, *verify) == exits.DATA
     refused(capsys, f"{tmp_path} is a directory: name the tapes in it")
+    assert call("replay", "/dev/zero", *verify) == exits.DATA
+    refused(capsys, "/dev/zero is no plain file")
     other = tmp_path / "bars.parquet"
     other.write_bytes(b"PAR1" * 100)
     assert call("replay", other, *verify) == exits.DATA
