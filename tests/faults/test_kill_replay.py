@@ -29,6 +29,7 @@ def test_kills_at_the_worst_points_change_no_row(demo_tapes: list[Path], tmp_pat
             died.append(point)
     assert died == [*killing.POINTS, "between"]
     half = killing.rows(root)
+    assert half != expected
     assert half["trades.projection"] > half["performance.projection"]  # it died between the two
     assert killing.finish(killing.start(killing.command(demo_tapes, root)))["sessions"] == len(demo_tapes)
     assert killing.rows(root) == expected

@@ -42,7 +42,12 @@ class DecisionLog:
         self.entries.append((f"{seq} {at} {type(message).__name__}", digest.digest()))
 
 
-def record(sessions: Sequence[SessionData], folder: Path) -> tuple[list[Path], Summary]:
+def record(
+    sessions: Sequence[SessionData],
+    folder: Path,
+    observers: Sequence[Callable[..., None]] = (),
+    *overrides: str,
+) -> tuple[list[Path], Summary]:
     """Play sessions as the demo does and keep their tapes."""
     store = PanelStore(folder / "blobs")
     paths: list[Path] = []
@@ -51,16 +56,20 @@ def record(sessions: Sequence[SessionData], folder: Path) -> tuple[list[Path], S
         paths.append(folder / f"{header.session}.tape")
         return TapeWriter(paths[-1], header, durable=False)
 
-    player = Playback(days.settings(DEMO), record=tape, books=BOOKS)
+    player = Playback(days.settings(DEMO, *overrides), record=tape, observers=observers, books=BOOKS)
     return paths, player.run([MadeSession(made, store) for made in sessions])
 
 
 def replay(
-    tapes: Sequence[Path], root: Path | None = None, observers: Sequence[Callable[..., None]] = ()
+    tapes: Sequence[Path],
+    root: Path | None = None,
+    observers: Sequence[Callable[..., None]] = (),
+    *overrides: str,
 ) -> tuple[Summary, Rows]:
     """A new process's work: play tapes into the root's books (or into memory); summary and all rows."""
     keeper = Bookkeeper(root, BOOKS)
-    player = Playback(days.settings(DEMO), projection=keeper, observers=observers, books=BOOKS)
+    chosen = days.settings(DEMO, *overrides)
+    player = Playback(chosen, projection=keeper, observers=observers, books=BOOKS)
     try:
         summary = player.run([TapeSession(tape) for tape in tapes])
         found = rows(keeper)

@@ -30,19 +30,31 @@ class Poison(msgspec.Struct, frozen=True):
     late: bool
 
 
+class _Watch:
+    """What one actor did in one session: messages handled for the first time, and those told again.
+
+    A restarted actor is told its past once more, everything it handled well; that must neither be counted
+    nor poisoned.
+    """
+
+    def __init__(self) -> None:
+        self.well = 0
+        self.again = 0
+
+
 class Saboteur:
     """Stands between the machine and its actors.
 
     Args:
-        poisons: What must crash; each once.
+        poisons: What must crash.
 
     Attributes:
-        heard: What every actor handled until it first crashed.
+        heard: What every actor handled, in order, poison included.
         met: The crashes that happened, with the type of the message.
     """
 
     def __init__(self, poisons: list[Poison] | None = None) -> None:
-        self._wanted = {(one.actor, one.session): one for one in poisons or ()}
+        self._wanted = {(one.actor, one.session, one.ordinal): one for one in poisons or ()}
         self.heard: Heard = {}
         self.met: dict[Poison, str] = {}
 
@@ -51,25 +63,28 @@ class Saboteur:
         return [self._watched(spec, header.session) for spec in specs]
 
     def _watched(self, spec: ActorSpec, session: str) -> ActorSpec:
-        key = (spec.name, session)
-        heard = self.heard.setdefault(key, [])
-        poison = self._wanted.get(key)
+        heard = self.heard.setdefault((spec.name, session), [])
+        watch = _Watch()
 
         def guard(handler: Callable[..., Any], kind: str) -> Callable[..., Any]:
             def run(*message: object) -> Any:
-                if poison in self.met:  # it has crashed: what comes now may be its past, told again
-                    return handler(*message)
+                if watch.again:
+                    watch.again -= 1
+                    return tuple(handler(*message) or ())
                 heard.append(kind)
-                if poison is None or len(heard) != poison.ordinal:
-                    return handler(*message)
-                self.met[poison] = kind
-                if poison.late:
-                    list(handler(*message) or ())
-                raise RuntimeError("sabotage")
+                poison = self._wanted.get((spec.name, session, len(heard)))
+                if poison is None or poison.late:
+                    said = tuple(handler(*message) or ())
+                if poison is not None:
+                    self.met[poison] = kind
+                    raise RuntimeError("sabotage")
+                watch.well += 1
+                return said
 
             return run
 
         def build(carried: bytes | None) -> Any:
+            watch.again = watch.well
             actor = spec.build(carried)
             handlers = actor.bound_handlers()
             watched = {kind: guard(handler, kind.__name__) for kind, handler in handlers.items()}

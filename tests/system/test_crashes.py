@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.verification import verify
+from runtime.messages.machine import ActorStopped
 from storage.tape import TapeReader
 from tests.system import recordings
 from tests.system.sabotage import Poison, Saboteur, sabotaged
@@ -27,8 +28,6 @@ def poisons(heard: dict[tuple[str, str], list[str]], seed: int) -> list[Poison]:
     chance = random.Random(seed)
     chosen = []
     for (actor, session), kinds in heard.items():
-        if actor == "stumbler":
-            continue  # it crashes by itself
         rare = [at for at, kind in enumerate(kinds, 1) if kind not in ("Bars", "settle")]
         anything = range(1, len(kinds) + 1)
         ordinal = chance.choice(rare if rare and chance.random() < 0.7 else anything)
@@ -51,6 +50,30 @@ def test_crashes_on_the_tape_are_skipped_again_without_the_sabotage(heard, tmp_p
     again, _ = recordings.replay(tapes)
     assert again.decisions_sha256 == live.decisions_sha256
     assert again == live
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_actors_that_crash_until_they_are_stopped_stay_stopped_in_the_replay(
+    heard, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    wanted = []
+    for actor, session in chance.sample(sorted(heard), 12):
+        first = chance.randrange(1, max(2, len(heard[actor, session]) - 8))
+        wanted += [Poison(actor, session, first + more, late=bool(more % 2)) for more in range(6)]
+    patience = "supervision.restart_period_s=600"
+    stopped: list[str] = []
+
+    def watch(seq: int, at: int, message: object, caused: list[object], /) -> None:
+        stopped.extend(one.actor for one in caused if isinstance(one, ActorStopped))
+
+    with sabotaged(Saboteur(wanted)):
+        tapes, live = recordings.record(recordings.demo_market()[SESSIONS], tmp_path, [watch], patience)
+    assert len(set(stopped)) > 2
+    for tape in tapes:
+        verdict = verify(tape)
+        assert verdict.identical, verdict.text()
+    assert recordings.replay(tapes, None, (), patience)[0] == live
 
 
 def test_without_the_record_of_the_crashes_the_decisions_differ(heard, tmp_path: Path) -> None:
