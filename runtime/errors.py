@@ -7,7 +7,8 @@
 * StorageUnavailable         make room or mend the disk; no entries until then, exits go out
 * BooksRefused               point at the right root: these books, or this tape, are somebody else's
 * BrokerRejected             the order is dead; do not retry
-* BrokerUnavailable          retry with back-off; the order's fate is unknown, reconcile
+* BrokerUnavailable          retry with back-off; where the fate is unknown, look it up first
+* KeysRefused                give the right keys; nothing works until then
 * InvariantBroken            a bug: halt trading
 
 None derives from another branch's class, so no `except` for one kind swallows another.
@@ -59,11 +60,39 @@ class BooksRefused(Exception):
 
 
 class BrokerRejected(Exception):
-    """The broker said no."""
+    """The broker said no.
+
+    Attributes:
+        reason: The broker's own words, made printable. status: the HTTP status.
+        code: The broker's code, the contract beside the status; 0 where it gave none.
+        symbol: What it was about, where the broker says.
+    """
+
+    def __init__(self, reason: str, *, status: int = 0, code: int = 0, symbol: str = "") -> None:
+        self.reason = reason
+        self.status = status
+        self.code = code
+        self.symbol = symbol
+        super().__init__(f"the broker refused ({status}, code {code}): {reason}")
 
 
 class BrokerUnavailable(Exception):
-    """The broker did not answer."""
+    """The broker did not answer, or not in a way that can be understood.
+
+    Attributes:
+        is_unknown: Whether the request may have been carried out all the same.
+        retry_after: Seconds the broker asks to wait; 0: it does not say.
+    """
+
+    def __init__(self, reason: str, *, is_unknown: bool = True, retry_after: float = 0.0) -> None:
+        self.reason = reason
+        self.is_unknown = is_unknown
+        self.retry_after = retry_after
+        super().__init__(f"no answer from the broker: {reason}")
+
+
+class KeysRefused(Exception):
+    """The broker does not know these keys, or not for this account."""
 
 
 class InvariantBroken(Exception):

@@ -187,7 +187,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     status: int
     id: Text = None
     symbol: Text = None
-    body: msgspec.Raw | None = None
+    body: object = None
 
     @property
     def is_done(self) -> bool:
@@ -196,10 +196,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     def reason(self) -> str:
         """What the broker says about a refusal."""
-        if self.body is None:
-            return f"status {self.status}"
         try:
-            error = msgspec.json.decode(self.body, type=ErrorBody)
+            error = msgspec.convert(self.body, ErrorBody)
         except (ValueError, RecursionError):
             return f"status {self.status}"
         return error.message or f"status {self.status}"
