@@ -1,0 +1,493 @@
+"""One connection to the data feed; its minutes, corrections and halts become inputs.
+
+It decides nothing. What a frame says is read by `broker.market_wire`, joined by `broker.minute_join`; what a
+failure means is told by `broker.stream_faults`. After every connection the gap is read by REST.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import anyio
+import anyio.abc
+import msgspec
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
+
+from actors.broker import market_wire
+from actors.broker.market_handshake import CHANNELS, Handshake, Say
+from actors.broker.market_wire import (
+    MINUTE,
+    DailyBar,
+    MinuteBar,
+    Refused,
+    Status,
+    Subscribed,
+    Success,
+    UpdatedBar,
+)
+from actors.broker.minute_join import MinuteJoin, Quarantine
+from actors.broker.stream_faults import BackOff, StreamFault
+from actors.broker.websocket import SocketLimits, opened, until
+from config.secrets import Secrets
+from runtime.errors import BrokerUnavailable
+from runtime.kernel.clock import Clock, happens_by, sleep_until
+from runtime.kernel.gateway import Gateway, Inbox, Port
+from runtime.kernel.supervisor import back_off
+from runtime.log import get_logger
+from runtime.messages.base import Input, Message
+from runtime.messages.market import FeedChanged, TradingStatus
+
+STREAM = "market"
+"""Name of the stream in `FeedChanged`."""
+SECOND = 1_000_000_000
+
+_log = get_logger(__name__)
+
+
+class History(Protocol):
+    """Where bars missed by the stream are read."""
+
+    async def minute_bars(
+        self, symbols: Sequence[str], start: int, end: int
+    ) -> Sequence[market_wire.WireBar]:
+        """Minute bars that start from `start` to `end` (ns UTC, both included).
+
+        Raises:
+            BrokerUnavailable: No answer; ask again.
+        """
+
+
+class MarketStreamSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the stream is kept; seconds of real time unless said otherwise.
+
+    Attributes:
+        url: With scheme and path, for example wss://stream.data.alpaca.markets/v2/iex.
+        encoding: What is asked for; the answers may be in either.
+        handshake_s: From the open connection to the last acknowledgement.
+        silence_s: Without a word in market hours the connection is mute; seconds of market time.
+        quarantine_s: Refused bars are told at most so often; seconds of market time.
+        settle_s: Bars that REST did not have yet are asked for again after so long; market time.
+        lasting_s: A connection that was ready for so long starts the waits anew.
+        backfill_tries: How often a gap is asked for before it is given up.
+    """
+
+    url: str
+    encoding: str = "msgpack"
+    channels: tuple[str, ...] = CHANNELS
+    limits: SocketLimits = SocketLimits()
+    handshake_s: float = 15.0
+    silence_s: float = 90.0
+    quarantine_s: float = 1.0
+    settle_s: float = 75.0
+    lasting_s: float = 30.0
+    retry_first_s: float = 0.5
+    retry_most_s: float = 30.0
+    slow_first_s: float = 5.0
+    slow_most_s: float = 60.0
+    backfill_tries: int = 5
+
+
+class Hours(msgspec.Struct, frozen=True, kw_only=True):
+    """When the market must be heard: the session's open and close, ns UTC."""
+
+    open: int
+    close: int
+
+    def mute_at(self, heard: int, silence: int) -> int | None:
+        """When silence since `heard` proves the stream mute; None: not today any more.
+
+        The first bar comes a minute after the open; what is silent after the close is no fault.
+        """
+        at = max(heard, self.open + MINUTE) + silence
+        return at if at <= self.close else None
+
+
+class StreamSymbols(Message, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """A command: from now on stream these symbols, and no others."""
+
+    symbols: tuple[str, ...]
+
+
+class StreamFigures(msgspec.Struct):
+    """What came through, for `status` and the screen.
+
+    Attributes:
+        bad: Items and frames that could not be read. ignored: items of kinds nobody asked for.
+        connections: How often it was connected. backfilled: bars read by REST.
+    """
+
+    state: str = "starting"
+    frames: int = 0
+    items: int = 0
+    bad: int = 0
+    ignored: int = 0
+    connections: int = 0
+    backfilled: int = 0
+    last_fault: str = ""
+    missing: tuple[str, ...] = ()
+
+
+class MarketStream(Gateway):
+    """Keeps one data connection and posts what it says.
+
+    Args:
+        symbols: What to stream first (`broker.stream_symbols` chooses). hours: When silence is a fault.
+        join: The session's minutes; the same object for every instance.
+        refused: Where `join` counts refused bars.
+        history: For gaps; None: they are not read.
+        clock: Market time. real: Time of time-outs and waits; the same clock unless market time is driven.
+        gap_from: First minute to read by REST on the first connection, ns UTC; 0: none.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        inbox: Inbox,
+        port: Port,
+        *,
+        settings: MarketStreamSettings,
+        secrets: Secrets,
+        symbols: Sequence[str],
+        hours: Hours,
+        join: MinuteJoin,
+        refused: Quarantine,
+        history: History | None,
+        clock: Clock,
+        real: Clock,
+        gap_from: int = 0,
+    ) -> None:
+        super().__init__(name, inbox, port)
+        self.figures = StreamFigures()
+        self.daily: dict[str, DailyBar] = {}
+        """The running day by symbol, as last told; the day's own bars are read by REST after the close."""
+        self._settings, self._secrets = settings, secrets
+        self._symbols = tuple(symbols)
+        self._hours = hours
+        self._join, self._refused = join, refused
+        self._history = history
+        self._clock, self._real = clock, real
+        self._back_off = BackOff(
+            name,
+            first=_ns(settings.retry_first_s),
+            most=_ns(settings.retry_most_s),
+            slow_first=_ns(settings.slow_first_s),
+            slow_most=_ns(settings.slow_most_s),
+            lasting=_ns(settings.lasting_s),
+        )
+        self._gap = join.last_told or gap_from
+        self._handshake = self._new_handshake()
+        self._socket: ClientConnection | None = None
+        self._heard = 0
+        self._up: bool | None = None
+        self._ready_since: int | None = None
+        self._halted: dict[str, int] = {}
+        self._news = asyncio.Event()
+        self._refused_due = 0
+        self._changed = asyncio.Event()
+        self._backfilling: anyio.CancelScope | None = None
+        self._group: anyio.abc.TaskGroup | None = None
+
+    # ---- the tasks --------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Stream until stopped; what goes wrong inside ends the gateway and the supervisor decides."""
+        failure: Exception | None = None
+        try:
+            async with anyio.create_task_group() as group:
+                self._group = group
+                group.start_soon(self._tell_in_time)
+                group.start_soon(self._stay_connected)
+                await super().run()
+                group.cancel_scope.cancel()
+        except ExceptionGroup as raised:
+            failure = _first(raised)
+        finally:
+            self.figures.state = "stopped"
+        if failure is not None:
+            raise failure
+        self._tell(self._clock.now(), final=True)
+
+    async def handle(self, command: Message) -> None:
+        """Change what is streamed."""
+        if not isinstance(command, StreamSymbols):
+            await super().handle(command)
+            return
+        self._symbols = command.symbols
+        self._join.await_symbols(self._symbols)
+        self._changed.set()
+        if self._socket is not None:
+            try:
+                for say in self._handshake.want(self._symbols):
+                    await self._send(say)
+            except ConnectionClosed:
+                _log.info("the connection broke off; the next one subscribes to the new symbols")
+
+    async def _tell_in_time(self) -> None:
+        """Tell minutes and refusals when they are due."""
+        while True:
+            self._news.clear()
+            waiting = [due for due in (self._join.due(), self._refused_due or None) if due is not None]
+            if not waiting:
+                await self._news.wait()
+            elif not await happens_by(self._clock, self._news, min(waiting)):
+                self._tell(self._clock.now())
+
+    async def _stay_connected(self) -> None:
+        self._feed(False, "connecting")
+        while True:
+            try:
+                await self._connect()
+            except StreamFault as fault:
+                await self._recover(fault)
+
+    async def _recover(self, fault: StreamFault) -> None:
+        """Say what happened, then wait as long as this kind of fault takes."""
+        self._feed(False, fault.reason)
+        self.figures.last_fault = fault.reason
+        now = self._real.now()
+        ready_for = 0 if self._ready_since is None else now - self._ready_since
+        self._ready_since = None
+        if fault.remedy == "stop":
+            self.figures.state = "refused"
+            _log.critical("market stream stopped: a person must act", code=fault.code, reason=fault.reason)
+            self._changed.clear()
+            await self._changed.wait()
+            return
+        delay = self._back_off.after(fault.remedy, ready_for)
+        self.figures.state = "waiting"
+        level = _log.error if fault.code == 407 else _log.warning
+        level("market stream lost", code=fault.code, reason=fault.reason, attempt=self._back_off.attempt)
+        # Only time ends the wait: a new choice of symbols must not become a way round it.
+        await sleep_until(self._real, now + delay)
+
+    # ---- one connection ---------------------------------------------------------------------
+
+    async def _connect(self) -> None:
+        """One connection from its opening to its end.
+
+        Raises:
+            StreamFault: How it ended.
+        """
+        settings = self._settings
+        self.figures.state = "connecting"
+        self._handshake = self._new_handshake()
+        self._join.await_symbols(self._symbols)
+        headers = {"Content-Type": f"application/{settings.encoding}"}
+        try:
+            async with opened(settings.url, settings.limits, headers) as self._socket:
+                self.figures.connections += 1
+                with until(self._real, self._real.now() + _ns(settings.handshake_s)) as scope:
+                    while self._handshake.state != "live":
+                        await self._read_one()
+                if scope.cancelled_caught:
+                    state = self._handshake.state
+                    raise StreamFault("retry", f"no answer while {state} for {settings.handshake_s:g} s")
+                self._live()
+                await self._read_on()
+        finally:
+            self._socket = None
+            self._stop_backfill()
+            # What was on its way when it broke may be lost, so the last minute heard is read again too.
+            if self._heard:
+                self._gap = min(self._gap or self._heard, _minute(self._heard) - MINUTE)
+
+    async def _read_on(self) -> None:
+        """Read until the connection ends or proves mute."""
+        silence = _ns(self._settings.silence_s)
+        with anyio.CancelScope() as scope:
+            cancel: Callable[[], None] = lambda: None  # noqa: E731 - replaced by each look
+
+            def look() -> None:
+                nonlocal cancel
+                at = self._hours.mute_at(self._heard, silence)
+                if at is None:
+                    return
+                if at <= self._clock.now():
+                    scope.cancel()
+                else:
+                    cancel = self._clock.call_at(at, look)
+
+            look()
+            try:
+                while True:
+                    await self._read_one()
+            finally:
+                cancel()
+        if scope.cancelled_caught:
+            raise StreamFault(
+                "retry", f"connected but mute for {self._settings.silence_s:g} s of market time"
+            )
+
+    async def _read_one(self) -> None:
+        """Read one frame, post what it says and answer it."""
+        assert self._socket is not None
+        # Undecoded: a text frame that is no UTF-8 is our business to refuse, not the library's to die of.
+        data = await self._socket.recv(decode=False)
+        for say in self._take(data):
+            await self._send(say)
+
+    async def _send(self, say: Say) -> None:
+        assert self._socket is not None
+        if self._settings.encoding == "msgpack":
+            await self._socket.send(msgspec.msgpack.encode(say))
+        else:
+            await self._socket.send(msgspec.json.encode(say), text=True)
+
+    def _take(self, data: bytes) -> list[Say]:
+        """Take in one frame; what to answer."""
+        frame = market_wire.decode(data)
+        now = self._clock.now()
+        figures = self.figures
+        figures.frames += 1
+        figures.items += len(frame.items)
+        figures.bad += len(frame.bad)
+        figures.ignored += frame.ignored
+        self._refused.take(frame.bad)
+        bars: list[market_wire.WireBar] = []
+        statuses: list[TradingStatus] = []
+        says: list[Say] = []
+        for item in frame.items:
+            if isinstance(item, Success | Refused | Subscribed):
+                says += self._handshake.receive(item)
+                continue
+            self._heard = now
+            if isinstance(item, MinuteBar | UpdatedBar):
+                bars.append(item)
+            elif isinstance(item, DailyBar):
+                self.daily[item.S] = item
+            elif isinstance(item, Status) and (status := market_wire.trading_status(item)) is not None:
+                statuses.append(status)
+        for status in statuses:
+            self._status(status)
+        if bars:
+            self._post_all(self._join.take(bars, now))
+            self._resumed(bars)
+        self._note_refusals(now)
+        self._news.set()
+        return says
+
+    def _live(self) -> None:
+        """The wanted set is acknowledged: read the gap, then say that the feed is up."""
+        now = self._clock.now()
+        self._heard = max(self._heard, now)
+        self._ready_since = self._real.now()
+        self.figures.state = "live"
+        self.figures.missing = missing = self._handshake.missing
+        if missing:
+            _log.error(
+                "symbols not streamed: the server does not acknowledge them", symbols=", ".join(missing)
+            )
+        if self._handshake.missing_channels:
+            _log.warning("channels not streamed", channels=", ".join(self._handshake.missing_channels))
+        reason = f"without {', '.join(missing)}" if missing else ""
+        assert self._group is not None
+        self._stop_backfill()
+        scope = self._backfilling = anyio.CancelScope()
+        self._group.start_soon(self._catch_up, scope, reason)
+
+    # ---- the gap ----------------------------------------------------------------------------
+
+    def _stop_backfill(self) -> None:
+        if self._backfilling is not None:
+            self._backfilling.cancel()
+            self._backfilling = None
+
+    async def _catch_up(self, scope: anyio.CancelScope, reason: str) -> None:
+        """Read the gap, say that the feed is up, and later what REST did not have yet."""
+        with scope:
+            begun = self._clock.now()
+            start = self._gap
+            if start and await self._backfill(start):
+                self._gap = 0
+            self._feed(True, reason)
+            if start:
+                await sleep_until(self._clock, begun + _ns(self._settings.settle_s))
+                await self._backfill(_minute(begun) - MINUTE, _minute(begun))
+
+    async def _backfill(self, start: int, end: int | None = None) -> bool:
+        """Read the minutes from `start` to `end` (None: the last that is over); whether it worked."""
+        if self._history is None:
+            return True
+        for attempt in range(1, self._settings.backfill_tries + 1):
+            last = _minute(self._clock.now()) - MINUTE if end is None else end
+            if last < start:
+                return True
+            try:
+                bars = await self._history.minute_bars(self._symbols, start, last)
+            except BrokerUnavailable as error:
+                _log.warning("missed bars could not be read", attempt=attempt, error=str(error))
+                wait = back_off(f"{self.name}:rest", attempt, _ns(self._settings.retry_first_s))
+                await sleep_until(self._real, self._real.now() + wait)
+                continue
+            self.figures.backfilled += len(bars)
+            now = self._clock.now()
+            self._post_all(self._join.backfill(bars, now))
+            self._note_refusals(now)
+            return True
+        _log.error("a gap in the bars stays open: REST did not answer", first=start)
+        return False
+
+    # ---- what is posted ---------------------------------------------------------------------
+
+    def _tell(self, now: int, *, final: bool = False) -> None:
+        """Post the minutes that are due, and the refusals."""
+        self._post_all(self._join.tell(now))
+        if final or (self._refused_due and now >= self._refused_due):
+            self._refused_due = 0
+            self._post_all(self._refused.tell(now))
+
+    def _note_refusals(self, now: int) -> None:
+        """See to it that refusals are told soon, together."""
+        if self._refused.waiting and not self._refused_due:
+            self._refused_due = now + _ns(self._settings.quarantine_s)
+            self._news.set()
+
+    def _status(self, status: TradingStatus) -> None:
+        if not self._join.knows(status.symbol):
+            self._refused.add("status of a symbol that is not subscribed", status.symbol[:20])
+            return
+        if status.halted:
+            self._halted[status.symbol] = status.ts_event
+        else:
+            self._halted.pop(status.symbol, None)
+        self.port("market", status)
+
+    def _resumed(self, bars: Sequence[market_wire.WireBar]) -> None:
+        """Trades after a halt prove its end, whose notice may have been lost with a connection."""
+        if not self._halted:
+            return
+        for bar in bars:
+            since = self._halted.get(bar.S)
+            if since is not None and type(bar) is MinuteBar and bar.ts > since and bar.v > 0:
+                text = "trades again; the notice of its resumption was missed"
+                self._status(TradingStatus(ts_event=bar.ts, symbol=bar.S, halted=False, reason=text))
+
+    def _feed(self, up: bool, reason: str) -> None:
+        if up != self._up:
+            self._up = up
+            now = self._clock.now()
+            self.port("market", FeedChanged(ts_event=now, stream=STREAM, up=up, reason=reason))
+
+    def _post_all(self, inputs: Sequence[Input]) -> None:
+        for message in inputs:
+            self.port("market", message)
+
+    def _new_handshake(self) -> Handshake:
+        return Handshake(self._symbols, self._secrets, channels=self._settings.channels)
+
+
+def _ns(seconds: float) -> int:
+    return round(seconds * SECOND)
+
+
+def _minute(ts: int) -> int:
+    return ts - ts % MINUTE
+
+
+def _first(raised: ExceptionGroup[Exception]) -> Exception:
+    """The first exception that is not itself a group."""
+    found: Exception = raised
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -1,0 +1,63 @@
+"""Which fault stops, which waits long, which is tried again, and for how long."""
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from actors.broker.stream_faults import SECOND, BackOff, refused, refused_upgrade
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [(400, "stop"), (402, "stop"), (404, "retry"), (405, "stop"), (406, "slow"), (407, "retry"),
+     (408, "stop"), (409, "stop"), (410, "stop"), (411, "stop"), (500, "retry"), (499, "slow")],
+)  # fmt: skip
+def test_each_code_has_its_remedy_and_is_told_in_words(code, remedy):
+    fault = refused(code, "text of the server")
+    assert (fault.remedy, fault.code) == (remedy, code)
+    assert str(code) in fault.reason
+    assert len(fault.reason) > 30
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [(401, "stop"), (403, "stop"), (404, "stop"), (429, "slow"), (500, "retry"), (503, "retry"), (504, "retry"),
+     (408, "retry"), (302, "retry")],
+)  # fmt: skip
+def test_an_http_answer_at_the_upgrade_stops_only_what_a_person_must_mend(status, remedy):
+    assert refused_upgrade(status).remedy == remedy
+
+
+def test_the_servers_words_cannot_reach_a_terminal_raw():
+    assert refused(402, "no\x1b[2J\nway").reason.isprintable()
+
+
+def test_waits_double_and_start_anew_after_a_connection_that_lasted():
+    waits = BackOff("market", first=SECOND, most=8 * SECOND)
+    plain = [waits.after("retry") / SECOND for _ in range(6)]
+    assert [pytest.approx(wait, rel=0.2) for wait in (1, 2, 4, 8, 8, 8)] == plain
+    assert waits.after("retry", ready_for=31 * SECOND) == pytest.approx(SECOND, rel=0.2)
+    assert waits.attempt == 1
+
+
+def test_a_short_connection_does_not_shorten_the_waits():
+    waits = BackOff("market")
+    first = waits.after("retry", ready_for=SECOND)
+    assert waits.after("retry", ready_for=29 * SECOND) > first
+
+
+def test_two_gateways_that_fell_together_come_back_apart():
+    assert BackOff("market").after("retry") != BackOff("orders").after("retry")
+
+
+@given(st.lists(st.sampled_from(["slow", "retry"]), min_size=70, max_size=70))
+def test_no_storm_at_most_ten_connections_in_any_minute_once_it_goes_on(remedies):
+    """A server that takes and drops every connection at once, whatever it says."""
+    waits = BackOff("market")
+    times = list(itertools.accumulate(waits.after(remedy) for remedy in remedies))
+    assert all(b - a >= 0.4 * SECOND for a, b in itertools.pairwise(times))
+    later = times[6:]
+    for place, begin in enumerate(later):
+        assert sum(1 for at in later[place:] if at < begin + 60 * SECOND) <= 10
