@@ -10,6 +10,7 @@ from actors import executor
 from actors.allocation.commitments import Commitments
 from actors.execution import lot_orders
 from actors.execution.simulated_account import SimulatedAccount
+from config.schema import Settings
 from tests.system import days
 from tests.system.invariants import Chain
 from tests.system.small_markets import Shape, market
@@ -24,7 +25,7 @@ _OFF = (
 _OFF += ("pairs_trading", "quality_smallcap_value", "factor_momentum", "orb", "vwap_reversion")
 
 
-def profile(seed: int, *, loose: bool, positions: int):
+def profile(seed: int, *, loose: bool, positions: int, entries: int = 120) -> Settings:
     """Two strategies of chance, one of them intraday, over everything the account may do."""
     chosen = {"account.allow_short": "true", "account.max_positions": str(positions)}
     chosen |= {f"strategies.{name}.enabled": "false" for name in _OFF}
@@ -33,6 +34,7 @@ def profile(seed: int, *, loose: bool, positions: int):
             f"strategies.{name}.class": "tests.samples.random_signals:RandomSignals",
             f"strategies.{name}.allocation": share,
             f"strategies.{name}.intraday": intraday,
+            f"strategies.{name}.params.entries": str(entries),
             f"strategies.{name}.params.seed": str(2 * seed + (intraday == "true")),
         }
     if loose:
@@ -78,6 +80,27 @@ def run(shape: Shape, *, loose: bool, positions: int) -> Chain:
 @given(shape=SHAPES, loose=st.booleans(), positions=st.sampled_from([2, 4, 10]))
 def test_nothing_is_ever_broken(shape: Shape, loose: bool, positions: int) -> None:
     run(shape, loose=loose, positions=positions)
+
+
+@days.needs_data
+@pytest.mark.parametrize("loose", [True, False])
+def test_nor_on_recorded_days(loose: bool) -> None:
+    """Chance trades 200 stocks through two recorded days, the overnight gap included."""
+    chosen = profile(1, loose=loose, positions=10, entries=4)
+    chain = Chain(chosen)
+    for session in days.february_2018()[11:13]:
+        chain.play(session)
+    chain.check_books()
+    assert len(chain.ledger.executions) > 10
+
+
+@days.needs_data
+def test_nor_by_the_strategies_of_the_system() -> None:
+    chain = Chain(days.settings(None, "account.allow_short=true"))
+    for session in days.february_2018()[:14]:
+        chain.play(session)
+    chain.check_books()
+    assert len(chain.ledger.executions) > 10
 
 
 # ---- the checks can fail --------------------------------------------------------------------------
