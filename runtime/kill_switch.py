@@ -16,6 +16,8 @@ DIRECTORY = "killswitch"
 FILE = "HALT"
 RECEIPT = "RESUMED"
 """Beside HALT once a person has lifted it: without it a missing HALT was merely removed."""
+REQUEST = "RESUME"
+"""A person's wish that a running engine lift it."""
 
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SAFE = stat.S_IFDIR | stat.S_IRWXU
@@ -139,6 +141,7 @@ def throw(root: Root, reason: str, *, flatten: bool = False, at: int) -> str:
     path = _file(root)
     with suppress(OSError):
         discard_receipt(root)
+    take_back(root)
     wish = "yes" if flatten or read(root).flatten else "no"
     why = _plain(reason) or "none given"
     words = (
@@ -187,12 +190,42 @@ def lift(root: Root, by: str, *, at: int) -> None:
 
 def resumed_by(root: Root) -> str | None:
     """Who lifted the switch since it was last thrown; None: nobody did."""
+    return _signed(_receipt(root), "resumed by")
+
+
+def ask_to_lift(root: Root, by: str, *, at: int) -> None:
+    """Leave the wish that the engine at work lift the switch.
+
+    Raises:
+        NotLifted: It cannot be left.
+    """
     try:
-        text, trusted = _content(_receipt(root))
+        trouble = _write(_request(root), f"asked by: {_plain(by)}\ntime: {_moment(at)}\n")
+    except OSError as error:
+        trouble = f"{_request(root)}: {_words(error)}"
+    if trouble:
+        raise NotLifted(trouble)
+
+
+def asked_to_lift(root: Root) -> str | None:
+    """Who wishes that the switch be lifted; None: nobody."""
+    return _signed(_request(root), "asked by")
+
+
+def take_back(root: Root) -> None:
+    """Forget the wish, granted or not."""
+    with suppress(OSError):
+        os.unlink(_request(root))
+
+
+def _signed(path: str, wanted: str) -> str | None:
+    """The name behind the wanted word in a file of our own."""
+    try:
+        text, trusted = _content(path)
     except (OSError, ValueError):
         return None
     name, _, who = text.partition("\n")[0].partition(":")
-    return (_plain(who) or "unknown") if trusted and name == "resumed by" else None
+    return (_plain(who) or "unknown") if trusted and name == wanted else None
 
 
 def discard_receipt(root: Root) -> None:
@@ -211,6 +244,10 @@ def _file(root: Root) -> str:
 
 def _receipt(root: Root) -> str:
     return f"{os.fspath(root)}/{DIRECTORY}/{RECEIPT}"
+
+
+def _request(root: Root) -> str:
+    return f"{os.fspath(root)}/{DIRECTORY}/{REQUEST}"
 
 
 def _content(path: str) -> tuple[str, bool]:

@@ -73,6 +73,7 @@ class KillSwitch:
         Raises:
             OSError: The directory of a new root cannot be made.
         """
+        kill_switch.take_back(self.root)  # meant for an engine that is no more
         if self._is_new and kill_switch.look(self.root).is_absent:
             kill_switch.prepare(self.root)
         self._is_new = False
@@ -125,10 +126,20 @@ class KillSwitch:
         """Look because something may have happened to the file; write it where it should be and is not."""
         if self._is_lifting:
             return
+        if (by := kill_switch.asked_to_lift(self.root)) is not None:
+            await self.grant(by)
         if kill_switch.look(self.root).halted:
             self._find()
         if self._state.halted:
             await self._keep()
+
+    async def grant(self, by: str) -> None:
+        """Lift because a person asked for it; why it stays halted is in the log."""
+        try:
+            await self.lift(by)
+        except kill_switch.NotLifted as error:
+            _log.error(f"trading stays halted: {error}")
+        await anyio.to_thread.run_sync(kill_switch.take_back, self.root)
 
     def _find(self) -> None:
         """The file or its directory says halt: tell it, once, and once more if it now says flatten too."""
@@ -187,10 +198,7 @@ class KillWatch(Gateway):
             case HaltThrown(reason=reason, flatten=flatten):
                 self._switch.throw(reason, flatten=flatten)
             case HaltLifted(by=by):
-                try:
-                    await self._switch.lift(by)
-                except kill_switch.NotLifted as error:
-                    _log.error(f"trading stays halted: {error}")
+                await self._switch.grant(by)
             case PhaseChanged():
                 self._switch.look()
             case _:

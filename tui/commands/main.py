@@ -12,7 +12,10 @@ from typing import NoReturn
 
 from tui.commands import exits
 
-COMMANDS = ("demo", "replay", "tape", "status", "explain", "report", "config")
+COMMANDS = (
+    *("demo", "replay", "tape", "status", "explain", "report", "config"),
+    *("halt", "resume", "stop"),
+)
 """Modules of this package, one per command; only the one asked for is imported."""
 
 _HERE = "tui.commands"

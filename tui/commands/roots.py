@@ -1,29 +1,19 @@
 """Where books are: the root asked for, runs below the default one, and which of them may be deleted."""
 
 import argparse
-import os
 from pathlib import Path
+
+from tui.commands.place import default_root, folder
+
+__all__ = ["REPLAYED", "books_in", "default_root", "default_runs", "discard_books", "folder", "root_to_read"]
 
 REPLAYED = "replay:"
 """Books of replays and demos begin so; no other books are ever deleted."""
 
 
-def default_root() -> Path:
-    """TRADING_SYSTEM_ROOT, or the checkout."""
-    named = os.environ.get("TRADING_SYSTEM_ROOT", "").strip()
-    return Path(named) if named else Path(__file__).resolve().parents[2]
-
-
 def default_runs() -> Path:
     """Where runs keep their books unless told otherwise."""
     return default_root() / "runs"
-
-
-def folder(text: str) -> Path:
-    """A folder named on the command line; an empty name is a variable that was not set."""
-    if not text.strip():
-        raise argparse.ArgumentTypeError("must not be empty")
-    return Path(text)
 
 
 def root_to_read(arguments: argparse.Namespace) -> Path:

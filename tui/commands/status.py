@@ -1,14 +1,20 @@
 """`status`: how the books of a root stand. Starts at once: no NumPy, no pandas, no actors.
 
-Exit codes: 0 shown; 9 there are no books, or they cannot be read.
+The kill switch is looked at as the engine does, so what cannot be trusted counts as thrown; only a root in
+which nothing but replays or nothing at all has run needs no directory for it.
+
+Exit codes: 0 shown; 5 shown, and trading is halted; 9 there are no books, or they cannot be read.
 """
 
 import argparse
+from pathlib import Path
 from typing import Any
 
+from runtime import kill_switch
 from tui.commands import exits
 from tui.commands.output import add_root, new_york, percent, print_json, print_table, text
-from tui.commands.roots import root_to_read
+from tui.commands.place import root_of
+from tui.commands.roots import REPLAYED, root_to_read
 
 SCHEMA = 1
 
@@ -26,16 +32,46 @@ def add(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the status."""
+    from storage.database import DatabaseRefused
     from storage.readers.ledger import open_ledger
     from storage.readers.status import status
 
-    with open_ledger(root_to_read(arguments)) as ledger:
-        found = status(ledger)
-    if arguments.json:
-        print_json(SCHEMA, found)
+    halt = _halt(root_of(arguments), is_quiet=True)
+    try:
+        root = root_to_read(arguments)
+        with open_ledger(root) as ledger:
+            found = status(ledger)
+    except DatabaseRefused as error:
+        if not halt["halted"]:
+            raise
+        found = {"books": None, "trouble": str(error)}
     else:
-        _show(found)
-    return exits.OK
+        halt = _halt(root, is_quiet=str(found["books"]).startswith(REPLAYED))
+    if arguments.json:
+        print_json(SCHEMA, {**found, **halt})
+    else:
+        if halt["halted"]:
+            print(f"HALTED     {text(halt['halt_reason'])}")
+        _show(found) if found["books"] is not None else print(text(found["trouble"]))
+    return exits.HALTED if halt["halted"] else exits.OK
+
+
+def _halt(root: Path, *, is_quiet: bool) -> dict[str, Any]:
+    """How the kill switch of a root stands.
+
+    Args:
+        is_quiet: Whether nothing trades there, so that a missing directory means nothing.
+    """
+    state = kill_switch.look(root)
+    if not state.halted or (state.is_absent and is_quiet):
+        return {"halted": False, "halt_reason": None, "halt_since": None, "halt_flatten": False}
+    order = kill_switch.read(root)
+    return {
+        "halted": True,
+        "halt_reason": order.reason,
+        "halt_since": order.time or None,
+        "halt_flatten": order.flatten,
+    }
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -1,0 +1,125 @@
+"""`halt`: throw the kill switch by every way there is. Works with everything else broken, and with no engine.
+
+It imports nothing that can fail: the standard library, the kill switch, and what says where a root is.
+
+Exit codes: 0 at least one way reached; 1 none did.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from runtime import kill_switch
+from tui.commands import engine, exits
+from tui.commands.place import add_root, root_of
+
+
+def add(subparsers: Any) -> None:
+    """Register `halt`."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "halt",
+        help="throw the kill switch: no entries any more",
+        description="Throws the kill switch: entries are cancelled and none leave any more; stops, targets "
+        "and exits stay. `resume` lifts it. Needs no engine, no database and no broker.",
+    )
+    parser.add_argument(
+        "--flatten", action="store_true", help="also cancel everything and close all positions"
+    )
+    parser.add_argument(
+        "--reason", default="", metavar="TEXT", help="why; it is kept in the file and the books"
+    )
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask before --flatten")
+    add_root(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Throw the switch; with `--flatten` on a terminal, halt first and ask then."""
+    root = root_of(arguments)
+    by = f"user {os.getuid()} on the command line"
+    reason = arguments.reason.strip() or f"halt by {by}"
+    if not arguments.flatten:
+        return _halt(root, reason, by, flatten=False)
+    if not arguments.yes and _is_terminal():
+        if _halt(root, reason, by, flatten=False) != exits.OK:
+            print("trying again, with --flatten", file=sys.stderr)
+        elif not _agreed():
+            print("halted; positions stay, with their stops")
+            return exits.OK
+    return _halt(root, reason, by, flatten=True)
+
+
+def _halt(root: Path, reason: str, by: str, *, flatten: bool) -> int:
+    """File, socket and signal, each tried whatever became of the others."""
+    file = _try("file", lambda: _file(root, reason, flatten))
+    line = _try("socket", lambda: _socket(root, {"reason": reason, "flatten": flatten, "by": by}))
+    hint = _try("signal", lambda: _signal(root))
+    if flatten and hint and not (file or line):
+        print("only the signal reached the engine: it halts, but does not know that it is to flatten")
+    if file or line or hint:
+        return exits.OK
+    print(
+        "error: nothing could be reached: stop the engine, or suspend trading at the broker", file=sys.stderr
+    )
+    return exits.FAILED
+
+
+def _try(name: str, way: Callable[[], str]) -> bool:
+    """Go one way; say what it reached. Whatever fails here must not keep the other ways from being tried."""
+    try:
+        said = way()
+    except Exception as error:  # noqa: BLE001 - see above
+        words = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        _say(f"{name:<7} not reached: {words}")
+        return False
+    _say(f"{name:<7} {said}")
+    return True
+
+
+def _file(root: Path, reason: str, flatten: bool) -> str:
+    now = time.time_ns()  # noqa: TID251 - there is no engine here whose clock could be read
+    trouble = kill_switch.throw(root, reason, flatten=flatten, at=now)
+    if flatten and not kill_switch.read(root).flatten:
+        raise OSError(trouble or "the wish to flatten could not be written")
+    return trouble or f"reached: {root / kill_switch.DIRECTORY / kill_switch.FILE} is written"
+
+
+def _socket(root: Path, words: dict[str, object]) -> str:
+    try:
+        return f"reached: {engine.ask(root, {'command': 'halt', **words}) or 'the engine knows'}"
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise OSError("no engine listens there") from None
+
+
+def _signal(root: Path) -> str:
+    holder = engine.holder_of(root)
+    if holder is None:
+        raise OSError("no engine is at work in this root")
+    if not holder.pid or not engine.catches(holder.pid, signal.SIGUSR1):
+        raise OSError(f"{holder} is no engine, or one that still starts and will look at the file")
+    os.close(engine.send(holder.pid, signal.SIGUSR1))
+    return f"reached: SIGUSR1 to {holder}"
+
+
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _agreed() -> bool:
+    print("type FLATTEN to close all positions at the market: ", end="", flush=True)
+    try:
+        return sys.stdin.readline().strip() == "FLATTEN"
+    except (OSError, ValueError):
+        return False
+
+
+def _say(text: str) -> None:
+    """Print, and survive a reader that has gone away: the next way is tried all the same."""
+    with suppress(OSError):
+        print("".join(letter if letter.isprintable() else "?" for letter in text))
