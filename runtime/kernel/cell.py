@@ -68,7 +68,7 @@ class Cell:
 
     __slots__ = (
         "actor", "bit", "carried", "crash_times", "figures", "handlers", "high_water", "history", "inbox",
-        "is_port", "lost", "moment", "said", "settle", "skips", "spec", "stopped",
+        "is_port", "lost", "moment", "said", "settle", "skips", "spec", "stopped", "unsettled",
     )  # fmt: skip
 
     def __init__(
@@ -82,6 +82,8 @@ class Cell:
         self.carried = carried
         self.inbox: deque[Message] = deque()
         self.high_water = 0
+        self.unsettled = False
+        """After `drain`: whether its mail has run dry and its `settle` is yet to come."""
         self.history: list[tuple[int, int, Message | None]] = []
         self.figures = Figures()
         self.crash_times: deque[int] = deque()
@@ -97,9 +99,10 @@ class Cell:
         self.settle: Callable[[], Iterable[Message] | None] | None = getattr(self.actor, "settle", None)
 
     def drain(self) -> Emitted | ActorCrashed:
-        """Hand over the mail, in order, until the actor says something or crashes, or none is left.
+        """Hand over the mail, in order, until the actor says something or crashes; then let it settle.
 
-        `run` once a message, written as a loop: this is what every hop costs.
+        `run` once a message, written as a loop: this is what every hop costs. Having said nothing it is
+        still the lowest that has mail, so it settles at once.
         """
         inbox, moment, figures = self.inbox, self.moment, self.figures
         if len(inbox) > self.high_water:
@@ -108,6 +111,7 @@ class Cell:
             emitted: Emitted | ActorCrashed = ()
             while inbox and not emitted:
                 emitted = self.run(inbox.popleft())
+            self.unsettled = not inbox and self.settle is not None
             return emitted
         seq, now = moment.seq, moment.now
         handlers, history, handled = self.handlers, self.history, figures.handled
@@ -124,8 +128,20 @@ class Cell:
                     if said:
                         self._check(said)
                 history.append((seq, now, message))
+            settle = self.settle
+            self.unsettled = bool(said) and not inbox and settle is not None
+            if settle is not None and not said:
+                message = None
+                handled += 1
+                answer = settle()
+                if answer is not None:
+                    said = answer if type(answer) is tuple else list(answer)
+                    if said:
+                        self._check(said)
+                history.append((seq, now, None))
         except Exception as error:  # noqa: BLE001 - the supervisor's edge, as in `run`
             figures.handled = handled
+            self.unsettled = message is not None and not inbox and self.settle is not None
             return self._crash(message, error)
         figures.handled = handled
         if begun:

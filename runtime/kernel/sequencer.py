@@ -258,11 +258,8 @@ class Sequencer:
                 result = cell.drain()
                 if not cell.inbox:
                     self._ready &= ~lowest
-                    if cell.settle is not None:
-                        if result:
-                            self._settling |= lowest
-                        else:
-                            result = cell.run(None)
+                    if cell.unsettled:
+                        self._settling |= lowest
             else:
                 self._settling &= ~lowest
                 result = cell.run(None)
@@ -284,9 +281,10 @@ class Sequencer:
             if route is None:
                 route = self._special(emitted)
             caused.append(emitted)
-            for append in route.appends:
+            _, appends, mask = route
+            for append in appends:
                 append(emitted)
-            ready |= route.mask
+            ready |= mask
         self._ready = ready
         if len(caused) > CASCADE_LIMIT:
             raise CascadeTooLong(f"input {self._seq} caused more than {CASCADE_LIMIT} messages")

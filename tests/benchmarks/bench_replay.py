@@ -17,7 +17,6 @@ cancelled before the exit leaves; `broker_orders` counts them too.
 import argparse
 import gc
 import json
-import resource
 import statistics
 import subprocess
 import sys
@@ -184,7 +183,10 @@ def _replay_cost(paths: Sequence[Path], entry_z: float) -> tuple[float, int]:
 
 
 def _peak_mib() -> float:
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+    """Most memory this process ever held; `getrusage` would begin with what its parent held."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
+    return round(int(line.split()[1]) / 1024, 1)
 
 
 def curve(symbols: Sequence[int]) -> list[dict[str, Any]]:
