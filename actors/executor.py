@@ -32,8 +32,9 @@ from runtime.kernel.actor import Actor
 from runtime.messages.base import Decision
 from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
 from runtime.messages.market import TradingStatus
-from runtime.messages.risk import HaltLifted, HaltThrown, Noted
+from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, Noted
 from runtime.messages.trading import (
+    BrokerStreamChanged,
     CancelRejected,
     OrderAccepted,
     OrderApproved,
@@ -57,10 +58,16 @@ _FOR_NOW = 2**62
 
 
 class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
-    """Lots that are not flat or have a working order, and whether the kill switch was thrown."""
+    """Lots that are not flat or have a working order, and how the kill switch stands.
+
+    Attributes:
+        is_flattening: Whether the halt wants everything sold. is_confirmed: whether it was told as done.
+    """
 
     lots: list[LotOrders]
     is_halted: bool
+    is_flattening: bool = False
+    is_confirmed: bool = False
 
 
 class Executor(Actor):
@@ -69,10 +76,16 @@ class Executor(Actor):
     Args:
         settings: How long a partly filled entry may stand, how soon a refusal is tried again.
         halt_rest: No entries in a symbol for so long after its halt ended, ns (strategies 0).
+        cancel_protective: Whether the kill switch cancels stops and targets too (seed 6).
     """
 
     def __init__(
-        self, settings: Orders, carried: ExecutorCarried | None = None, *, halt_rest: int = 300 * _SECOND_NS
+        self,
+        settings: Orders,
+        carried: ExecutorCarried | None = None,
+        *,
+        halt_rest: int = 300 * _SECOND_NS,
+        cancel_protective: bool = False,
     ) -> None:
         self._protect_ns = round(settings.partial_entry_protect_s * _SECOND_NS)
         self._retry_ns = round(settings.retry_s * _SECOND_NS)
@@ -82,7 +95,11 @@ class Executor(Actor):
         self._lot_of: dict[str, LotOrders] = {}
         self._expiring: dict[str, int] = {}
         self._expiry_due = 0
+        self._cancel_protective = cancel_protective
         self._is_halted = carried is not None and carried.is_halted
+        self._is_flattening = carried is not None and carried.is_flattening
+        self._is_confirmed = carried is not None and carried.is_confirmed
+        self._deaf = ""
         for lot in carried.lots if carried else ():
             self._lots[lot.lot_id] = lot
             for name in lot.orders:
@@ -92,7 +109,12 @@ class Executor(Actor):
 
     def carry(self) -> ExecutorCarried:
         lots = [lot for lot in self._lots.values() if not lot.is_over]
-        return ExecutorCarried(lots=lots, is_halted=self._is_halted)
+        return ExecutorCarried(
+            lots=lots,
+            is_halted=self._is_halted,
+            is_flattening=self._is_flattening,
+            is_confirmed=self._is_confirmed,
+        )
 
     # ---- what is wanted ---------------------------------------------------------------------
 
@@ -145,13 +167,29 @@ class Executor(Actor):
 
     def on_halt_thrown(self, halt: HaltThrown) -> Iterator[Decision]:
         """Entries are cancelled, exits pass; `flatten` sells everything too."""
-        self._is_halted = True
+        self._is_halted, self._is_confirmed = True, False
+        self._is_flattening = self._is_flattening or halt.flatten
         for lot in self._lots.values():
-            if lot.entry.is_live and lot.entry.status != "pending_cancel":
-                yield from self._cancel(lot, lot.entry, "kill switch")
-            if halt.flatten and not lot.is_over:
+            yield from self._end_entry(lot, "kill switch")
+            if lot.is_over:
+                continue
+            if halt.flatten and not lot.closing:
                 lot.closing, lot.exit_reason = True, "kill switch"
-                yield from self._advance(lot)
+            yield from self._advance(lot)
+
+    def settle(self) -> Iterator[HaltConfirmed]:
+        """Tell once that what the kill switch asked for is done at the broker."""
+        if not self._is_halted or self._is_confirmed:
+            return
+        lots = [lot for lot in self._lots.values() if not lot.is_over]
+        if any(lot.entry.is_live for lot in lots) or (self._is_flattening and lots):
+            return
+        working = [one for lot in lots for one in lot.orders.values() if one.is_live]
+        if self._cancel_protective and any(one.role != "exit" for one in working):
+            return
+        self._is_confirmed = True
+        flat = not any(lot.held for lot in lots)
+        yield HaltConfirmed(ts_event=self.now, cause=self.seq, flat=flat, working=len(working))
 
     def on_trading_status(self, status: TradingStatus) -> Iterator[Decision]:
         """A halted symbol takes no entries, those that work are cancelled; its exits stay where they are."""
@@ -163,8 +201,18 @@ class Executor(Actor):
             if lot.symbol == status.symbol:
                 yield from self._end_entry(lot, "trading halted")
 
-    def on_halt_lifted(self, _: HaltLifted) -> None:
-        self._is_halted = False
+    def on_broker_stream_changed(self, change: BrokerStreamChanged) -> None:
+        """No entry while its events may not reach us; exits and cancellations never wait.
+
+        Without such an input (a simulated broker tells everything) the stream counts as ready.
+        """
+        self._deaf = "" if change.ready else f"the order stream is not ready: {change.reason}"
+
+    def on_halt_lifted(self, _: HaltLifted) -> Iterator[Decision]:
+        """Entries may leave again; what the halt left without stop or target gets them back."""
+        self._is_halted = self._is_flattening = False
+        for lot in self._lots.values():
+            yield from self._advance(lot)
 
     def on_timer_fired(self, timer: TimerFired) -> Iterator[Decision]:
         if timer.key == _EXPIRY:
@@ -301,9 +349,9 @@ class Executor(Actor):
                 yield from self._advance(lot)
                 return
             lot.refused_cancels += 1
-            if lot.refused_cancels <= MOST_CANCELS:
+            if lot.refused_cancels <= MOST_CANCELS or self._is_halted:
                 yield self._timer(_RETRY + lot.lot_id, self._retry_ns)
-            else:
+            if lot.refused_cancels == MOST_CANCELS + 1:
                 text = f"order {event.client_order_id} cannot be cancelled: {event.reason}"
                 yield self._noted("CRITICAL", text)
 
@@ -311,8 +359,17 @@ class Executor(Actor):
 
     def _advance(self, lot: LotOrders) -> Iterable[Decision]:
         """Do the one thing the lot needs now."""
+        if self._is_halted and self._cancel_protective and not lot.closing:
+            return self._strip(lot)
         step = next_step(lot)
         return () if step is None else self._do(lot, step)
+
+    def _strip(self, lot: LotOrders) -> Iterator[Decision]:
+        """Cancel whatever rests: the kill switch as the seed has it."""
+        for name in list(lot.orders):
+            order = lot.orders[name]  # cancelling one has changed its group
+            if order.is_live and order.role != "exit" and order.status != "pending_cancel":
+                yield from self._cancel(lot, order, "kill switch")
 
     def _do(self, lot: LotOrders, step: Step) -> Iterable[Decision]:
         match step:

@@ -204,6 +204,15 @@ class ReplaceOrder(Command, frozen=True, kw_only=True, gc=False, array_like=True
     stop_price: float | None = None
 
 
+class LookUpOrder(Command, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """Read an order that has been silent for too long; what was missed comes back as the broker's events."""
+
+    client_order_id: str
+    broker_order_id: str
+    symbol: str
+    reason: str = ""
+
+
 class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     """An exit that the broker made from a bracket, OTO or OCO; its client id is the broker's own."""
 
@@ -338,6 +347,60 @@ class BrokerAccount(Input, frozen=True, kw_only=True, gc=False, array_like=True,
     buying_power: float
     shorting_enabled: bool = False
     blocked: bool = False
+
+
+class BrokerPosition(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
+    """The account's net position in one symbol, whoever made it.
+
+    Attributes:
+        quantity: Whole shares, short ones negative. fraction: what is held beyond them, signed likewise.
+        price: Average entry, USD. last: the broker's last price, USD; 0: unknown.
+        asset_class: `us_equity`, `crypto`, ...
+    """
+
+    symbol: str
+    quantity: int
+    fraction: float = 0.0
+    price: float = 0.0
+    last: float = 0.0
+    asset_class: str = "us_equity"
+
+
+class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
+    """An open order as the broker lists it.
+
+    Attributes:
+        client_order_id: The name it has in our messages. parent_id: of the order whose leg it is, or empty.
+        status: The broker's word. is_ours: whether we sent it, or the order whose leg it is.
+    """
+
+    client_order_id: str
+    broker_order_id: str
+    symbol: str
+    side: str
+    quantity: int
+    filled: int
+    status: str
+    type: str = ""
+    limit_price: float | None = None
+    stop_price: float | None = None
+    parent_id: str = ""
+    is_ours: bool = True
+
+
+class BrokerSnapshot(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """All positions and open orders at one moment: what our books are compared with."""
+
+    positions: tuple[BrokerPosition, ...]
+    orders: tuple[BrokerOrder, ...]
+    reason: Literal["start", "reconnect", "schedule"] = "schedule"
+
+
+class BrokerStreamChanged(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """Whether every later event of our orders will reach us; while it is not ready no entry leaves."""
+
+    ready: bool
+    reason: str = ""
 
 
 class OrderChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

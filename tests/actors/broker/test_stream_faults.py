@@ -23,8 +23,8 @@ def test_each_code_has_its_remedy_and_is_told_in_words(code, remedy):
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(401, "stop"), (403, "stop"), (404, "stop"), (429, "slow"), (500, "retry"), (503, "retry"), (504, "retry"),
-     (408, "retry"), (302, "retry")],
+    [(401, "stop"), (403, "stop"), (404, "stop"), (429, "slow"), (500, "retry"), (503, "retry"),
+     (504, "retry"), (408, "retry"), (302, "retry")],
 )  # fmt: skip
 def test_an_http_answer_at_the_upgrade_stops_only_what_a_person_must_mend(status, remedy):
     assert refused_upgrade(status).remedy == remedy
