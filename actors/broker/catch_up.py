@@ -28,8 +28,11 @@ class Reads(Protocol):
 async def read_again(rest: Reads, directory: Directory, broker_order_id: str, now: int) -> list[Input]:
     """Tell all of one order, whatever was missed; nothing if the broker does not know it.
 
+    The answer is to be posted before anything else is awaited: then nothing the stream tells meanwhile
+    overtakes it.
+
     Raises:
-        BrokerUnavailable: no answer; ask again.
+        BrokerUnavailable: No answer; ask again.
     """
     order = await rest.order(broker_order_id)
     return [] if order is None else await tell_all(rest, directory, order, now)
@@ -37,21 +40,30 @@ async def read_again(rest: Reads, directory: Directory, broker_order_id: str, no
 
 async def tell_all(rest: Reads, directory: Directory, order: wire.Order, now: int) -> list[Input]:
     """Tell all of an order that was just read; its fills are asked for only if some were missed."""
+    parents: list[wire.Order] = []
     known = directory.find(order)
     if translate.is_orphan(order, known):
         # Its parent's answer is still under way: read the parents, they tell whose leg it is.
         symbols = (order.symbol,) if order.symbol else ()
-        inputs: list[Input] = []
-        for parent in await rest.orders(status="all", symbols=symbols, nested=True):
-            inputs += translate.order_told(parent, directory, now).inputs
-        known.has_legs = True
-        return inputs + await _with_fills(rest, directory, order, now)
-    return await _with_fills(rest, directory, order, now)
-
-
-async def _with_fills(rest: Reads, directory: Directory, order: wire.Order, now: int) -> list[Input]:
-    told = translate.order_told(order, directory, now)
+        parents = await rest.orders(status="all", symbols=symbols, nested=True)
     missed: list[wire.Activity] = []
-    for broker_order_id in told.lookups:
+    for broker_order_id in _behind(order, directory):
         missed += await rest.fills(order_id=broker_order_id)
-    return told.inputs + translate.settled(order, missed, directory, now)
+    # Nothing is awaited from here on: what is told counts as told.
+    inputs: list[Input] = []
+    for parent in parents:
+        inputs += translate.order_told(parent, directory, now).inputs
+    known.has_legs = known.has_legs or bool(parents)
+    inputs += translate.order_told(order, directory, now).inputs
+    return inputs + translate.settled(order, missed, directory, now)
+
+
+def _behind(order: wire.Order, directory: Directory) -> list[str]:
+    """Broker ids, of an order and its legs, of which more shares were traded than told."""
+    known = directory.of_broker(order.id)
+    filled = wire.shares(order.filled_qty) or 0
+    told = 0 if known is None else known.filled - translate.base(known, order.id)
+    ids = [order.id] if filled > told else []
+    for leg in order.legs or ():
+        ids += _behind(leg, directory)
+    return ids

@@ -36,14 +36,14 @@ class _Timed(HTTPAdapter):
         # One thread uses a session at a time, and urllib3 repeats nothing.
         super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
 
-    def send(  # noqa: D102 - the base has it
+    def send(
         self,
         request: requests.PreparedRequest,
         stream: bool = False,
         timeout: Any = None,
         verify: bool | str = True,
         cert: Any = None,
-        proxies: Mapping[str, str] | None = None,
+        proxies: Any = None,
     ) -> requests.Response:
         return super().send(
             request,
@@ -72,12 +72,13 @@ class Connection:
         self._client = TradingClient(
             keys.api_key.reveal(), keys.secret_key.reveal(), raw_data=True, url_override=url.rstrip("/")
         )
-        session = self._client._session
+        session = getattr(self._client, "_session", None)
         if not isinstance(session, requests.Session) or not hasattr(self._client, "_retry"):
             raise RuntimeError("this alpaca-py keeps its session elsewhere; time-outs cannot be set")
         session.trust_env = False  # no proxy, no .netrc that would take the keys' place
         for scheme in ("https://", "http://"):
             session.mount(scheme, _Timed(timeout))
+        self._session = session
         self._client._retry = 0
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:
@@ -98,7 +99,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket."""
-        self._client._session.close()
+        self._session.close()
 
 
 def call(method: str, send: Callable[[], Json]) -> Json:
@@ -133,7 +134,9 @@ def _of_answer(error: APIError, changes: bool) -> Exception:
     code = _code(body)
     if status == _TOO_MANY:
         return BrokerUnavailable(
-            f"too many requests (429) {said}".rstrip(), is_unknown=False, retry_after=_pause(response.headers)
+            f"too many requests (429) {said}".rstrip(),
+            is_unknown=False,
+            retry_after=_pause(response.headers) or 1.0,
         )
     if status >= 500 or status == _REQUEST_TIMEOUT:
         return BrokerUnavailable(f"status {status} {said}".rstrip(), is_unknown=changes)

@@ -40,6 +40,9 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     total: float = 10.0
 
 
+DEFAULT_TIMEOUTS = Timeouts()
+
+
 class _Lane:
     """Connections that share a fate: a stalled one is never waited for by another lane."""
 
@@ -82,7 +85,7 @@ class Rest:
         keys: Secrets,
         clock: Clock,
         *,
-        timeouts: Timeouts = Timeouts(),
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
         requests_per_minute: int = 200,
         width: int = 4,
     ) -> None:
@@ -287,8 +290,8 @@ class Rest:
             try:
                 return await anyio.to_thread.run_sync(work, limiter=lane.limiter, abandon_on_cancel=True)
             except BrokerUnavailable as failure:
-                if failure.retry_after or "429" in failure.reason:
-                    self.gate.pause(failure.retry_after or 1.0)
+                if failure.retry_after:
+                    self.gate.pause(failure.retry_after)
                 raise
         # The thread ends by itself, at its socket's time-out; its answer is looked up like any lost one.
         raise BrokerUnavailable("no answer in time", is_unknown=changes and has_begun)

@@ -1,0 +1,99 @@
+"""What is under way between us and the broker; it outlives the gateway's instances.
+
+A command stays on the desk from when it is taken until its fate is known, so a gateway that was restarted, or
+a process that was, looks up what its predecessor left open instead of sending it again.
+"""
+
+import asyncio
+import threading
+
+import anyio
+
+from actors.broker.directory import Directory
+from runtime.messages.trading import CancelOrder, SubmitOrder
+
+
+class Sending:
+    """One submission.
+
+    Attributes:
+        has_left: Whether its bytes may have left the machine: from then on only a look-up tells its fate.
+        is_withdrawn: Whether it was cancelled before that.
+        over: Set once its fate is known.
+        scope: What waits for its turn; cancelled with it.
+    """
+
+    def __init__(self, order: SubmitOrder, *, has_left: bool = False) -> None:
+        self.order = order
+        self.has_left = has_left
+        self.is_withdrawn = False
+        self.is_told_unknown = False
+        self.posts = 0
+        # A withdrawal on the loop and the bytes in their thread must not pass each other.
+        self._lock = threading.Lock()
+        self.over = asyncio.Event()
+        self.scope: anyio.CancelScope | None = None
+
+    def withdraw(self) -> bool:
+        """Take it back if it has not left; whether that was in time."""
+        with self._lock:
+            if self.has_left:
+                return False
+            self.is_withdrawn = True
+        if self.scope is not None:
+            self.scope.cancel()
+        return True
+
+    def leave(self) -> bool:
+        """Mark that its bytes go now, from whatever thread; False: it was withdrawn, they may not."""
+        with self._lock:
+            if self.is_withdrawn:
+                return False
+            self.has_left = True
+            self.posts += 1
+            return True
+
+
+class Desk:
+    """Open submissions and cancellations, and the directory of the broker's orders."""
+
+    def __init__(self, directory: Directory) -> None:
+        self.directory = directory
+        self.sendings: dict[str, Sending] = {}
+        self.cancels: dict[str, CancelOrder] = {}
+        self.settled = asyncio.Event()
+        """Set exactly while nothing is open."""
+        self.settled.set()
+
+    def take_over(self, command: SubmitOrder | CancelOrder) -> None:
+        """Take in a command that an earlier process wrote on the tape and got no answer to.
+
+        Before the gateway runs: submissions are then looked up, cancellations repeated.
+        """
+        if isinstance(command, SubmitOrder):
+            self.open(command).has_left = True
+        else:
+            self.cancels[command.client_order_id] = command
+            self.settled.clear()
+
+    def open(self, order: SubmitOrder) -> Sending:
+        """Put a submission on the desk."""
+        self.directory.add(order.client_order_id, order.symbol)
+        sending = self.sendings[order.client_order_id] = Sending(order)
+        self.settled.clear()
+        return sending
+
+    def close(self, sending: Sending) -> None:
+        """Its fate is known."""
+        self.sendings.pop(sending.order.client_order_id, None)
+        sending.over.set()
+        self._look()
+
+    def close_cancel(self, command: CancelOrder) -> None:
+        """The broker answered a cancellation."""
+        self.cancels.pop(command.client_order_id, None)
+        self._look()
+
+    def _look(self) -> None:
+        if not self.sendings and not self.cancels:
+            self.settled.set()

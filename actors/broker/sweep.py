@@ -1,0 +1,147 @@
+"""Cancel everything, close everything, and see that it is so: needs no decision actor and no books.
+
+What the broker was asked is never taken for done: orders and positions are read again until nothing is left.
+Source: architecture 3; alpaca.md 3.5 and 3.6; faults.md E 47 and 51.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, Protocol
+
+from actors.broker import wire
+from actors.broker.limiter import Priority
+from actors.execution import ids
+from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
+from runtime.kernel.clock import Clock, happens_by
+
+_SECOND = 1_000_000_000
+_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0)
+"""Seconds between two looks; the last one for ever."""
+
+
+class Swept(NamedTuple):
+    """How a sweep ended.
+
+    Attributes:
+        is_done: Whether nothing was left when last looked.
+        left: Client ids of orders, or symbols, that were still there.
+        reason: Why not, in the broker's words.
+    """
+
+    is_done: bool
+    left: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class Broker(Protocol):
+    """The part of the REST client that a sweep takes."""
+
+    async def orders(self, *, status: str, nested: bool, priority: Priority) -> list[wire.Order]: ...
+    async def positions(self, *, priority: Priority) -> list[wire.Position]: ...
+    async def cancel(self, broker_order_id: str) -> None: ...
+    async def cancel_all(self) -> list[wire.Outcome]: ...
+    async def close_all(self) -> list[wire.Outcome]: ...
+    async def close_position(self, symbol: str) -> wire.Order: ...
+
+
+async def cancel_all(
+    broker: Broker,
+    wall: Clock,
+    *,
+    entries_only: bool = False,
+    deadline_s: float | None = None,
+    stop: asyncio.Event | None = None,
+) -> Swept:
+    """Cancel all open orders of the account, or only our entries, until they are gone.
+
+    Args:
+        wall: Real time.
+        entries_only: Stops, targets and exits, and orders that are not ours, stay.
+        deadline_s: Seconds to try; None: until it is done or stopped.
+        stop: Ends it early.
+    """
+
+    async def step(first: bool) -> Swept:
+        reason = ""
+        if first and not entries_only:
+            reason = _refusals(await broker.cancel_all())
+        found = await broker.orders(status="open", nested=False, priority=Priority.CANCEL)
+        left = [order for order in found if not entries_only or _is_entry(order)]
+        if not (first and not entries_only):
+            for order in left:
+                if order.status != "pending_cancel":
+                    reason = await _tried(broker.cancel(order.id)) or reason
+        return Swept(not left, tuple(order.client_order_id or order.id for order in left), reason)
+
+    return await _until_done(step, wall, deadline_s, stop or asyncio.Event())
+
+
+async def close_all(
+    broker: Broker, wall: Clock, *, deadline_s: float | None = None, stop: asyncio.Event | None = None
+) -> Swept:
+    """Cancel all orders, then close all positions until the account is flat; arguments as `cancel_all`.
+
+    A position whose shares wait in an order already (outside trading hours) is left to that order.
+    """
+    ended = stop or asyncio.Event()
+    begun = wall.now()
+    swept = await cancel_all(broker, wall, deadline_s=deadline_s, stop=ended)
+    if not swept.is_done:
+        return swept
+
+    async def step(first: bool) -> Swept:
+        reason = _refusals(await broker.close_all()) if first else ""
+        left = await broker.positions(priority=Priority.CANCEL)
+        if not first:
+            for position in left:
+                if wire.number(position.qty_available) != 0.0:
+                    reason = await _tried(broker.close_position(position.symbol)) or reason
+        return Swept(not left, tuple(position.symbol for position in left), reason)
+
+    rest_s = None if deadline_s is None else deadline_s - (wall.now() - begun) / _SECOND
+    return await _until_done(step, wall, rest_s, ended)
+
+
+async def _until_done(
+    step: Callable[[bool], Awaitable[Swept]], wall: Clock, deadline_s: float | None, stop: asyncio.Event
+) -> Swept:
+    """Repeat a step until nothing is left, time is up or it is stopped."""
+    begun, attempt, has_asked = wall.now(), 0, False
+    left: tuple[str, ...] = ()
+    reason = ""
+    while True:
+        try:
+            swept = await step(not has_asked)
+        except (BrokerUnavailable, BrokerRejected, KeysRefused) as failure:
+            reason = str(failure)
+        else:
+            has_asked = True
+            if swept.is_done:
+                return swept
+            left, reason = swept.left, swept.reason or reason
+        if deadline_s is not None and wall.now() - begun >= deadline_s * _SECOND:
+            return Swept(False, left, reason or "not confirmed in time")
+        pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
+        attempt += 1
+        if await happens_by(wall, stop, wall.now() + round(pause * _SECOND)):
+            return Swept(False, left, reason or "stopped")
+
+
+async def _tried(request: Awaitable[object]) -> str:
+    """Carry out one request of many; why it was not taken, or nothing."""
+    try:
+        await request
+    except (BrokerUnavailable, BrokerRejected, KeysRefused) as failure:
+        return str(failure)
+    return ""
+
+
+def _refusals(outcomes: list[wire.Outcome]) -> str:
+    """What a 207 answer says of the items that were not taken."""
+    refused = [one for one in outcomes if not one.is_done]
+    return "; ".join(f"{one.symbol or one.id}: {one.reason()}" for one in refused[:5])
+
+
+def _is_entry(order: wire.Order) -> bool:
+    name = ids.parse(order.client_order_id or "")
+    return name is not None and name.role == "entry"
