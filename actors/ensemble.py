@@ -59,6 +59,7 @@ class Carried(msgspec.Struct, kw_only=True):
     lots: list[Commitment]
     reduced: bool
     halted: bool
+    flattening: str = ""
 
 
 class Ensemble(Actor):
@@ -101,7 +102,7 @@ class Ensemble(Actor):
         self._equity = account.trading_capital
         self._cash = account.trading_capital
         self._scalar = 1.0
-        self._flattening = ""
+        self._flattening = carried.flattening if carried else ""
         """Why everything held is to be closed, or empty."""
         self._asked_at = 0
         self._asked: dict[str, None] = {}
@@ -541,6 +542,7 @@ class Ensemble(Actor):
             lots=list(self._commitments.lots.values()),
             reduced=self._reduced,
             halted=self._halted,
+            flattening=self._flattening if self._halted else "",
         )
 
 

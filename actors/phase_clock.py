@@ -9,11 +9,13 @@ from actors.market.tasks import CLOSE_INTRADAY, LATE_NS, TASK_REGISTRY, Task
 from runtime.kernel.actor import Actor
 from runtime.messages.base import Message
 from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
-from runtime.messages.risk import Noted, Phase, PhaseChanged, TaskDone, TaskDue
+from runtime.messages.risk import HaltLifted, HaltThrown, Noted, Phase, PhaseChanged, TaskDone, TaskDue
 from runtime.messages.session import SessionHeader
 
 _OPEN_PHASES: tuple[Phase, ...] = ("MARKET_OPEN", "TRADING", "MARKET_CLOSE")
 """When the market takes orders that fill."""
+_WHEN_HALTED = (CLOSE_INTRADAY, "calculate_daily_pnl")
+"""What is done while the kill switch is thrown."""
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,14 +25,20 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
         phase: The last phase entered.
         close_intraday_missed: Whether the last session ended without asking for its intraday positions
             to be closed.
+        is_halted: Whether the kill switch is thrown.
     """
 
     phase: Phase
     close_intraday_missed: bool
+    is_halted: bool = False
 
 
 class PhaseClock(Actor):
-    """Walks through the day's phase table and its tasks, each phase once."""
+    """Walks through the day's phase table and its tasks, each phase once.
+
+    While the kill switch is thrown only closing and the day's P&L are asked for; what was withheld and may
+    run late is asked for when a person resumes.
+    """
 
     def __init__(self, header: SessionHeader, carried: Carried | None) -> None:
         self._phases = header.phases
@@ -40,6 +48,8 @@ class PhaseClock(Actor):
         self._owes_close = carried is not None and carried.close_intraday_missed
         self._close_asked = False
         self._place = -1
+        self._is_halted = carried is not None and carried.is_halted
+        self._withheld: list[tuple[Task, int]] = []
 
     def on_session_started(self, _: SessionStarted) -> Iterator[Message]:
         for place, start in enumerate(self._phases):
@@ -54,15 +64,31 @@ class PhaseClock(Actor):
     def on_timer_fired(self, _: TimerFired) -> Iterator[Message]:
         yield from self._catch_up()
 
+    def on_halt_thrown(self, _: HaltThrown) -> None:
+        self._is_halted = True
+
+    def on_halt_lifted(self, _: HaltLifted) -> Iterator[Message]:
+        self._is_halted = False
+        withheld, self._withheld = self._withheld, []
+        for task, place in withheld:
+            start = self._phases[place]
+            late = self.now - start.ts > LATE_NS
+            if not late or task.when_late == "run" or (task.when_late != "skip" and place == self._place):
+                yield self._begin(task, place, late)
+
     def carry(self) -> Carried:
-        return Carried(phase=self._phase, close_intraday_missed=self._owes_close or not self._close_asked)
+        return Carried(
+            phase=self._phase,
+            close_intraday_missed=self._owes_close or not self._close_asked,
+            is_halted=self._is_halted,
+        )
 
     def _catch_up(self) -> Iterator[Message]:
         """Enter the phase that the time belongs to, after seeing to the ones that went by unseen."""
         current = sum(start.ts <= self.now for start in self._phases) - 1
         for place in range(self._place + 1, current):
             if not self._goes_on(place):
-                yield from self._see_to_missed(self._phases[place].phase)
+                yield from self._see_to_missed(place)
         if current > self._place:
             yield from self._enter(current)
 
@@ -82,17 +108,18 @@ class PhaseClock(Actor):
                 continue
             if task.name == CLOSE_INTRADAY:
                 self._close_asked = True
-            yield self._begin(task, start.phase, late)
+            yield self._begin(task, place, late)
 
     def _goes_on(self, place: int) -> bool:
         """Whether it is the very phase that the session before ended in (after an early close)."""
         return place == 0 and not self._is_first and self._phase == self._phases[0].phase
 
-    def _see_to_missed(self, phase: Phase) -> Iterator[Message]:
+    def _see_to_missed(self, place: int) -> Iterator[Message]:
         """Decide on each task of a phase that is over."""
+        phase = self._phases[place].phase
         for task in TASK_REGISTRY[phase]:
             if task.when_late == "run" or not task.owner:
-                yield self._begin(task, phase, late=True)
+                yield self._begin(task, place, late=True)
             elif task.name != CLOSE_INTRADAY:
                 yield self._done(task.name, phase, "skipped", "late")
             elif self._is_first and self._place < 0:
@@ -106,9 +133,13 @@ class PhaseClock(Actor):
                     f"its phase of {self._session} went by: positions close at the next open"
                 )
 
-    def _begin(self, task: Task, phase: Phase, late: bool) -> TaskDue | TaskDone:
+    def _begin(self, task: Task, place: int, late: bool) -> TaskDue | TaskDone:
+        phase = self._phases[place].phase
         if not task.owner:
             return self._done(task.name, phase, "skipped", "not available")
+        if self._is_halted and task.name not in _WHEN_HALTED:
+            self._withheld.append((task, place))
+            return self._done(task.name, phase, "skipped", "halted")
         if task.owner == self.name:
             return self._done(task.name, phase, "done", "the tape holds every input and what was carried")
         return self._due(task.name, phase, late)

@@ -152,7 +152,12 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
             "executor",
             600,
             executor.ExecutorCarried,
-            lambda c: executor.Executor(settings.orders, c, halt_rest=host_rules(settings).halt_rest),
+            lambda c: executor.Executor(
+                settings.orders,
+                c,
+                halt_rest=host_rules(settings).halt_rest,
+                cancel_protective=settings.kill_switch.cancel_protective,
+            ),
             intensity,
         ),
     ]

@@ -10,6 +10,8 @@ from runtime.messages.risk import (
     BreakerCleared,
     BreakerTripped,
     EquityMarked,
+    HaltConfirmed,
+    HaltLifted,
     HaltThrown,
     Noted,
     PhaseChanged,
@@ -224,6 +226,15 @@ def _halt_thrown(p: Pen, m: HaltThrown) -> None:
     p.error("CRITICAL", "kill_switch", f"trading halted: {m.reason}", m.ts_event)
 
 
+def _halt_confirmed(p: Pen, m: HaltConfirmed) -> None:
+    rest = "nothing is held" if m.flat else f"{m.working} stops, targets and exits rest at the broker"
+    p.error("WARNING", "kill_switch", f"halt carried out: no entry works, {rest}", m.ts_event)
+
+
+def _halt_lifted(p: Pen, m: HaltLifted) -> None:
+    p.error("WARNING", "kill_switch", f"trading resumed by {m.by}", m.ts_event)
+
+
 PERFORMANCE_ROWS: dict[type[Message], Callable[[Pen, Any], None]] = {
     EquityMarked: _equity_marked,
     BreakerTripped: _breaker_tripped,
@@ -245,5 +256,7 @@ PERFORMANCE_ROWS: dict[type[Message], Callable[[Pen, Any], None]] = {
     OrderRejected: _order_rejected,
     OrderUnknown: _order_unknown,
     HaltThrown: _halt_thrown,
+    HaltConfirmed: _halt_confirmed,
+    HaltLifted: _halt_lifted,
 }
 """Message type to what writes it."""

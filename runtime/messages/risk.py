@@ -126,6 +126,18 @@ class HaltLifted(Input, frozen=True, kw_only=True, gc=False, array_like=True, ta
     by: str
 
 
+class HaltConfirmed(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """What a `HaltThrown` asked for is done: no entry of ours works any more; told once for each.
+
+    Attributes:
+        flat: Whether our lots hold nothing; with `flatten` it is told only then.
+        working: Stops, targets and exits of ours that still rest at the broker.
+    """
+
+    flat: bool
+    working: int = 0
+
+
 class StrategyPaused(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
     """A person paused or unpaused one strategy."""
 
