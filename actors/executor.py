@@ -141,6 +141,8 @@ class Executor(Actor):
             return self._noted("ERROR", text), self._unsent(state, str(error))
         if self._is_halted:
             return (self._unsent(state, "the kill switch is thrown"),)
+        if self._deaf:
+            return (self._unsent(state, self._deaf),)
         if self._no_entries_until.get(order.symbol, 0) > self.now:
             return (self._unsent(state, f"{order.symbol} is halted, or resumed too short a while ago"),)
         if prices.limit is not None or prices.stop is not None:
