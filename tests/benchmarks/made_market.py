@@ -21,7 +21,7 @@ FIRST, LAST = "2018-02-16", "2018-03-16"
 MINUTE = 60_000_000_000
 HISTORY = 20
 SEED = 2018
-PULL = 0.05
+PULL = 0.12
 """Share of the distance to its base price that a stock's price loses a minute, on average."""
 
 
