@@ -5,17 +5,17 @@ mail left. Exits first, then entries in order of quality (strategies 6, 7). Brea
 each proposal goes to the breaker, whose refusals are rows of their own.
 """
 
-import math
 from collections.abc import Iterator, Mapping
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.allocation import proposals
+from actors.allocation.adaptive import drawdown_factor
 from actors.allocation.commitments import Commitment, Commitments
-from actors.allocation.netting import net, priority
-from actors.allocation.sizing import Caps, Need, Size, size
-from actors.allocation.slots import Claim, effective_slots, may_open, quotas
+from actors.allocation.desk import Desk, Money, Refused
+from actors.allocation.roster import Roster
 from actors.execution.ids import client_order_id
 from config.schema import Settings
 from runtime.kernel.actor import Actor
@@ -29,8 +29,10 @@ from runtime.messages.risk import (
     HaltThrown,
     Noted,
     PhaseChanged,
+    PortfolioDay,
     RegimeChanged,
     StrategyChanged,
+    StrategyDay,
     TaskDone,
     TaskDue,
 )
@@ -38,10 +40,8 @@ from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
     LotChanged,
     OrderChanged,
-    OrderClass,
     OrderDenied,
     OrderProposed,
-    OrderType,
     SignalDropped,
     SignalRaised,
 )
@@ -59,100 +59,106 @@ class Carried(msgspec.Struct, kw_only=True):
     lots: list[Commitment]
     reduced: bool
     halted: bool
+    days: dict[str, StrategyDay] = {}
+    drawdown: float = 0.0
     flattening: str = ""
 
 
 class Ensemble(Actor):
-    """Collects, nets, sizes and proposes; one lot per signal."""
+    """Collects, nets, sizes and proposes; one lot per signal.
+
+    Args:
+        adv: (S,) average daily volume, USD. sigma: (S,) annual volatility; NaN where unknown.
+        idle: Why an enabled strategy takes no part from the start, by name.
+    """
 
     def __init__(
         self,
         settings: Settings,
         header: SessionHeader,
         adv: NDArray[np.float64],
+        sigma: NDArray[np.float64],
         idle: Mapping[str, str],
         carried: Carried | None,
     ) -> None:
-        account = settings.account
+        account, ensemble = settings.account, settings.ensemble
         self._account = account
-        self._settings = settings.ensemble
+        self._quality_gate = ensemble.quality_gate
+        self._adaptive = ensemble.adaptive_sizing
         self._breakers = settings.breakers
-        self._exempt = frozenset(settings.regime.vix_scalar_exempt)
-        self._header = header
-        self._ids = {symbol: place for place, symbol in enumerate(header.symbols)}
-        self._adv = adv
-        self._close = np.full(len(header.symbols), np.nan)
-        self._caps = Caps(
-            risk_per_trade=account.risk_per_trade,
-            max_position_pct=account.max_position_pct,
-            max_position_size=account.max_position_size,
-            cash_buffer_pct=account.cash_buffer_pct,
-            max_adv_frac=account.max_adv_frac,
-            min_order_value=account.min_order_value,
-        )
-        self._strategies = {s.name: s for s in settings.strategies if s.enabled}
-        self._idle: dict[str, str] = dict(idle)
+        factor = min(ensemble.perf_mult * ensemble.fit_mult, ensemble.max_allocation_mult)
+        self._roster = Roster(settings.strategies, idle, account.max_positions, factor)
         self._pending: list[SignalRaised] = list(carried.pending) if carried else []
         self._commitments = Commitments(carried.lots if carried else None)
+        self._desk = Desk(settings, header.symbols, adv, sigma, self._roster, self._commitments)
+        self._desk.days = dict(carried.days) if carried else {}
         self._reduced = carried.reduced if carried else False
         self._halted = carried.halted if carried else False
+        self._drawdown = carried.drawdown if carried else 0.0
         self._fresh: list[SignalRaised] = []
-        self._waiting_exits: list[SignalRaised] = []
         self._closing: TaskDue | None = None
-        self._equity = account.trading_capital
-        self._cash = account.trading_capital
-        self._scalar = 1.0
+        self._money = Money(equity=account.trading_capital, cash=account.trading_capital)
         self._flattening = carried.flattening if carried else ""
         """Why everything held is to be closed, or empty."""
+        self._selling_down = False
+        """Whether a drawdown has just asked for a share of what is held to be sold."""
         self._asked_at = 0
         self._asked: dict[str, None] = {}
         """Lots whose exit was proposed in input `_asked_at` because everything is to be closed."""
-        self._recount()
 
     # ---- listening --------------------------------------------------------------------------
 
     def on_session_started(self, started: SessionStarted) -> Iterator[StrategyChanged]:
         """Name the strategies that take no part, and why."""
-        for name, reason in self._idle.items():
+        for name, reason in self._roster.idle.items():
             yield StrategyChanged(
                 ts_event=self.now,
                 cause=self.seq,
                 strategy=name,
                 state="INACTIVE",
                 reason=reason,
-                allocation=self._strategies[name].allocation,
+                allocation=self._roster.strategies[name].allocation,
             )
 
     def on_bars(self, bars: Bars) -> None:
-        if len(bars.ids) == len(self._close):
-            self._close[:] = bars.values[CLOSE]
+        closes = self._desk.closes
+        if len(bars.ids) == len(closes):
+            closes[:] = bars.values[CLOSE]
         else:
-            self._close[bars.ids] = bars.values[CLOSE]
+            closes[bars.ids] = bars.values[CLOSE]
 
     def on_daily_ready(self, ready: DailyReady) -> None:
         """A round of its own: signals of the daily run are collected in it."""
+
+    def on_phase_changed(self, change: PhaseChanged) -> None:
+        """A round of its own: intraday holdings are closed in it."""
 
     def on_signal_raised(self, signal: SignalRaised) -> None:
         self._fresh.append(signal)
 
     def on_equity_marked(self, mark: EquityMarked) -> None:
-        self._equity = mark.equity
-        self._cash = mark.cash
+        self._money.equity = mark.equity
+        self._money.cash = mark.cash
 
     def on_regime_changed(self, change: RegimeChanged) -> None:
-        self._scalar = change.scalar
+        self._money.scalar = change.scalar
+
+    def on_portfolio_day(self, day: PortfolioDay) -> None:
+        self._drawdown = -day.drawdown_pct
+
+    def on_strategy_day(self, day: StrategyDay) -> None:
+        self._desk.days[day.strategy] = day
 
     def on_lot_changed(self, change: LotChanged) -> None:
         self._commitments.lot_changed(change)
 
     def on_symbol_added(self, added: SymbolAdded) -> None:
-        self._ids[added.symbol] = added.id
-        self._close = np.append(self._close, np.nan)
-        self._adv = np.append(self._adv, np.nan)
+        self._desk.add_symbol(added.symbol, added.id)
 
     def on_breaker_tripped(self, tripped: BreakerTripped) -> None:
         if tripped.action == "REDUCE":
             self._reduced = True
+            self._selling_down = self._breakers.drawdown_action == "all"
         elif tripped.breaker == "daily_loss" and self._breakers.flatten_on_halt:
             self._flattening = "daily_loss"
 
@@ -170,41 +176,30 @@ class Ensemble(Actor):
         self._flattening = ""
 
     def on_strategy_changed(self, change: StrategyChanged) -> None:
-        if change.strategy not in self._strategies:
-            return
-        was_idle = change.strategy in self._idle
         if change.state in _IDLE_STATES:
-            self._idle[change.strategy] = change.reason
+            self._roster.set_idle(change.strategy, change.reason)
         else:
-            self._idle.pop(change.strategy, None)
-        if was_idle != (change.strategy in self._idle):
-            self._recount()
+            self._roster.set_active(change.strategy)
 
     def on_actor_stopped(self, stopped: ActorStopped) -> None:
-        if stopped.actor in self._strategies:
-            self._idle[stopped.actor] = "CRASHED"
-            self._recount()
-
-    def on_phase_changed(self, change: PhaseChanged) -> None:
-        """A round of its own: intraday holdings are closed in it."""
+        self._roster.set_idle(stopped.actor, "CRASHED")
 
     def on_order_denied(self, denied: OrderDenied) -> Iterator[SignalDropped]:
         self._commitments.entry_over(denied.lot_id)
-        yield self._dropped_id(denied.signal_id, denied.strategy, denied.symbol, denied.rule, denied.reason)
+        yield self._dropped(denied.signal_id, denied.strategy, denied.symbol, denied.rule, denied.reason)
 
     def on_order_changed(self, change: OrderChanged) -> Iterator[SignalDropped]:
+        if change.status not in _DEAD:
+            return
         if change.role == "exit":
             lot = self._commitments.lots.get(change.lot_id)
-            if lot is not None and change.status in _DEAD:
+            if lot is not None:
                 lot.exiting = False
-            return
-        if change.role != "entry" or change.status not in _DEAD:
-            return
-        self._commitments.entry_over(change.lot_id)
-        if change.filled == 0:
-            yield self._dropped_id(
-                change.lot_id, change.strategy, change.symbol, _DEAD[change.status], change.reason
-            )
+        elif change.role == "entry":
+            self._commitments.entry_over(change.lot_id)
+            if change.filled == 0:
+                reason = _DEAD[change.status]
+                yield self._dropped(change.lot_id, change.strategy, change.symbol, reason, change.reason)
 
     # ---- tasks ------------------------------------------------------------------------------
 
@@ -212,19 +207,14 @@ class Ensemble(Actor):
         if task.task == "close_intraday_positions":
             self._closing = task
         elif task.task == "run_premarket_analysis":
-            yield self._done(task, self._slots_report())
+            yield self._done(task, self._roster.report())
         elif task.task == "check_opening_conditions":
-            idle = ", ".join(f"{name} ({why})" for name, why in self._idle.items()) or "none"
+            idle = self._roster.idle_report()
             yield self._done(task, f"halted {self._halted}, entries halved {self._reduced}, idle {idle}")
         elif task.task == "execute_opening_orders":
             yield self._done(task, f"{len(self._pending)} signals wait for their window")
         elif task.task == "process_intraday_signals":
             yield self._done(task, "every bar is a round from now on")
-
-    def _slots_report(self) -> str:
-        slots = ", ".join(f"{name} {count}" for name, count in self._quotas.items() if count)
-        starved = [name for name, count in self._quotas.items() if count == 0]
-        return f"slots: {slots or 'none'}" + (f"; starved: {', '.join(starved)}" if starved else "")
 
     def _done(self, task: TaskDue, detail: str) -> TaskDone:
         return TaskDone(
@@ -235,10 +225,10 @@ class Ensemble(Actor):
 
     def settle(self) -> list[OrderProposed | SignalDropped | TaskDone | Noted] | None:
         """End of a round: exits, then entries."""
-        if not (self._fresh or self._pending or self._closing or self._flattening):
+        if not (self._fresh or self._pending or self._closing or self._flattening or self._selling_down):
             return None
         signals = [*self._pending, *self._fresh]
-        self._fresh = []
+        self._fresh, self._pending = [], []
         out: list[OrderProposed | SignalDropped | TaskDone | Noted] = []
         entries: list[SignalRaised] = []
         for signal in signals:
@@ -247,16 +237,20 @@ class Ensemble(Actor):
             elif self.now >= signal.not_before:
                 out.extend(self._exits(signal))
             else:
-                self._waiting_exits.append(signal)
+                self._pending.append(signal)
         if self._closing is not None:
             out.extend(self._close_intraday(self._closing))
             self._closing = None
+        if self._selling_down:
+            out.extend(self._sell_down())
+            self._selling_down = False
         if self._flattening:
             out.extend(self._flatten())
-        self._pending, self._waiting_exits = self._waiting_exits, []
         if entries:
             out.extend(self._entries(entries))
         return out
+
+    # ---- exits ------------------------------------------------------------------------------
 
     def _exits(self, signal: SignalRaised) -> Iterator[Out]:
         lots = [
@@ -265,27 +259,42 @@ class Ensemble(Actor):
             if not signal.lot_id or lot.lot_id == signal.lot_id
         ]
         if not lots:
-            yield self._dropped(signal, "NOTHING_TO_CLOSE")
+            yield self._refused(signal, "NOTHING_TO_CLOSE")
         for lot in lots:
             if lot.exiting:
-                yield self._dropped(signal, "ALREADY_CLOSING")
+                yield self._refused(signal, "ALREADY_CLOSING")
             else:
-                yield self._exit(lot, signal.reason, signal.id)
+                yield self._leave(lot, signal.reason, signal.id)
 
     def _close_intraday(self, task: TaskDue) -> Iterator[Out | TaskDone | Noted]:
-        late = [lot for lot in self._open_lots() if lot.intraday and not lot.exiting]
-        for lot in late:
-            yield self._exit(lot, "session_end")
-        if task.late and late:
+        """Whoever forgot an intraday lot, it leaves now."""
+        forgotten = [lot for lot in self._open_lots() if lot.intraday and not lot.exiting]
+        for lot in forgotten:
+            yield self._leave(lot, "session_end")
+        if task.late and forgotten:
             yield Noted(
                 ts_event=self.now,
                 cause=self.seq,
                 level="CRITICAL",
                 component="ensemble",
-                text=f"close_intraday_positions ran late; closing {len(late)} lots now",
+                text=f"close_intraday_positions ran late; closing {len(forgotten)} lots now",
             )
         closing = sum(lot.intraday for lot in self._open_lots())
         yield self._done(task, f"{closing} intraday lots are being closed")
+
+    def _sell_down(self) -> Iterator[OrderProposed]:
+        """Sell the share of what is held that a drawdown asks for: whole lots, the largest first."""
+        worth = {
+            lot.lot_id: abs(lot.held) * (self._desk.price(lot.symbol) or 0.0)
+            for lot in self._open_lots()
+            if lot.held and not lot.exiting
+        }
+        left = (1 - self._breakers.drawdown_multiplier) * sum(worth.values())
+        for lot_id in sorted(worth, key=lambda name: (-worth[name], name)):
+            if left <= 0:
+                return
+            left -= worth[lot_id]
+            yield self._leave(self._commitments.lots[lot_id], "drawdown")
 
     def _flatten(self) -> Iterator[OrderProposed]:
         """Close what is open, asking once an input: an exit refused at once must not be wished for ever."""
@@ -294,73 +303,63 @@ class Ensemble(Actor):
         for lot in self._open_lots():
             if not lot.exiting and lot.lot_id not in self._asked:
                 self._asked[lot.lot_id] = None
-                yield self._exit(lot, self._flattening)
+                yield self._leave(lot, self._flattening)
 
     def _open_lots(self) -> list[Commitment]:
         return list(self._commitments.lots.values())
 
-    def _exit(self, lot: Commitment, reason: str, signal_id: str = "") -> OrderProposed:
+    def _leave(self, lot: Commitment, reason: str, signal_id: str = "") -> OrderProposed:
         lot.exiting = True
         lot.exits += 1
-        price = self._price(lot.symbol)
-        return OrderProposed(
-            ts_event=self.now,
-            cause=self.seq,
-            client_order_id=client_order_id(lot.lot_id, "exit", lot.exits),
-            signal_id=signal_id or lot.lot_id,
-            lot_id=lot.lot_id,
-            strategy=lot.strategy,
-            symbol=lot.symbol,
-            side="sell" if lot.direction == "long" else "buy",
-            intent="exit",
-            quantity=abs(lot.held) or lot.ordered or 1,
-            type="market",
-            order_class="simple",
-            time_in_force="day",
-            reference_price=price,
-            intraday=lot.intraday,
-            notional=abs(lot.held) * price,
-            binding="EXIT",
+        return proposals.leave(
+            lot,
+            self._desk.price(lot.symbol),
+            client_order_id(lot.lot_id, "exit", lot.exits),
             reason=reason,
+            signal_id=signal_id,
+            now=self.now,
+            cause=self.seq,
         )
+
+    # ---- entries ----------------------------------------------------------------------------
 
     def _entries(self, signals: list[SignalRaised]) -> Iterator[Out]:
         """Gate, net, rank and size; what must wait stays pending."""
-        now = self.now
+        now, desk = self.now, self._desk
         ready: dict[str, list[SignalRaised]] = {}
         for signal in signals:
             reason = self._refusal(signal)
             if reason is not None:
-                yield self._dropped(signal, reason, "expired" if reason == "EXPIRED" else "rejected")
-            elif now < signal.not_before or not self._price(signal.symbol) > 0:
+                yield self._refused(signal, reason)
+            elif now < signal.not_before or not desk.price(signal.symbol) > 0:
                 self._pending.append(signal)
             else:
                 ready.setdefault(signal.symbol, []).append(signal)
         if not ready:
             return
-        allocations = self._allocations()
-        chosen: list[tuple[SignalRaised, float]] = []
-        for group in ready.values():
-            if len(group) == 1:
-                chosen.append((group[0], 1.0))
+        self._money.factor = self._factor()
+        for planned in desk.plan(ready, self._money):
+            signal = planned.signal
+            if isinstance(planned, Refused):
+                yield self._refused(signal, planned.reason, planned.detail)
                 continue
-            verdict = net(group, allocations, self._settings.conflict_rho)
-            for signal, reason in verdict.lost:
-                yield self._dropped(signal, reason)
-            chosen.extend((signal, verdict.scale) for signal in verdict.kept)
-        if len(chosen) > 1:
-            chosen.sort(key=lambda pair: priority(pair[0], allocations[pair[0].strategy]))
-        contributions = self._contributions(ready, allocations)
-        for signal, scale in chosen:
-            yield self._propose(signal, scale, contributions.get(signal.symbol, {}))
+            name = client_order_id(signal.id, "entry", 1)
+            order = proposals.entry(planned, desk.price(signal.symbol), name, now, self.seq)
+            self._commitments.propose(order, signal.direction)
+            yield order
+
+    def _factor(self) -> float:
+        """What losses make of every entry: the breaker's multiplier and the adaptive ramp, never both."""
+        factor = self._breakers.drawdown_multiplier if self._reduced else 1.0
+        return min(factor, drawdown_factor(self._drawdown)) if self._adaptive else factor
 
     def _refusal(self, signal: SignalRaised) -> str | None:
         """Why a signal cannot go on, or None."""
         if self.now > signal.expires_at:
             return "EXPIRED"
-        if signal.strategy in self._idle or signal.strategy not in self._strategies:
+        if not self._roster.takes_part(signal.strategy):
             return "STRATEGY_INACTIVE"
-        if signal.strength * signal.confidence < self._settings.quality_gate:
+        if signal.strength * signal.confidence < self._quality_gate:
             return "LOW_QUALITY"
         if signal.direction == "short" and not self._account.allow_short:
             return "NO_SHORT"
@@ -370,168 +369,17 @@ class Ensemble(Actor):
             return "OPPOSES_HOLDING"
         return None
 
-    def _contributions(
-        self, ready: dict[str, list[SignalRaised]], allocations: dict[str, float]
-    ) -> dict[str, dict[str, float]]:
-        """Signed contribution of each signal, for symbols where several spoke."""
-        return {
-            symbol: {
-                s.strategy: (1 if s.direction == "long" else -1)
-                * allocations[s.strategy] * s.strength * s.confidence
-                for s in group
-            }
-            for symbol, group in ready.items()
-            if len(group) > 1
-        }  # fmt: skip
+    def _refused(self, signal: SignalRaised, reason: str, detail: str = "") -> SignalDropped:
+        return self._dropped(signal.id, signal.strategy, signal.symbol, reason, detail)
 
-    def _propose(self, signal: SignalRaised, scale: float, contributions: dict[str, float]) -> Out:
-        claim = self._claims_by_name[signal.strategy]
-        commitments = self._commitments
-        if self._commitments.has(signal.strategy, signal.symbol, signal.direction):
-            return self._dropped(signal, "DUPLICATE")
-        if signal.symbol not in commitments.by_symbol:
-            if len(commitments.by_symbol) >= self._account.max_positions:
-                return self._dropped(signal, "NO_SLOT", detail="account limit of positions")
-            if not may_open(claim, self._quotas, commitments.counts, self._claims):
-                return self._dropped(signal, "NO_SLOT", detail="strategy quota")
-        elif commitments.counts.get(signal.strategy, 0) >= claim.max_positions:
-            return self._dropped(signal, "NO_SLOT", detail="strategy maximum")
-        price = self._entry_price(signal)
-        signal = _at_price(signal, price)
-        place = self._ids[signal.symbol]
-        adv = float(self._adv[place])
-        equity = self._equity
-        sleeve = claim.allocation * (1 - self._account.cash_buffer_pct) * equity
-        scalar = self._scalar
-        if scalar < 1 and signal.symbol in self._exempt:
-            scalar = 1.0
-        halved = self._breakers.drawdown_multiplier
-        need = Need(
-            price=price,
-            stop=signal.stop_loss,
-            equity=equity,
-            cash=self._cash - commitments.on_order(),
-            sleeve=sleeve,
-            sleeve_used=commitments.used(signal.strategy),
-            slots=effective_slots(claim, self._quotas[signal.strategy]),
-            held_symbol=commitments.symbol_value(signal.symbol, price),
-            adv=math.inf if math.isnan(adv) else adv,
-            scalar=scalar,
-            multiplier=scale * signal.size_factor * (halved if self._reduced else 1.0),
-            weight=signal.weight,
-            quantity=signal.quantity,
-        )
-        result = size(need, self._caps)
-        if result.shares == 0:
-            return self._dropped(
-                signal, "BELOW_MIN", detail=f"cap {min(result.caps, key=result.caps.__getitem__)}"
-            )
-        result.caps["scalar"], result.caps["multiplier"] = scalar, need.multiplier
-        order = self._order(signal, price, result, contributions)
-        commitments.propose(order, signal.direction)
-        return order
-
-    def _order(
-        self, signal: SignalRaised, price: float, sized: Size, contributions: dict[str, float]
-    ) -> OrderProposed:
-        style = signal.entry
-        kind: OrderType = "limit" if style.type == "marketable" else style.type
-        exits = (signal.stop_loss is not None) + (signal.take_profit is not None)
-        order_class: OrderClass = ("simple", "oto", "bracket")[exits]
-        return OrderProposed(
-            ts_event=self.now,
-            cause=self.seq,
-            client_order_id=client_order_id(signal.id, "entry", 1),
-            signal_id=signal.id,
-            lot_id=signal.id,
-            strategy=signal.strategy,
-            symbol=signal.symbol,
-            side="buy" if signal.direction == "long" else "sell",
-            intent="entry",
-            quantity=sized.shares,
-            type=kind,
-            order_class=order_class,
-            time_in_force="day" if signal.intraday else "gtc",
-            reference_price=price,
-            limit_price=self._limit(signal) if style.type == "marketable" else style.limit,
-            stop_price=style.stop,
-            stop_loss=signal.stop_loss,
-            take_profit=signal.take_profit,
-            target_follows_fill=signal.target_follows_fill,
-            stop_follows_fill=signal.stop_follows_fill,
-            expires_at=signal.expires_at,
-            intraday=signal.intraday,
-            notional=sized.notional,
-            binding=sized.binding,
-            sizing=sized.caps,
-            contributions=contributions,
-            reason=signal.reason,
-            group_id=signal.group_id,
-        )
-
-    def _limit(self, signal: SignalRaised) -> float:
-        offset = signal.entry.offset_frac
-        return self._price(signal.symbol) * (1 + offset if signal.direction == "long" else 1 - offset)
-
-    def _entry_price(self, signal: SignalRaised) -> float:
-        """What sizing counts with: the resting trigger or limit, else the last close."""
-        style = signal.entry
-        if style.type in ("stop", "stop_limit") and style.stop is not None:
-            return style.stop
-        if style.type == "limit" and style.limit is not None:
-            return style.limit
-        return self._price(signal.symbol)
-
-    def _price(self, symbol: str) -> float:
-        """Last close of today, USD; NaN before the first bar."""
-        place = self._ids.get(symbol)
-        return float("nan") if place is None else float(self._close[place])
-
-    # ---- slots and allocations --------------------------------------------------------------
-
-    def _recount(self) -> None:
-        """Slot quotas over the strategies that can trade."""
-        self._claims = tuple(
-            Claim(s.name, s.allocation, s.max_positions, s.intraday, s.min_slots)
-            for s in self._strategies.values()
-            if s.enabled and s.allocation > 0 and s.name not in self._idle
-        )
-        self._claims_by_name = {claim.name: claim for claim in self._claims}
-        self._quotas = quotas(self._account.max_positions, self._claims)
-
-    def _allocations(self) -> dict[str, float]:
-        """Effective allocation by strategy: times performance and fit, bounded, at most 1 in sum."""
-        factor = min(self._settings.perf_mult * self._settings.fit_mult, self._settings.max_allocation_mult)
-        raw = {claim.name: claim.allocation * factor for claim in self._claims}
-        total = sum(raw.values())
-        return {name: value / total for name, value in raw.items()} if total > 1 else raw
-
-    # ---- dropping ---------------------------------------------------------------------------
-
-    def _dropped(
-        self, signal: SignalRaised, reason: str, status: str = "rejected", detail: str = ""
-    ) -> SignalDropped:
-        return SignalDropped(
-            ts_event=self.now,
-            cause=self.seq,
-            signal_id=signal.id,
-            strategy=signal.strategy,
-            symbol=signal.symbol,
-            status="expired" if status == "expired" else "rejected",
-            reason=reason,
-            detail=detail,
-        )
-
-    def _dropped_id(
-        self, signal_id: str, strategy: str, symbol: str, reason: str, detail: str
-    ) -> SignalDropped:
+    def _dropped(self, signal_id: str, strategy: str, symbol: str, reason: str, detail: str) -> SignalDropped:
         return SignalDropped(
             ts_event=self.now,
             cause=self.seq,
             signal_id=signal_id,
             strategy=strategy,
             symbol=symbol,
-            status="expired" if reason == "ENTRY_EXPIRED" else "rejected",
+            status="expired" if reason in ("EXPIRED", "ENTRY_EXPIRED") else "rejected",
             reason=reason,
             detail=detail,
         )
@@ -542,18 +390,7 @@ class Ensemble(Actor):
             lots=list(self._commitments.lots.values()),
             reduced=self._reduced,
             halted=self._halted,
+            days=self._desk.days,
+            drawdown=self._drawdown,
             flattening=self._flattening if self._halted else "",
         )
-
-
-def _at_price(signal: SignalRaised, price: float) -> SignalRaised:
-    """Stop and target that follow the fill, moved to the price it is sized at (an overnight gap)."""
-    move = price - signal.price
-    if not move or not (signal.stop_follows_fill or signal.target_follows_fill):
-        return signal
-    stop, target = signal.stop_loss, signal.take_profit
-    if signal.stop_follows_fill and stop is not None:
-        stop += move
-    if signal.target_follows_fill and target is not None:
-        target += move
-    return msgspec.structs.replace(signal, stop_loss=stop, take_profit=target)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from actors import breaker, ensemble, executor, phase_clock, portfolio, regime, simulated_broker
 from actors.allocation.slots import Claim, quotas
 from actors.execution.fill_model import LiquidityClass, liquidity_of
+from actors.market.indicators import realised_vol, returns
 from actors.strategies.base import Strategy
 from actors.strategies.host_rules import HostRules
 from actors.strategies.parameters import ParameterError
@@ -33,6 +34,7 @@ BUILT = {
 """Strategies that come with the system; the others of the seed's table are INACTIVE(NOT_BUILT)."""
 
 NOT_BUILT = "NOT_BUILT"
+VOLATILITY_DAYS = 20
 _FIRST_STRATEGY = 100
 
 
@@ -110,6 +112,7 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
         for place, chosen, found in built
     ]
     adv = average_dollar_volume(panels.get("daily"), len(header.symbols), settings.account.adv_days)
+    sigma = recent_volatility(panels.get("daily"), len(header.symbols))
     specs = [
         _spec("phase_clock", 10, phase_clock.Carried, lambda c: phase_clock.PhaseClock(header, c), intensity),
         _spec(
@@ -145,7 +148,7 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
             "ensemble",
             500,
             ensemble.Carried,
-            lambda c: ensemble.Ensemble(settings, header, adv, idle, c),
+            lambda c: ensemble.Ensemble(settings, header, adv, sigma, idle, c),
             intensity,
         ),
         _spec(
@@ -222,6 +225,14 @@ def average_dollar_volume(daily: NDArray[np.float64] | None, symbols: int, days:
         if known:
             adv[place] = math.fsum(known) / len(known)
     return adv
+
+
+def recent_volatility(daily: NDArray[np.float64] | None, symbols: int) -> NDArray[np.float64]:
+    """(S,) annual volatility of the last 20 daily returns, a fraction; NaN where a close is missing."""
+    if daily is None or daily.shape[2] <= VOLATILITY_DAYS:
+        return np.full(symbols, np.nan)
+    sigma: NDArray[np.float64] = realised_vol(returns(daily[5, :, -VOLATILITY_DAYS - 1 :]), VOLATILITY_DAYS)
+    return sigma
 
 
 def liquidity_classes(

@@ -73,8 +73,8 @@ class Breakers(Section, frozen=True, kw_only=True):
     Source: strategies 8."""
 
     drawdown_action: Literal["new", "all"] = "new"
-    """What is scaled: `new` entries only, or `all`, which also sells that share of what is held; `all` is
-    refused as long as a lot can only be sold whole. Source: architecture 11."""
+    """What is scaled: `new` entries only, or `all`, which also sells that share of what is held, whole lots,
+    the largest first. Source: architecture 11."""
 
     drawdown_multiplier: Fraction = 0.5
     """Factor on the size of entries while the drawdown breaker acts. Source: seed 2."""
@@ -106,8 +106,6 @@ class Breakers(Section, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.drawdown_action == "all":
-            raise ValueError("drawdown_action must be new, a lot cannot be sold in part yet, was all")
         if self.drawdown_clear >= self.drawdown:
             raise ValueError(
                 f"drawdown_clear must lie below drawdown ({self.drawdown:g}), was {self.drawdown_clear:g}"
@@ -175,6 +173,10 @@ class Regime(Section, frozen=True, kw_only=True):
 
 class Ensemble(Section, frozen=True, kw_only=True):
     """How signals of several strategies become sized orders."""
+
+    adaptive_sizing: bool = False
+    """Whether sizes follow each strategy's recent Sharpe, the symbol's volatility, the odds of its trades and
+    the account's drawdown. Source: strategies 7."""
 
     quality_gate: Fraction = 0.15
     """Least strength times confidence of a signal. Source: strategies 6.4."""

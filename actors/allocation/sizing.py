@@ -19,6 +19,7 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
         held_symbol: USD already held or ordered in the symbol, over all strategies.
         adv: Average daily USD volume of 20 sessions; inf where unknown.
         scalar: Regime scalar. multiplier: of the breakers, 0 when entries are stopped.
+        slot_factor: What the adaptive sizer makes of the SLOT cap. risk: instead of risk_per_trade.
     """
 
     price: float
@@ -34,6 +35,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     multiplier: float
     weight: float | None = None
     quantity: int | None = None
+    slot_factor: float = 1.0
+    risk: float | None = None
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,12 +62,13 @@ class Size(msgspec.Struct, frozen=True, kw_only=True):
 def size(need: Need, caps: Caps) -> Size:
     """Size one entry; 0 shares with binding BELOW_MIN when it is too small to trade."""
     distance = need.price if need.stop is None else abs(need.price - need.stop)
+    risk = caps.risk_per_trade if need.risk is None else need.risk
     up, down = max(1.0, need.scalar), min(1.0, need.scalar)
     share = need.sleeve / need.slots if need.weight is None else need.weight * need.sleeve
     limits = {
         # A stop on the entry's price, where rounding or a resting entry put it there, is not measurable risk.
-        "RISK": need.equity * caps.risk_per_trade * need.price / distance if distance > 0 else 0.0,
-        "SLOT": share * up,
+        "RISK": need.equity * risk * need.price / distance if distance > 0 else 0.0,
+        "SLOT": share * need.slot_factor * up,
         "PCT": caps.max_position_pct * need.equity - need.held_symbol,
         "ABS": caps.max_position_size - need.held_symbol,
         "SLEEVE": need.sleeve - need.sleeve_used,

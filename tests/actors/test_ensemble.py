@@ -18,7 +18,9 @@ from runtime.messages.risk import (
     EquityMarked,
     HaltThrown,
     PhaseChanged,
+    PortfolioDay,
     RegimeChanged,
+    StrategyDay,
     TaskDue,
 )
 from runtime.messages.trading import (
@@ -49,6 +51,7 @@ class Round(Stage):
         ensemble = Ensemble(
             settings(*overrides),
             header(symbols=SYMBOLS, sectors=("",) * 4),
+            np.full(4, np.nan),
             np.full(4, np.nan),
             NOT_BUILT if idle is None else idle,
             carried,
@@ -197,9 +200,57 @@ def test_an_entry_against_anothers_holding_is_refused() -> None:
 def test_two_strategies_in_one_direction_keep_their_own_lots_within_one_symbol_cap() -> None:
     stage = Round()
     orders = stage.play(stage.signal(), stage.signal("relative_volume_breakout", strength=0.5, intraday=True))
-    assert [order.strategy for order in orders if isinstance(order, OrderProposed)] == ["mean_reversion"]
-    (dropped,) = only(orders, SignalDropped)
-    assert (dropped.reason, dropped.detail) == ("BELOW_MIN", "cap PCT")
+    assert [(order.strategy, order.quantity) for order in orders] == [
+        ("mean_reversion", 24),  # each alone would have 48 shares; the symbol's 4,850 USD are shared
+        ("relative_volume_breakout", 24),
+    ]
+    assert len({order.lot_id for order in orders}) == 2
+    assert orders[0].contributions == pytest.approx(
+        {"mean_reversion": 0.30 * 0.64, "relative_volume_breakout": 0.25 * 0.40}
+    )
+
+
+def test_the_same_strategy_speaks_once_for_a_side() -> None:
+    stage = Round()
+    weak, strong = stage.signal(strength=0.5), stage.signal(strength=0.9)
+    out = stage.play(weak, strong)
+    assert [order.signal_id for order in only(out, OrderProposed)] == [strong.id]
+    assert [(d.signal_id, d.reason) for d in only(out, SignalDropped)] == [(weak.id, "DUPLICATE")]
+
+
+def test_a_drawdown_may_sell_half_of_what_is_held_the_largest_lots_first() -> None:
+    stage = Round("breakers.drawdown_action=all")
+    orders = []
+    for symbol, shares in (("AAPL", 20), ("IBM", 48), ("SPY", 30)):
+        (order,) = stage.play(stage.signal(symbol=symbol))
+        stage.play(fill(order, shares))
+        orders.append(order)
+    tripped = BreakerTripped(
+        ts_event=1, cause=1, breaker="drawdown", action="REDUCE", target="", reason="", value=0.15, limit=0.15
+    )
+    out = stage.play(tripped)  # half of 98 shares at one price: 48 are too few, so the next largest goes too
+    assert [(m.symbol, m.reason) for m in out] == [("IBM", "drawdown"), ("SPY", "drawdown")]
+    assert stage.play() == []
+
+
+def test_the_adaptive_sizer_shrinks_a_loser_in_a_drawdown() -> None:
+    day = StrategyDay(
+        ts_event=1, cause=1, date="2018-03-02", strategy="mean_reversion", trades_opened=0, trades_closed=0,
+        wins=0, losses=0, gross_pnl=0.0, net_pnl=0.0, commission=0.0, is_enabled=True, total_trades=50,
+        winning_trades=20, losing_trades=30, total_pnl=-1.0, avg_win=10.0, avg_loss=-10.0, recent_sharpe=-1.0,
+    )  # fmt: skip
+    book = PortfolioDay(
+        ts_event=1, cause=1, date="2018-03-02", equity=90_000.0, cash=90_000.0, positions_value=0.0,
+        num_positions=0, exposure_pct=0.0, daily_pnl=0.0, daily_pnl_pct=0.0, cumulative_pnl=0.0,
+        cumulative_pnl_pct=0.0, drawdown=-11_000.0, drawdown_pct=-0.11, high_water_mark=101_000.0,
+    )  # fmt: skip
+    (plain,) = Round().play(day, book, Round().signal())
+    stage = Round("ensemble.adaptive_sizing=true")
+    (careful,) = stage.play(day, book, stage.signal())
+    assert plain.quantity == 48
+    # SLOT = 0.30 * 0.95 * 97,000 / 5 slots * 0.5 for the Sharpe = 2,764.50; times 0.6 for the drawdown
+    assert (careful.binding, careful.quantity) == ("SLOT", int(2_764.50 * 0.6 / 100))
+    assert careful.sizing["RISK"] == pytest.approx(0.25 * 0.02 * 97_000 * 100 / 8)
 
 
 def test_nothing_is_sent_before_its_time_and_nothing_after_its_end() -> None:

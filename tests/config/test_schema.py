@@ -106,11 +106,6 @@ def test_a_breaker_clears_below_where_it_trips() -> None:
         Breakers(drawdown=0.1, drawdown_clear=0.1)
 
 
-def test_what_a_lot_cannot_do_is_refused_not_ignored() -> None:
-    with pytest.raises(ValueError, match="drawdown_action must be new"):
-        Breakers(drawdown_action="all")
-
-
 def test_giving_up_comes_after_waiting() -> None:
     with pytest.raises(ValueError, match="daily_ready_give_up_min"):
         Data(daily_ready_after_min=30, daily_ready_give_up_min=20)

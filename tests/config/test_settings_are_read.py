@@ -18,7 +18,6 @@ LIVE = "Read by the live engine."
 
 UNREAD = {
     "account.profile": "read while the settings are loaded",
-    "breakers.drawdown_action": "`all` is refused: lots are sold whole",
 }
 """Beside those of the live engine, which say so themselves."""
 
