@@ -9,6 +9,7 @@ from typing import Protocol
 
 from actors.broker import translate, wire
 from actors.broker.directory import Directory
+from actors.broker.order_steps import base
 from runtime.messages.base import Input
 
 
@@ -53,7 +54,8 @@ async def tell_all(rest: Reads, directory: Directory, order: wire.Order, now: in
     inputs: list[Input] = []
     for parent in parents:
         inputs += translate.order_told(parent, directory, now).inputs
-    known.has_legs = known.has_legs or bool(parents)
+    if translate.is_orphan(order, known):
+        known.has_legs = True  # nobody's leg even now: a stranger, not looked for again
     inputs += translate.order_told(order, directory, now).inputs
     return inputs + translate.settled(order, missed, directory, now)
 
@@ -62,7 +64,7 @@ def _behind(order: wire.Order, directory: Directory) -> list[str]:
     """Broker ids, of an order and its legs, of which more shares were traded than told."""
     known = directory.of_broker(order.id)
     filled = wire.shares(order.filled_qty) or 0
-    told = 0 if known is None else known.filled - translate.base(known, order.id)
+    told = 0 if known is None else known.filled - base(known, order.id)
     ids = [order.id] if filled > told else []
     for leg in order.legs or ():
         ids += _behind(leg, directory)

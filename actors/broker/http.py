@@ -6,14 +6,13 @@ holds the request: its headers have the keys.
 Source: alpaca.md A; faults.md 1.3 and 10.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 import requests
-from alpaca.common.exceptions import APIError
-from alpaca.trading.client import TradingClient
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
@@ -21,6 +20,12 @@ from actors.broker.wire import ErrorBody
 from config.secrets import Secrets
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
 from runtime.text import one_line
+
+with warnings.catch_warnings():
+    # The library's streams, which are not used here, import a deprecated module.
+    warnings.simplefilter("ignore", DeprecationWarning)
+    from alpaca.common.exceptions import APIError
+    from alpaca.trading.client import TradingClient
 
 Json = Any
 Send = Callable[["Connection"], Json]

@@ -26,22 +26,6 @@ from actors.broker.wire import nanoseconds, number, shares
 from runtime.messages.base import Input
 from runtime.messages.trading import BrokerAccount
 
-__all__ = [
-    "CORRECTIONS",
-    "FILLS",
-    "REFUSALS",
-    "STEPS",
-    "Told",
-    "account",
-    "activity_told",
-    "base",
-    "is_orphan",
-    "order_told",
-    "replacement_asked",
-    "settled",
-    "update_told",
-]
-
 FILLS = frozenset(("fill", "partial_fill"))
 CORRECTIONS = frozenset(("trade_bust", "trade_correct"))
 REFUSALS = frozenset(("order_cancel_rejected", "order_replace_rejected"))

@@ -1,0 +1,161 @@
+"""An order gateway running against the loopback broker, and what it told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import anyio
+import anyio.lowlevel
+import msgspec
+
+from actors.broker import translate, wire
+from actors.broker.desk import Desk
+from actors.broker.directory import Directory
+from actors.broker.rest import Rest, Timeouts
+from actors.gateways.order_gateway import OrderGateway, Patience
+from config.secrets import Secret, Secrets
+from runtime.kernel.clock import LiveClock
+from runtime.kernel.gateway import Inbox
+from runtime.messages.base import Input, Message
+from runtime.messages.machine import Source
+from runtime.messages.trading import CancelOrder, ReplaceOrder, SubmitOrder
+from tests.alpaca_server.orders import rest_json
+from tests.alpaca_server.server import AlpacaServer
+
+ENTRY, EXIT = "mr-20261120-1:e1", "mr-20261120-1:x1"
+LOT = "mr-20261120-1"
+
+HASTE = Patience(
+    lookups=5, absent=0.3, first=0.01, most=0.1, entry=0.3, confirm=0.2, late=0.2, resends=3, at_once=50
+)
+"""The waits of real trading, some twenty times shorter."""
+
+Kind = TypeVar("Kind", bound=Input)
+
+
+def keys(server: AlpacaServer) -> Secrets:
+    """The server's own keys."""
+    return Secrets(api_key=Secret(server.options.key), secret_key=Secret(server.options.secret))
+
+
+def buy(name: str = ENTRY, **fields: Any) -> SubmitOrder:
+    """An entry of ten SPY, altered."""
+    plain: dict[str, Any] = {
+        "ts_event": 0, "cause": 1, "client_order_id": name, "lot_id": LOT, "strategy": "mr", "symbol": "SPY",
+        "side": "buy", "quantity": 10, "type": "limit", "order_class": "simple", "time_in_force": "day",
+        "limit_price": 100.0,
+    }  # fmt: skip
+    return SubmitOrder(**{**plain, **fields})
+
+
+def sell(name: str = EXIT, **fields: Any) -> SubmitOrder:
+    """An order that only reduces."""
+    plain: dict[str, Any] = {"side": "sell", "adds_exposure": False, "role": "exit", "limit_price": 120.0}
+    return buy(name, **{**plain, **fields})
+
+
+def cancel(name: str = ENTRY, broker_order_id: str = "") -> CancelOrder:
+    return CancelOrder(
+        ts_event=0, cause=1, client_order_id=name, broker_order_id=broker_order_id, lot_id=LOT, symbol="SPY"
+    )
+
+
+def replace(name: str = ENTRY, **prices: float) -> ReplaceOrder:
+    return ReplaceOrder(
+        ts_event=0, cause=1, client_order_id=name, broker_order_id="", lot_id=LOT, symbol="SPY", **prices
+    )
+
+
+class Running:
+    """A gateway in its task, its commands and what it posted."""
+
+    def __init__(self, server: AlpacaServer, *, timeouts: Timeouts, patience: Patience) -> None:
+        self.server = server
+        self.wall = LiveClock()
+        self.rest = Rest(server.urls.trading, keys(server), self.wall, timeouts=timeouts)
+        self.desk = Desk(Directory())
+        self.inbox = Inbox()
+        self.told: list[Input] = []
+        self.syncs: list[str] = []
+        self.halt = ""
+        self.looks = 0
+        self._changed = asyncio.Event()
+        self._patience = patience
+        self.gateway = self.build()
+
+    def build(self) -> OrderGateway:
+        """Another instance around the same desk, as after a crash."""
+        return OrderGateway(
+            self.inbox, self.post, self.rest, self.desk, clock=self.wall, wall=self.wall, sync=self.sync,
+            halted=self.look, patience=self._patience,
+        )  # fmt: skip
+
+    def post(self, source: Source, message: Input, /) -> None:
+        assert source == "broker"
+        self.told.append(message)
+        self._changed.set()
+
+    async def sync(self) -> None:
+        self.syncs.append("asked")
+        await anyio.lowlevel.checkpoint()
+
+    def look(self) -> str:
+        self.looks += 1
+        return self.halt
+
+    def send(self, *commands: Message) -> None:
+        for command in commands:
+            self.inbox.offer(command)
+
+    def of(self, kind: type[Kind]) -> list[Kind]:
+        """What it told of one kind."""
+        return [one for one in self.told if type(one) is kind]
+
+    async def until(self, holds: Callable[[], Any], within: float = 8.0) -> None:
+        """Wait until something told, or something at the server, makes it hold."""
+        with anyio.fail_after(within):
+            while not holds():
+                self._changed.clear()
+                waits = asyncio.ensure_future(self._changed.wait()), asyncio.ensure_future(self._server())
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+                for one in waits:
+                    one.cancel()
+
+    async def _server(self) -> None:
+        seen = len(self.server.history)
+        await self.server.until(lambda: len(self.server.history) > seen, 60)
+
+    async def wait_for(self, kind: type[Kind], count: int = 1) -> Kind:
+        """The first of a kind, once so many were told."""
+        await self.until(lambda: len(self.of(kind)) >= count)
+        return self.of(kind)[0]
+
+    def event(self, name: str) -> None:
+        """What the trade stream would tell of an order as the server has it now."""
+        order = self.server.broker.by_client_id(name)
+        whole = msgspec.convert(rest_json(order), wire.Order)
+        for one in translate.order_told(whole, self.desk.directory, self.wall.now()).inputs:
+            self.post("broker", one)
+
+    def posts(self) -> list[Any]:
+        """The POSTs of orders that reached the server."""
+        return self.server.history.requests("POST /v2/orders")
+
+
+@asynccontextmanager
+async def running(
+    server: AlpacaServer,
+    *,
+    timeouts: Timeouts = Timeouts(connect=1.0, read=0.3, total=0.6),  # noqa: B008 - frozen
+    patience: Patience = HASTE,
+    before: Callable[[Running], None] = lambda desk: None,
+) -> AsyncIterator[Running]:
+    """Run a gateway until the block ends."""
+    desk = Running(server, timeouts=timeouts, patience=patience)
+    before(desk)
+    async with anyio.create_task_group() as group:
+        group.start_soon(desk.gateway.run)
+        yield desk
+        group.cancel_scope.cancel()
+    await desk.rest.aclose()
