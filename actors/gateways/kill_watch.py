@@ -64,7 +64,7 @@ class KillSwitch:
         """What is known, without a look."""
         return self._state
 
-    def start(self) -> State:
+    async def start(self) -> State:
         """The look before anything trades.
 
         A halt of the books without its file was lifted while no engine ran if there is a receipt of it; else
@@ -73,9 +73,10 @@ class KillSwitch:
         Raises:
             OSError: The directory of a new root cannot be made.
         """
-        kill_switch.take_back(self.root)  # meant for an engine that is no more
+        # A wish to resume that lies there was meant for an engine that is no more.
+        await anyio.to_thread.run_sync(kill_switch.take_back, self.root)
         if self._is_new and kill_switch.look(self.root).is_absent:
-            kill_switch.prepare(self.root)
+            await anyio.to_thread.run_sync(kill_switch.prepare, self.root)
         self._is_new = False
         if self.look().halted or not self._was_halted:
             return self._state
@@ -183,7 +184,7 @@ class KillWatch(Gateway):
         """Watch until asked to stop."""
         # Not taken back at the end: without a handler the next SIGUSR1 would end the process.
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._switch.signalled)
-        self._switch.start()
+        await self._switch.start()
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch)
             group.start_soon(self._write)

@@ -78,6 +78,10 @@ async def watching(switch: KillSwitch, posted: Posted) -> AsyncIterator[KillWatc
             watch.request_stop()
 
 
+def begin(switch: KillSwitch) -> kill_switch.State:
+    return asyncio.run(switch.start())
+
+
 def inotify_watches() -> int:
     """How many places this process watches, by what the kernel says of its descriptors."""
     count = 0
@@ -102,12 +106,12 @@ def until(done: Callable[[], bool]) -> None:
 
 def test_a_clear_switch_says_nothing(root: Path) -> None:
     switch, posted = switch_of(root)
-    assert (switch.start(), switch.look(), posted.inputs) == (CLEAR, CLEAR, [])
+    assert (begin(switch), switch.look(), posted.inputs) == (CLEAR, CLEAR, [])
 
 
 def test_the_look_before_an_order_finds_tells_and_latches(root: Path) -> None:
     switch, posted = switch_of(root)
-    switch.start()
+    begin(switch)
     kill_switch.throw(root, "odd fills", at=AT)
     assert switch.look().halted
     assert switch.look() == kill_switch.State(True, "odd fills")
@@ -119,29 +123,29 @@ def test_the_look_before_an_order_finds_tells_and_latches(root: Path) -> None:
 def test_a_start_with_the_file_there_is_halted_before_anything_trades(root: Path) -> None:
     halt(root).symlink_to("nowhere")
     switch, posted = switch_of(root)
-    assert switch.start().halted
+    assert begin(switch).halted
     assert posted.inputs == [thrown("nowhere")]
 
 
 def test_a_directory_missing_at_a_later_start_is_a_halt_but_a_new_root_gets_one(tmp_path: Path) -> None:
     switch, posted = switch_of(tmp_path)
-    assert switch.start().halted
+    assert begin(switch).halted
     assert len(posted.inputs) == 1
     switch, posted = switch_of(tmp_path, is_new=True)
-    assert (switch.start(), posted.inputs) == (CLEAR, [])
+    assert (begin(switch), posted.inputs) == (CLEAR, [])
     assert look(tmp_path) == CLEAR
 
 
 def test_a_new_root_does_not_mend_a_directory_that_is_wrong(root: Path) -> None:
     (root / "killswitch").chmod(0o777)
     switch, _ = switch_of(root, is_new=True)
-    assert switch.start().halted
+    assert begin(switch).halted
     assert (root / "killswitch").stat().st_mode & 0o777 == 0o777
 
 
 def test_a_halt_of_the_books_outlives_a_file_that_was_only_removed(root: Path) -> None:
     switch, posted = switch_of(root, was_halted=True)
-    assert switch.start().halted
+    assert begin(switch).halted
     assert posted.inputs == [thrown("HALT was removed while no engine ran; only `resume` lifts it")]
 
 
@@ -149,9 +153,9 @@ def test_a_halt_of_the_books_ends_with_the_receipt_of_a_resume(root: Path) -> No
     kill_switch.throw(root, "x", at=AT)
     kill_switch.lift(root, "ann", at=AT)
     switch, posted = switch_of(root, was_halted=True)
-    assert switch.start() == CLEAR
+    assert begin(switch) == CLEAR
     assert posted.inputs == [lifted("ann")]
-    assert switch.start() == CLEAR
+    assert begin(switch) == CLEAR
     assert len(posted.inputs) == 1
 
 
@@ -276,7 +280,7 @@ async def test_a_change_of_phase_is_a_look(root: Path) -> None:
 
 async def test_a_halt_thrown_while_the_watcher_was_down_is_written_by_the_next_one(root: Path) -> None:
     switch, posted = switch_of(root)
-    switch.start()
+    await switch.start()
     switch.throw("key K")
     assert not await asyncio.to_thread(halt(root).exists)
     async with watching(switch, posted):
