@@ -7,6 +7,7 @@ is refused and counted.
 Source: architecture 8; alpaca.md 1.4; faults G.
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from math import isnan, nan
 from typing import Literal
@@ -15,6 +16,7 @@ import msgspec
 import numpy as np
 
 from actors.broker.market_wire import MINUTE, Bad, MinuteBar, WireBar, described, refusal
+from runtime.messages.base import Input
 from runtime.messages.market import Bars, BarsQuarantined, BarsRevised, Columns
 from storage.loaders import quarantine
 
@@ -120,8 +122,19 @@ class MinuteJoin:
         self._refused = refused
         self._wait, self._early = wait, early
         self._told = told
+        self.owed: deque[Input] = deque()
+        """What was told and has not found its way yet; it survives the gateway that could not post it."""
         self._minutes: dict[int, _Minute] = {}
         self._levels: dict[int, _Jumping] = {}
+
+    def revise_owed(self) -> None:
+        """Minutes still owed are old by now: they mend, they trigger nothing any more."""
+        self.owed = deque(
+            BarsRevised.of(one.ids, one.values, ts_event=one.ts_event, reason="late")
+            if isinstance(one, Bars)
+            else one
+            for one in self.owed
+        )
 
     # ---- what is awaited --------------------------------------------------------------------
 

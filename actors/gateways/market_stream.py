@@ -179,7 +179,7 @@ class MarketStream(Gateway):
         self._handshake = self._new_handshake()
         self._socket: ClientConnection | None = None
         self._heard = 0
-        self._up: bool | None = None
+        self._feed_told: tuple[bool, str] | None = None
         self._ready_since: int | None = None
         self._halted: dict[str, int] = {}
         self._news = asyncio.Event()
@@ -235,6 +235,8 @@ class MarketStream(Gateway):
 
     async def _stay_connected(self) -> None:
         self._feed(False, "connecting")
+        self._join.revise_owed()
+        self._post_all(())
         while True:
             try:
                 await self._connect()
@@ -424,6 +426,7 @@ class MarketStream(Gateway):
             now = self._clock.now()
             self._post_all(self._join.backfill(bars, now))
             self._note_refusals(now)
+            self._news.set()
             return True
         _log.error("a gap in the bars stays open: REST did not answer", first=start)
         return False
@@ -464,14 +467,19 @@ class MarketStream(Gateway):
                 self._status(TradingStatus(ts_event=bar.ts, symbol=bar.S, halted=False, reason=text))
 
     def _feed(self, up: bool, reason: str) -> None:
-        if up != self._up:
-            self._up = up
+        """Post whether the feed is up, and each new reason why it is not."""
+        if (up, reason) != self._feed_told:
+            self._feed_told = up, reason
             now = self._clock.now()
             self.port("market", FeedChanged(ts_event=now, stream=STREAM, up=up, reason=reason))
 
     def _post_all(self, inputs: Sequence[Input]) -> None:
-        for message in inputs:
-            self.port("market", message)
+        """Post in order; what finds no room ends the gateway and is the first thing the next one posts."""
+        owed = self._join.owed
+        owed.extend(inputs)
+        while owed:
+            self.port("market", owed[0])
+            owed.popleft()
 
     def _new_handshake(self) -> Handshake:
         return Handshake(self._symbols, self._secrets, channels=self._settings.channels)

@@ -1,5 +1,3 @@
-"""The loopback broker."""
+"""The loopback service for the gateways that speak to it."""
 
-from tests.alpaca_server.fixture import alpaca, alpaca_options, hosted_alpaca
-
-__all__ = ["alpaca", "alpaca_options", "hosted_alpaca"]
+from tests.alpaca_server.fixture import *  # noqa: F403
