@@ -1,3 +1,5 @@
-"""The loopback service for the gateways that speak to it."""
+"""The loopback broker."""
 
-from tests.alpaca_server.fixture import *  # noqa: F403
+from tests.alpaca_server.fixture import alpaca, alpaca_options, hosted_alpaca
+
+__all__ = ["alpaca", "alpaca_options", "hosted_alpaca"]

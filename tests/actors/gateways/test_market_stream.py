@@ -302,8 +302,12 @@ async def test_without_keys_nothing_is_asked(alpaca):
 @pytest.mark.parametrize(
     ("switch", "given", "words"),
     [
-        ("close", {"code": 1000}, "1000"), ("close", {"code": 1001}, "1001"),
-        ("close", {"code": 1011}, "1011"), ("abort", {}, "broke off"), ("slow_client", {}, "407"), ("broken_protocol", {}, "broken frame"),
+        ("close", {"code": 1000}, "1000"),
+        ("close", {"code": 1001}, "1001"),
+        ("close", {"code": 1011}, "1011"),
+        ("abort", {}, "broke off"),
+        ("slow_client", {}, "407"),
+        ("broken_protocol", {}, "broken frame"),
     ],
     ids=lambda value: str(value.get("code", "")) if isinstance(value, dict) else value,
 )  # fmt: skip
