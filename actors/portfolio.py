@@ -23,6 +23,7 @@ from runtime.messages.trading import (
     OrderRejected,
     OrderReplaced,
     PositionChanged,
+    PositionMismatched,
     Role,
     SubmitOrder,
 )
@@ -60,6 +61,7 @@ class Carried(msgspec.Struct, kw_only=True):
     last_equity: float
     high_water: float
     broker_equity: float | None = None
+    doubted: list[str] = []
 
 
 class Portfolio(Actor):
@@ -84,6 +86,8 @@ class Portfolio(Actor):
         self._last_equity = old.last_equity
         self._high_water = old.high_water
         self._broker_equity = old.broker_equity
+        self._doubted = dict.fromkeys(old.doubted)
+        """Symbols in which the broker holds something else than our lots."""
         self._finished: dict[str, bool] = {}
         self._day_task: TaskDue | None = None
         self._opening_equity = old.last_equity
@@ -171,10 +175,11 @@ class Portfolio(Actor):
 
     def on_order_filled(
         self, fill: OrderFilled
-    ) -> tuple[LotChanged, PositionChanged, EquityMarked] | tuple[Noted] | None:
-        facts = self._orders.get(fill.client_order_id) or self._orders.get(fill.parent_id)
+    ) -> tuple[LotChanged | PositionChanged | EquityMarked | PositionMismatched | Noted, ...] | None:
+        facts = self._facts(fill)
         if facts is None:
-            return (self._noted(f"fill {fill.execution_id} of an order that is not ours: {fill.symbol}"),)
+            note = self._noted(f"fill {fill.execution_id} of an order that is not ours: {fill.symbol}")
+            return (note, *self._doubt(fill))
         seen = self._cumulative.get(fill.client_order_id, 0)
         fresh = min(fill.quantity, fill.cumulative - seen)
         if fresh <= 0:
@@ -189,17 +194,45 @@ class Portfolio(Actor):
                 self._record(facts.strategy).opened_today += 1
             book.enter(lot, signed, fill.price, fill.commission, fill.slippage)
         elif lot is None or abs(signed) > abs(lot.quantity) or (signed > 0) == (lot.quantity > 0):
-            return (self._noted(f"exit fill {fill.execution_id} exceeds lot {facts.lot_id}"),)
+            note = self._noted(f"exit fill {fill.execution_id} exceeds lot {facts.lot_id}")
+            return (note, *self._doubt(fill))
         else:
             book.leave(lot, signed, fill.price, fill.commission, fill.slippage)
         if lot.quantity == 0:
             self._record(lot.strategy).close_trade(
                 fill.ts_event, lot.realised / MICRO, lot.commission / MICRO
             )
-        return (
+        said = (
             self._lot_changed(lot, facts, fill, signed),
             self._position(fill.symbol, fill.price),
             self._marked(),
+        )
+        if fill.position is None or (book.net(fill.symbol) == fill.position and not self._doubted):
+            return said
+        return (*said, *self._doubt(fill))
+
+    def _facts(self, fill: OrderFilled) -> OrderFacts | None:
+        """The fill's order; a leg whose acceptance has not been told yet is known by its parent."""
+        facts = self._orders.get(fill.client_order_id)
+        if facts is not None or not fill.parent_id:
+            return facts
+        parent = self._orders.get(fill.parent_id)
+        if parent is None:
+            return None
+        return msgspec.structs.replace(parent, role="exit", reason="leg")
+
+    def _doubt(self, fill: OrderFilled) -> Iterator[PositionMismatched | Noted]:
+        """Say when the lots of a symbol stop, or start again, to sum to the broker's position."""
+        ours, theirs = self._book.net(fill.symbol), fill.position
+        if theirs is None or (ours == theirs) != (fill.symbol in self._doubted):
+            return
+        if ours == theirs:
+            del self._doubted[fill.symbol]
+        else:
+            self._doubted[fill.symbol] = None
+            yield self._noted(f"{fill.symbol}: our lots sum to {ours}, the broker holds {theirs}")
+        yield PositionMismatched(
+            ts_event=self.now, cause=self.seq, symbol=fill.symbol, ours=ours, broker=theirs
         )
 
     def _new_lot(self, facts: OrderFacts, fill: OrderFilled) -> Lot:
@@ -386,6 +419,7 @@ class Portfolio(Actor):
             last_equity=self._last_equity,
             high_water=self._high_water,
             broker_equity=self._broker_equity,
+            doubted=list(self._doubted),
         )
 
 
