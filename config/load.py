@@ -1,5 +1,7 @@
 """Settings from all their sources: defaults < profile < file < environment < `--set`."""
 
+import os
+import stat
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
@@ -20,6 +22,10 @@ ENVIRONMENT = {
     "TRADING_CAPITAL": ("account", "trading_capital"),
     "TRADING_SYSTEM_ROOT": ("paths", "root"),
     "LOG_LEVEL": ("log", "level"),
+    "ALPACA_TRADING_URL": ("endpoints", "trading"),
+    "ALPACA_DATA_URL": ("endpoints", "data"),
+    "ALPACA_TRADING_STREAM_URL": ("endpoints", "trading_stream"),
+    "ALPACA_DATA_STREAM_URL": ("endpoints", "data_stream"),
 }
 """Environment variables that set something (seed, appendix B); an empty one sets nothing."""
 
@@ -89,6 +95,11 @@ def load(
 def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
+            about = os.fstat(file.fileno())
+            if stat.S_ISREG(about.st_mode) and about.st_mode & stat.S_IWOTH:
+                raise ConfigError(
+                    "", str(path), "everybody may write it, so it is not believed: chmod o-w it"
+                )
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise ConfigError("", str(path), f"cannot be read: {error.strerror or error}") from None

@@ -8,7 +8,13 @@ from config.base import Count, FolderName, Fraction, Minutes, PositiveFraction, 
 
 
 class Data(Section, frozen=True, kw_only=True):
-    """When data is good enough to decide on."""
+    """Where data comes from, and when it is good enough to decide on."""
+
+    feed: Literal["iex", "sip"] = "iex"
+    """`iex`: one exchange, free; `sip`: all of them, paid. Source: alpaca.md 1.5."""
+
+    stream_symbols: WholeNumber = 30
+    """Most symbols the data plan streams; 0: no limit. Source: alpaca.md 1.5, the free plan."""
 
     history_sessions: Annotated[int, msgspec.Meta(ge=1, le=5_000)] = 260
     """Earlier sessions of daily bars that a session starts with. Source: strategies 3.1."""
@@ -108,8 +114,8 @@ class KillSwitch(Section, frozen=True, kw_only=True):
     """What the HALT file does beyond blocking and cancelling entries."""
 
     cancel_protective: bool = False
-    """Whether stops and targets at the broker are cancelled too, which leaves positions naked.
-    Read by the live engine. Source: seed 6; architecture 11."""
+    """Whether stops and targets at the broker are cancelled too, which leaves positions naked until a person
+    resumes. Source: seed 6; architecture 11."""
 
     flatten: bool = False
     """Whether all positions are closed. Read by the live engine. Source: seed 6, "optional"."""
@@ -117,9 +123,6 @@ class KillSwitch(Section, frozen=True, kw_only=True):
     exit_process: bool = False
     """Whether the engine ends after it; off, it stays up HALTED. Read by the live engine.
     Source: seed 6; architecture 11."""
-
-    dir: FolderName = "killswitch"
-    """Folder under the root in which the file HALT is looked for. Read by the live engine. Source: seed 1."""
 
 
 class Log(Section, frozen=True, kw_only=True):
@@ -138,6 +141,25 @@ class Broker(Section, frozen=True, kw_only=True):
     mode: Literal["paper", "live"] = "paper"
     """`paper`: the broker's practice account; `live`: real money. Read by the live engine.
     Source: seed, status."""
+
+
+class Endpoints(Section, frozen=True, kw_only=True):
+    """Where the broker is; no part of a snapshot or its hash. Empty: its own hosts, by mode and feed."""
+
+    trading: str = ""
+    """Trading REST, scheme and host; http only on this machine. Environment: ALPACA_TRADING_URL.
+    Source: alpaca.md 0."""
+
+    data: str = ""
+    """Market-data REST, likewise. Environment: ALPACA_DATA_URL.
+    Source: alpaca.md 0."""
+
+    trading_stream: str = ""
+    """Order stream, with its path; ws only on this machine. Environment: ALPACA_TRADING_STREAM_URL.
+    Source: alpaca.md 0."""
+
+    data_stream: str = ""
+    """Market stream, likewise. Environment: ALPACA_DATA_STREAM_URL. Source: alpaca.md 0."""
 
 
 class Paths(Section, frozen=True, kw_only=True):

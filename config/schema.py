@@ -7,7 +7,7 @@ specification, `design` is a choice of ours.
 
 from config.base import Section
 from config.execution import Execution, Orders
-from config.machine import Broker, Data, KillSwitch, Log, Paths, Supervision, Tapes
+from config.machine import Broker, Data, Endpoints, KillSwitch, Log, Paths, Supervision, Tapes
 from config.strategies import DEFAULT_STRATEGIES, StrategySettings, check_book
 from config.trading import Account, Breakers, Ensemble, Limits, Regime
 
@@ -16,6 +16,7 @@ __all__ = [
     "Breakers",
     "Broker",
     "Data",
+    "Endpoints",
     "Ensemble",
     "Execution",
     "KillSwitch",
@@ -48,6 +49,7 @@ class Settings(Section, frozen=True, kw_only=True):
     kill_switch: KillSwitch = KillSwitch()
     log: Log = Log()
     broker: Broker = Broker()
+    endpoints: Endpoints = Endpoints()
     paths: Paths = Paths()
     strategies: tuple[StrategySettings, ...] = DEFAULT_STRATEGIES
     """In config order, which breaks ties between equal allocations. Source: strategies 7."""

@@ -1,12 +1,22 @@
-"""Keys of the broker: from the environment only, never printed, never stored."""
+"""Keys of the broker: from the environment or `.env` only, never printed, never stored."""
 
+import os
+import re
+import stat
 from collections.abc import Mapping
+from pathlib import Path
 from typing import NoReturn
 
 import msgspec
 
+from config.errors import ConfigError
+
 API_KEY = "ALPACA_API_KEY"
 SECRET_KEY = "ALPACA_SECRET_KEY"
+
+ENV_FILE = ".env"
+_MOST_BYTES = 100_000
+_LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z", re.DOTALL)
 
 
 class Secret:
@@ -49,6 +59,67 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 def from_environment(environ: Mapping[str, str]) -> Secrets:
     """Read the keys; an empty variable counts as none."""
     return Secrets(api_key=_secret(environ, API_KEY), secret_key=_secret(environ, SECRET_KEY))
+
+
+def with_env_file(environ: Mapping[str, str], path: Path) -> dict[str, str]:
+    """The environment, and below it what a `.env` file says; without the file the environment alone.
+
+    Lines are `NAME=value`, with or without `export` and quotes; `#` begins a comment at a line's start or,
+    without quotes, after a space. Nothing is expanded.
+
+    Raises:
+        ConfigError: The file can be read or written by others, is not ours, or has a line that is none of
+            this; no value is ever part of the text.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return dict(environ)
+    except OSError as error:
+        raise ConfigError("", str(path), f"cannot be read: {error.strerror}") from None
+    try:
+        _trust(os.fstat(handle), path)
+        content = os.read(handle, _MOST_BYTES + 1)
+    finally:
+        os.close(handle)
+    if len(content) > _MOST_BYTES:
+        raise ConfigError("", str(path), f"is longer than {_MOST_BYTES:,} bytes")
+    return {**_parsed(content, path), **environ}
+
+
+def _trust(about: os.stat_result, path: Path) -> None:
+    if not stat.S_ISREG(about.st_mode):
+        raise ConfigError("", str(path), "is no file")
+    if about.st_uid not in (0, os.geteuid()):
+        raise ConfigError("", str(path), f"belongs to user {about.st_uid}, so its keys are not used")
+    if about.st_mode & 0o077:
+        mode = stat.S_IMODE(about.st_mode)
+        raise ConfigError("", str(path), f"others may read or write it (mode {mode:04o}): chmod 600 it")
+
+
+def _parsed(content: bytes, path: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError("", str(path), "is not UTF-8 text") from None
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        match = _LINE.match(line)
+        value = _unquoted(match[2]) if match else None
+        if match is None or value is None:
+            raise ConfigError("", str(path), f"line {number} is not NAME=value")
+        found[match[1]] = value
+    return found
+
+
+def _unquoted(value: str) -> str | None:
+    """A value without quotes and comment; None: its quotes do not close."""
+    if value[:1] in ("'", '"'):
+        inner, quote, rest = value[1:].partition(value[0])
+        return inner if quote and (not rest.strip() or rest.lstrip().startswith("#")) else None
+    return value.partition(" #")[0].rstrip()
 
 
 def _secret(environ: Mapping[str, str], name: str) -> Secret | None:

@@ -9,7 +9,7 @@ import msgspec
 from config.errors import ConfigError
 from config.schema import Settings
 
-LEFT_OUT = ("paths",)
+LEFT_OUT = ("paths", "endpoints")
 """Sections that say where things are on one machine, not how to trade."""
 
 

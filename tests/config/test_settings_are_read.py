@@ -17,6 +17,9 @@ PRODUCT = ("actors", "runtime", "storage", "tui")
 LIVE = "Read by the live engine."
 
 UNREAD = {
+    "endpoints.trading": "read in config.live_money",
+    "endpoints.trading_stream": "likewise",
+    "endpoints.data_stream": "likewise",
     "account.profile": "read while the settings are loaded",
 }
 """Beside those of the live engine, which say so themselves."""
