@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from runtime.messages.base import Input
 from tests.actors.trading_floor import Floor, cancel, replace, submit
+from tests.contract.loopback import Loopback
 
 
 class BrokerUnderTest(Protocol):
@@ -57,4 +58,4 @@ class Simulated:
         return self._new()
 
 
-FACTORIES: dict[str, Callable[[], BrokerUnderTest]] = {"simulated": Simulated}
+FACTORIES: dict[str, Callable[[], BrokerUnderTest]] = {"simulated": Simulated, "loopback": Loopback}
