@@ -60,7 +60,7 @@ def test_orders_have_the_names_of_our_messages() -> None:
             filled=0, status="held", type="stop", stop_price=299.0, parent_id=ENTRY,
         ),
         BrokerOrder(
-            client_order_id="dashboard", broker_order_id="b-9", symbol="SPY", side="buy", quantity=2, filled=0,
-            status="new", type="market", is_ours=False,
+            client_order_id="dashboard", broker_order_id="b-9", symbol="SPY", side="buy", quantity=2,
+            filled=0, status="new", type="market", is_ours=False,
         ),
     )  # fmt: skip

@@ -1,0 +1,199 @@
+"""The REST client on the loopback broker: what it asks, what it reads, what goes wrong. alpaca.md 3 and A."""
+
+import io
+import logging
+import traceback
+from typing import Any
+
+import anyio
+import pytest
+
+from actors.broker.limiter import Priority
+from actors.broker.rest import NotSent, Rest, Timeouts
+from config.secrets import Secrets
+from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
+from runtime.kernel.clock import LiveClock
+from tests.actors.gateways.order_desk import keys
+from tests.alpaca_server.server import AlpacaServer
+
+BODY = {
+    "symbol": "SPY", "qty": "10", "side": "buy", "type": "limit", "time_in_force": "day",
+    "limit_price": "100.00", "client_order_id": "mr-20261120-1:e1",
+}  # fmt: skip
+
+
+async def test_an_order_is_sent_read_changed_and_cancelled(alpaca: AlpacaServer, rest: Rest) -> None:
+    order = await rest.submit(BODY, Priority.ENTRY)
+    assert (order.client_order_id, order.qty, order.symbol) == ("mr-20261120-1:e1", "10", "SPY")
+    assert (await rest.order(order.id)) is not None
+    assert (await rest.order_by_client_id("mr-20261120-1:e1")) is not None
+    new = await rest.replace(order.id, {"limit_price": "101.00"})
+    assert (new.replaces, new.limit_price) == (order.id, "101")
+    await rest.cancel(new.id)
+    assert [one.status for one in await rest.orders(status="closed")] == ["replaced", "canceled"]
+    assert await rest.orders() == []
+
+
+async def test_what_the_broker_does_not_know_is_none(alpaca: AlpacaServer, rest: Rest) -> None:
+    assert await rest.order("61e69015-8549-4bfd-b9c3-01e75843f47d") is None
+    assert await rest.order_by_client_id("nobody") is None
+    assert await rest.asset("NOPE") is None
+
+
+async def test_a_proxys_not_found_proves_nothing(alpaca: AlpacaServer, rest: Rest) -> None:
+    """faults.md 1.9, 5: "not found" only from a positive answer of the broker itself."""
+    alpaca.faults.add("refuse", "GET /v2/orders*", status=404, html=True)
+    with pytest.raises(BrokerUnavailable):
+        await rest.order_by_client_id("nobody")
+
+
+async def test_the_account_its_clock_calendar_assets_and_positions_are_read(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    alpaca.hold("SPY", -3, 737.91)
+    account = await rest.account()
+    assert (account.status, account.account_number) == ("ACTIVE", alpaca.options.account_number)
+    assert (await rest.clock()).is_open
+    days = await rest.calendar("2026-11-26", "2026-11-27")
+    assert [(day.date, day.open, day.close) for day in days] == [("2026-11-27", "09:30", "13:00")]
+    asset = await rest.asset("SPY")
+    assert asset is not None
+    assert asset.can_trade
+    assert asset.can_short
+    assert asset.easy_to_borrow is None
+    assert "SPY" in [one.symbol for one in await rest.assets()]
+    assert [(one.symbol, one.qty, one.side) for one in await rest.positions()] == [("SPY", "-3", "short")]
+
+
+async def test_fills_are_read_page_by_page_oldest_first(alpaca: AlpacaServer, rest: Rest) -> None:
+    order = await rest.submit({**BODY, "qty": "130"}, Priority.ENTRY)
+    for _ in range(130):
+        await alpaca.fill("mr-20261120-1:e1", 100, 1)
+    fills = await rest.fills(order_id=order.id)
+    assert [one.cum_qty for one in fills] == [str(n) for n in range(1, 131)]
+    assert len(alpaca.history.requests("GET /v2/account/activities/FILL")) == 2
+
+
+async def test_a_full_sweep_of_orders_pages_by_id(alpaca: AlpacaServer, rest: Rest) -> None:
+    for n in range(501):
+        alpaca.broker.submit({**BODY, "qty": "1", "limit_price": "1.00", "client_order_id": f"o{n}"})
+    found = await rest.orders(nested=False)
+    assert [one.client_order_id for one in found] == [f"o{n}" for n in range(501)]
+    first, second = alpaca.history.requests("GET /v2/orders")
+    assert "after_order_id" not in first.query
+    assert second.query["after_order_id"] == found[499].id
+
+
+FAILURES: list[tuple[str, dict[str, Any], type[Exception], bool]] = [
+    ("gateway_timeout_before", {}, BrokerUnavailable, True),
+    ("server_error_before", {}, BrokerUnavailable, True),
+    ("drop_before", {}, BrokerUnavailable, True),
+    ("stall_before", {}, BrokerUnavailable, True),
+    ("malformed", {"how": "html"}, BrokerUnavailable, True),
+    ("malformed", {"how": "truncated"}, BrokerUnavailable, True),
+    ("malformed", {"how": "list"}, BrokerUnavailable, True),
+    ("rate_limited", {"retry_after": 7}, BrokerUnavailable, False),
+    ("rate_limited_bare", {}, BrokerUnavailable, False),
+    ("refuse", {"status": 403, "code": 40310000, "message": "no"}, BrokerRejected, False),
+    ("refuse", {"status": 422, "html": True}, BrokerRejected, False),
+    ("refuse", {"status": 401, "html": True}, KeysRefused, False),
+    ("refuse", {"status": 403, "code": None, "message": "forbidden."}, KeysRefused, False),
+]
+
+
+@pytest.mark.parametrize(("kind", "given", "error", "is_unknown"), FAILURES, ids=str)
+async def test_each_failure_says_who_must_act_and_is_sent_once(
+    alpaca: AlpacaServer,
+    rest: Rest,
+    kind: str,
+    given: dict[str, Any],
+    error: type[Exception],
+    is_unknown: bool,
+) -> None:
+    alpaca.faults.add(kind, "POST /v2/orders", times=None, **given)
+    with pytest.raises(error) as caught:
+        await rest.submit(BODY, Priority.ENTRY)
+    if isinstance(caught.value, BrokerUnavailable):
+        assert caught.value.is_unknown == is_unknown
+        assert caught.value.retry_after == given.get("retry_after", caught.value.retry_after)
+    assert len(alpaca.history.requests("POST")) == 1
+
+
+async def test_a_host_that_is_not_there_had_nothing_sent_to_it(alpaca: AlpacaServer, rest: Rest) -> None:
+    await alpaca.stop()
+    with pytest.raises(BrokerUnavailable, match="could not connect") as caught:
+        await rest.submit(BODY, Priority.ENTRY)
+    assert not caught.value.is_unknown
+
+
+async def test_stalled_reads_do_not_hold_up_orders(alpaca: AlpacaServer) -> None:
+    """alpaca.md A, M4-1: six stalled calls blocked every other user of the default threads."""
+    rest = Rest(alpaca.urls.trading, keys(alpaca), LiveClock(), timeouts=Timeouts(read=1.0, total=1.0))
+    alpaca.faults.add("stall_before", "GET /v2/account", times=None)
+    failures = []
+
+    async def read() -> None:
+        try:
+            await rest.account()
+        except BrokerUnavailable as failure:
+            failures.append(failure)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(12):
+            group.start_soon(read)
+        await alpaca.until(lambda: len(alpaca.history.requests("GET /v2/account")) >= 4)
+        with anyio.fail_after(0.5):
+            await rest.submit(BODY, Priority.ENTRY)
+    assert len(failures) == 12
+    await rest.aclose()
+
+
+async def test_the_last_look_stops_the_bytes(alpaca: AlpacaServer, rest: Rest) -> None:
+    with pytest.raises(NotSent, match="halted"):
+        await rest.submit(BODY, Priority.ENTRY, lambda: "halted")
+    assert len(alpaca.history) == 0
+
+
+async def test_unknown_fields_and_statuses_are_taken_as_they_come(alpaca: AlpacaServer, rest: Rest) -> None:
+    def strange(body: Any) -> Any:
+        return {**body, "status": "simmering", "new_field": {"x": [1]}, "order_class": "mleg", "qty": 10}
+
+    alpaca.faults.add("edit", "POST /v2/orders", change=strange)
+    order = await rest.submit(BODY, Priority.ENTRY)
+    assert (order.status, order.qty) == ("simmering", 10)
+
+
+async def test_a_position_that_cannot_be_read_is_not_left_out(alpaca: AlpacaServer, rest: Rest) -> None:
+    alpaca.hold("SPY", 10, 100)
+    alpaca.faults.add("edit", "GET /v2/positions", change=lambda body: [*body, {"qty": "5"}])
+    with pytest.raises(BrokerUnavailable, match="no list"):
+        await rest.positions()
+
+
+CANARY = {"key": "PKCANARYKEY", "secret": "canary-secret"}
+
+
+@pytest.mark.parametrize("alpaca_options", [CANARY])
+async def test_no_failure_shows_a_key(
+    alpaca: AlpacaServer, rest: Rest, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """faults.md 1.10: whatever is raised, logged at any level or shown with its whole chain."""
+    caplog.set_level(logging.DEBUG)
+    seen = io.StringIO()
+    kinds = ("drop_before", "stall_before", "gateway_timeout_before", "malformed", "rate_limited")
+    for kind in kinds:
+        alpaca.faults.add(kind, "GET /v2/account")
+        with pytest.raises(BrokerUnavailable) as caught:
+            await rest.account()
+        traceback.print_exception(caught.value, file=seen)
+        seen.write(repr(vars(caught.value)) + repr(caught.value.__cause__) + repr(caught.value.__context__))
+    assert [kind for kind, _ in alpaca.faults.fired] == list(kinds)
+    text = seen.getvalue() + caplog.text + "".join(capsys.readouterr()) + repr(vars(rest))
+    assert [secret for secret in CANARY.values() if secret in text] == []
+
+
+async def test_no_keys_is_said_before_anything_is_sent(alpaca: AlpacaServer) -> None:
+    rest = Rest(alpaca.urls.trading, Secrets(), LiveClock())
+    with pytest.raises(KeysRefused, match="no keys"):
+        await rest.account()
+    assert len(alpaca.history) == 0
