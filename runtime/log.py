@@ -4,13 +4,15 @@ structlog and the standard library's loggers end in the same chain. Nothing here
 to a stream, a warning is left in a bounded sink that the database's writer empties when it can.
 """
 
+import contextlib
+import io
 import json
 import logging
 import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -179,6 +181,31 @@ def configure(
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(LEVELS[level], logging.INFO))
     return chain
+
+
+@contextlib.contextmanager
+def logging_to(path: Path | None, *, clock: Callable[[], int], level: str = "INFO") -> Iterator[ErrorSink]:
+    """Log into a file (None: nowhere) for as long as the block runs; what it logs at WARNING and above.
+
+    Args:
+        path: Made with its folder, for its owner only; appended to.
+        clock: Time in ns UTC. level: one of `LEVELS`.
+    """
+    sink = ErrorSink()
+    with open_log(path) if path is not None else io.StringIO() as stream:
+        configure(stream, clock=clock, level=level, sink=sink)
+        try:
+            yield sink
+        finally:
+            _release()
+
+
+def _release() -> None:
+    """Let go of the stream: a later line would be written into a closed file."""
+    root = logging.getLogger()
+    for handler in [h for h in root.handlers if isinstance(h, _Bridge)]:
+        root.removeHandler(handler)
+    structlog.reset_defaults()
 
 
 def open_log(path: Path) -> TextIO:

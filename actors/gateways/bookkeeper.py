@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from runtime.error_sink import ErrorSink
 from runtime.messages.base import Input, Message
 from runtime.messages.session import SessionHeader
 from storage.books import Books
@@ -15,12 +16,14 @@ class Bookkeeper:
     Args:
         root: Where `db/` lies; None keeps the books in memory.
         books: Whose books they are.
+        errors: What the process itself logs at WARNING and above; it lands in `error_log`.
 
     Raises:
         BooksRefused: The databases are another run's.
     """
 
-    def __init__(self, root: Path | None, books: str) -> None:
+    def __init__(self, root: Path | None, books: str, errors: ErrorSink | None = None) -> None:
+        self._errors = errors
         self.books = Books(root, books, "memory" if root is None else "replay")
         self._projection: Projection | None = None
 
@@ -37,8 +40,15 @@ class Bookkeeper:
 
     def end(self) -> None:
         """The session is over: commit."""
+        self.take_errors()
         self.books.commit()
+
+    def take_errors(self) -> None:
+        """Put what the process has logged into the books."""
+        if self._errors is not None:
+            self.books.log(error.row() for error in self._errors.take())
 
     def close(self) -> None:
         """Commit and let go of the databases."""
+        self.take_errors()
         self.books.close()

@@ -78,12 +78,19 @@ def play(
     from actors.gateways.bookkeeper import Bookkeeper
     from actors.playback import Playback
     from runtime.errors import StorageUnavailable
+    from runtime.kernel.clock import LiveClock
+    from runtime.log import logging_to
     from tui.commands.progress import Progress
 
     begun = time.perf_counter()
+    log = loaded.settings.log
+    path = root / log.dir / "run.log" if root is not None else None
     try:
-        keeper = Bookkeeper(root, books)
-        with Progress(count, shown=not (arguments.headless or arguments.json)) as progress:
+        with (
+            logging_to(path, clock=LiveClock().now, level=log.level) as errors,
+            Progress(count, shown=not (arguments.headless or arguments.json)) as progress,
+        ):
+            keeper = Bookkeeper(root, books, errors)
             player = Playback(
                 loaded.settings,
                 projection=keeper,
@@ -105,12 +112,14 @@ def _kept(player: "Playback", sessions: "Iterable[Session]", keeper: "Bookkeeper
     try:
         with Interrupt() as interrupt:
             summary = player.run(interrupt.watched(sessions))
+            keeper.end()
             (summary.errors,) = keeper.books.connection("performance").execute(_ERRORS).fetchone()
         whole = True
     except (Stopped, Exception):
         whole = True
         raise
     finally:
+        keeper.take_errors()
         keeper.books.close(commit=whole)
     return summary
 
