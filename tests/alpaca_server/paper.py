@@ -17,20 +17,12 @@ from tests.alpaca_server.clock import MINUTE, MarketClock, rfc3339
 from tests.alpaca_server.events import Execution, Teller, is_over
 from tests.alpaca_server.faults import Fault, Faults
 from tests.alpaca_server.hours import Hours
+from tests.alpaca_server.making import OrderMaker
 from tests.alpaca_server.market import Bar, Market
 from tests.alpaca_server.matching import at_quote, in_order, touch
 from tests.alpaca_server.options import Options
 from tests.alpaca_server.orders import NOTHING, Order
-from tests.alpaca_server.refusals import (
-    amount,
-    check_exits,
-    check_form,
-    check_tick,
-    exits,
-    not_found,
-    parameters,
-    unprocessable,
-)
+from tests.alpaca_server.refusals import check_exits, check_form, not_found, parameters, unprocessable
 
 WORKING = ("new", "partially_filled", "pending_cancel", "pending_replace")
 
@@ -49,6 +41,8 @@ class PaperBroker:
         self.orders: list[Order] = []
         self.executions: list[Execution] = []
         self._faults = faults
+        self._maker = OrderMaker(options, clock, self.hours, market, self.teller, self.assets, self.account)
+        self._open: dict[str, Order] = {}
         self._by_id: dict[str, Order] = {}
         self._by_client: dict[str, Order] = {}
         self._random = random.Random(options.seed)
@@ -60,7 +54,9 @@ class PaperBroker:
     @property
     def live(self) -> list[Order]:
         """Orders that may still trade, oldest first."""
-        return [order for order in self.orders if order.is_live]
+        for order in [one for one in self._open.values() if not one.is_live]:
+            del self._open[order.id]
+        return list(self._open.values())
 
     def order(self, order_id: str) -> Order:
         """Look an order up by the broker's id; refuses with 404."""
@@ -89,10 +85,9 @@ class PaperBroker:
         if body.get("client_order_id") in self._by_client:
             raise parameters("client_order_id must be unique")
         check_exits(body, self.market.price(symbol))
-        order = self._made(body)
+        order = self._maker.made(body)
         permits.check(order, self.account, self.assets, self.live, self.options)
-        for leg in groups.legs_of(body):
-            self._add_leg(order, leg)
+        self._maker.add_legs(order, body)
         for one in order.group:
             self._keep(one)
         fault = self._faults.take("order submit", "async_reject", "stuck_new")
@@ -134,71 +129,11 @@ class PaperBroker:
         order.submitted_at = at
         self.teller.tell("new", order, at, execution_id=self.teller.id("e1"))
 
-    def _made(self, body: dict[str, Any]) -> Order:
-        now = self.clock.unique()
-        symbol, kind = body["symbol"], body["type"]
-        qty, notional = amount(body, "qty"), amount(body, "notional")
-        if qty is None:
-            last = self.market.price(symbol)
-            if last is None or notional is None:
-                raise parameters("qty or notional is required")
-            qty = round(notional / last, 9)
-        limit = amount(body, "limit_price")
-        group = body.get("order_class") or ""
-        if group == "oco" and limit is None:
-            limit = exits(body)[0]
-        opening = self.account.held(symbol) * (1 if body["side"] == "buy" else -1) >= 0
-        order_id = self.teller.id("0de")
-        return Order(
-            number=len(self.orders),
-            id=order_id,
-            client_order_id=body.get("client_order_id") or self.teller.id("c11e"),
-            asset_id=self.assets[symbol].id,
-            symbol=symbol,
-            side=body["side"],
-            type=kind,
-            time_in_force=body["time_in_force"],
-            qty=qty,
-            notional=notional,
-            created_at=now,
-            submitted_at=now,
-            updated_at=now,
-            expires_at=self._expiry(body["time_in_force"]),
-            limit_price=limit,
-            stop_price=amount(body, "stop_price"),
-            order_class="" if group == "simple" else group,
-            extended_hours=bool(body.get("extended_hours")),
-            position_intent=f"{body['side']}_to_{'open' if opening else 'close'}",
-            active_from=self.clock.now(),
-        )
-
-    def _add_leg(self, parent: Order, leg: groups.Leg) -> None:
-        side = parent.side if parent.order_class == "oco" else "sell" if parent.sign > 0 else "buy"
-        parent.legs.append(
-            copy(
-                parent,
-                id=self.teller.id("0de"),
-                client_order_id=self.teller.id("c11e"),
-                side=side,
-                type=leg.type,
-                limit_price=leg.limit_price,
-                stop_price=leg.stop_price,
-                position_intent=f"{side}_to_close",
-                status="held",
-                parent=parent,
-                legs=[],
-            )
-        )
-
     def _keep(self, order: Order) -> None:
         order.number = len(self.orders)
         self.orders.append(order)
-        self._by_id[order.id] = order
+        self._by_id[order.id] = self._open[order.id] = order
         self._by_client[order.client_order_id] = order
-
-    def _expiry(self, time_in_force: str) -> int:
-        now = self.clock.now()
-        return self.hours.cancels_gtc(now) if time_in_force == "gtc" else self.hours.next_close(now)
 
     # -- cancels and replacements ----------------------------------------------------------------
 
@@ -249,56 +184,11 @@ class PaperBroker:
             raise unprocessable(f'order is already in "{old.status}" state')
         if old.status in ("accepted", "pending_new", "pending_cancel", "pending_replace"):
             raise unprocessable(f"cannot replace order in {old.status} status")
-        changes = self._changes(old, body)
-        client_id = body.get("client_order_id")
-        if client_id in self._by_client:
+        if body.get("client_order_id") in self._by_client:
             raise parameters("client_order_id must be unique")
-        now = self.clock.unique()
-        new = copy(
-            old,
-            id=self.teller.id("0de"),
-            client_order_id=client_id or self.teller.id("c11e"),
-            created_at=now,
-            submitted_at=now,
-            updated_at=now,
-            replaces=old.id,
-            status="held" if old.status == "held" else "pending_new",
-            cancel_requested_at=None,
-            legs=[],
-            parent=None,
-            active_from=self.clock.now(),
-            **changes,
-        )
-        if self.options.replacement == "fresh":
-            new.filled_qty = new.filled_value = NOTHING
-        if old.time_in_force != new.time_in_force:
-            new.expires_at = self._expiry(new.time_in_force)
+        new = self._maker.successor(old, body)
         self._keep(new)
         return new
-
-    def _changes(self, old: Order, body: dict[str, Any]) -> dict[str, Any]:
-        if old.notional is not None:
-            raise unprocessable("notional orders cannot be replaced")
-        asked = {name: amount(body, name) for name in ("qty", "limit_price", "stop_price")}
-        changes: dict[str, Any] = {
-            name: value for name, value in asked.items() if value is not None and value != getattr(old, name)
-        }
-        tif = body.get("time_in_force")
-        if tif and tif != old.time_in_force:
-            changes["time_in_force"] = tif
-        if not changes:
-            raise unprocessable("order parameters are not changed")
-        if "qty" in changes:
-            if old.order_class:
-                raise unprocessable("qty cannot be changed for advanced orders")
-            if changes["qty"] <= old.filled_qty:
-                raise unprocessable("qty must be > filled_qty")
-        for name in ("limit_price", "stop_price"):
-            if name in changes:
-                if getattr(old, name) is None:
-                    raise parameters(f"{old.type} orders have no {name}")
-                check_tick(name, changes[name])
-        return changes
 
     def settle_replace(self, new: Order) -> None:
         """Put a new order in its predecessor's place, or do what the switch in force says."""
@@ -329,13 +219,21 @@ class PaperBroker:
             return False
         return order.status in WORKING or (order.status == "held" and order.parent is not None)
 
-    def on_bar(self, bar: Bar) -> None:
-        """Trade what a minute bar trades."""
+    def on_bars(self, bars: Iterable[Bar]) -> None:
+        """Trade what the bars of a minute trade, symbol by symbol."""
+        resting: dict[str, list[Order]] = {}
+        for order in self.live:
+            resting.setdefault(order.symbol, []).append(order)
+        for bar in bars:
+            if bar.symbol in resting:
+                self._on_bar(bar, resting[bar.symbol])
+
+    def _on_bar(self, bar: Bar, resting: list[Order]) -> None:
         ends = bar.t + MINUTE
         is_open = self.hours.at(bar.t) is not None
         candidates = []
-        for order in self.live:
-            if order.symbol != bar.symbol or ends <= order.active_from or not self.works(order):
+        for order in resting:
+            if ends <= order.active_from or not self.works(order):
                 continue
             if not is_open and not order.extended_hours:
                 continue

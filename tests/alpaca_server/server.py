@@ -186,8 +186,9 @@ class AlpacaServer:
         for bar in bars:
             if bar.symbol not in self.broker.assets:
                 self.broker.assets.put(bar.symbol)
-            if trade:
-                self.broker.on_bar(bar)
+        if trade:
+            self.broker.on_bars(bars)
+        for bar in bars:
             self.market.put(bar)
         self.broker.move_to(begins + MINUTE)
         await self._told()

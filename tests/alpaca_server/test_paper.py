@@ -63,7 +63,7 @@ class Floor:
         begins = self.clock.now()
         for symbol, row in rows.items():
             bar = made_bar(symbol, row, begins)
-            self.broker.on_bar(bar)
+            self.broker.on_bars([bar])
             self.market.put(bar)
         self.broker.move_to(begins + MINUTE)
         return self.told()

@@ -78,7 +78,7 @@ class Loopback:
         begins = self._clock.now()
         for symbol, row in rows.items():
             bar = made_bar(symbol, row, begins)
-            self._broker.on_bar(bar)
+            self._broker.on_bars([bar])
             self._market.put(bar)
         self._broker.move_to(begins + MINUTE)
         return self._told([])
