@@ -7,7 +7,7 @@ Source: alpaca.md 2.5.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -15,7 +15,7 @@ import anyio
 import anyio.abc
 import msgspec
 
-from actors.broker import catch_up, translate, wire
+from actors.broker import catch_up, snapshot, translate, wire
 from actors.broker.directory import Directory
 from actors.broker.stream_faults import BackOff, StreamFault
 from actors.broker.trade_socket import Event, EventSource
@@ -43,26 +43,24 @@ _log = get_logger(__name__)
 
 
 class Reads(catch_up.Reads, Protocol):
-    """What the catch-up reads by REST."""
+    """What the catch-up reads by REST (`broker.rest` has it all)."""
+
+    async def orders(
+        self, *, status: str, symbols: Iterable[str] = (), nested: bool = True
+    ) -> list[wire.Order]:
+        """Orders by status, with legs nested or beside their parents."""
 
     async def order_by_client_id(self, client_order_id: str) -> wire.Order | None:
         """The order of a client id; None if the broker has none."""
+
+    async def fills(self, *, order_id: str = "", after: str = "") -> list[wire.Activity]:
+        """FILL activities of an order, or after a time (RFC 3339), oldest first."""
 
     async def account(self) -> wire.Account:
         """Money and permissions."""
 
     async def positions(self) -> list[wire.Position]:
         """All positions."""
-
-
-class FillsAfter(Protocol):
-    """All FILL activities after a time (RFC 3339), oldest first."""
-
-    async def __call__(self, *, after: str) -> list[wire.Activity]: ...
-
-
-PositionsTold = Callable[[Sequence[wire.Position], int], Sequence[Input]]
-"""What the positions of a snapshot mean, at a time (ns UTC)."""
 
 
 class BrokerStreamFigures(msgspec.Struct):
@@ -88,12 +86,11 @@ class BrokerStream(Gateway):
     """Keeps one trade stream and posts what it says.
 
     Args:
-        source: The transport. rest, fills: Snapshots and lookups.
+        source: The transport. rest: Snapshots and lookups.
         directory: Which of the broker's orders is which of ours; shared with the order gateway.
         clock: Market time. real: Time of waits.
         told_until: Time of the last fill that is already on the tape, ns UTC; 0: fills are not asked for
             beyond those that orders lack.
-        positions_told: Makes inputs of the snapshot's positions; None: they are not read.
     """
 
     def __init__(
@@ -104,23 +101,20 @@ class BrokerStream(Gateway):
         *,
         source: EventSource,
         rest: Reads,
-        fills: FillsAfter,
         directory: Directory,
         clock: Clock,
         real: Clock,
         waits: BackOff | None = None,
         told_until: int = 0,
-        positions_told: PositionsTold | None = None,
     ) -> None:
         super().__init__(name, inbox, port)
         self.figures = BrokerStreamFigures()
-        self._source, self._rest, self._fills = source, rest, fills
+        self._source, self._rest = source, rest
         self._directory = directory
         self._clock, self._real = clock, real
         self._waits = waits or BackOff(name)
         self._told_until = told_until
-        self._positions_told = positions_told
-        self._ready: bool | None = None
+        self._told: tuple[bool, str] | None = None
         self._is_caught_up = self._is_stuck = False
         self._held: list[Event] | None = []
         """Events that wait for the snapshot; None: none has to."""
@@ -136,7 +130,7 @@ class BrokerStream(Gateway):
     @property
     def is_ready(self) -> bool:
         """Whether every later event of our orders will be posted."""
-        return self._ready is True
+        return self._told == (True, "")
 
     # ---- the tasks --------------------------------------------------------------------------
 
@@ -261,12 +255,13 @@ class BrokerStream(Gateway):
     # ---- ready or not -----------------------------------------------------------------------
 
     def _tell_ready(self, reason: str = "") -> None:
-        """Post whether the stream is ready, if that changed."""
+        """Post whether the stream is ready, and each new reason why it is not."""
         ready = self._is_caught_up and not self._is_stuck
         if ready:
             self.figures.state = "ready"
-        if ready != self._ready:
-            self._ready = ready
+            reason = ""
+        if (ready, reason) != self._told:
+            self._told = ready, reason
             self.port("broker", BrokerStreamChanged(ts_event=self._clock.now(), ready=ready, reason=reason))
 
     # ---- the snapshot -----------------------------------------------------------------------
@@ -285,37 +280,47 @@ class BrokerStream(Gateway):
         self._group.start_soon(self._catch_up, scope)
 
     async def _catch_up(self, scope: anyio.CancelScope) -> None:
-        """Tell the snapshot, then what was held back, then READY."""
+        """Tell what REST says, then what was held back, compare, then READY."""
         attempt = 0
         with scope:
-            while True:
+            while not self._is_caught_up:
                 attempt += 1
                 self.figures.catch_ups += 1
                 try:
                     await self._snapshot()
+                    self._is_caught_up = self._release() and await self._compared()
                 except KeysRefused as error:
                     self._give_up(StreamFault("stop", str(error), 401))
                     return
                 except (BrokerUnavailable, BrokerRejected) as error:
                     _log.warning("the trade stream's catch-up failed", attempt=attempt, error=str(error))
-                else:
-                    held, self._held = self._held or [], None
-                    nameless = [one for one in held if isinstance(one, Unreadable) and not one.order_id]
-                    for event in held:
-                        if event not in nameless:
-                            self._apply(event)
-                    if not nameless:
-                        break
-                    # What it was may have happened after the snapshot was read.
-                    self._held = []
-                    self.figures.unreadable += len(nameless)
-                    _log.error("events could not be read", count=len(nameless), example=nameless[0].example)
-                await sleep_until(self._real, self._real.now() + back_off(f"{self.name}:rest", attempt))
-            self._is_caught_up = True
+                if not self._is_caught_up:
+                    await sleep_until(self._real, self._real.now() + back_off(f"{self.name}:rest", attempt))
             self._tell_ready()
 
+    def _release(self) -> bool:
+        """Apply what was held back; False if something among it could not be read and names no order.
+
+        What that was may have happened after the snapshot was read.
+        """
+        held, self._held = self._held or [], None
+        nameless = [one for one in held if isinstance(one, Unreadable) and not one.order_id]
+        for event in held:
+            if event not in nameless:
+                self._apply(event)
+        if nameless:
+            self._held = []
+            self.figures.unreadable += len(nameless)
+            _log.error("events could not be read", count=len(nameless), example=nameless[0].example)
+        return not nameless
+
+    async def _compared(self) -> bool:
+        """Have the books compared with the broker's positions and open orders."""
+        self._post([await snapshot.take(self._rest, self._directory, self._clock.now(), "reconnect")])
+        return True
+
     async def _snapshot(self) -> None:
-        """Read and tell open orders, those of ours that are not among them, fills, account, positions."""
+        """Read and tell open orders, those of ours that are not among them, fills, the account."""
         rest, directory = self._rest, self._directory
         since = self._told_until
         seen: set[str] = set()
@@ -332,8 +337,6 @@ class BrokerStream(Gateway):
         account = translate.account(await rest.account(), self._clock.now())
         if account is not None:
             self._post([account])
-        if self._positions_told is not None:
-            self._post(self._positions_told(await rest.positions(), self._clock.now()))
 
     async def _read(self, broker_order_id: str, client_order_id: str) -> wire.Order | None:
         """One of our orders; None if the broker does not know it: its fate is the order gateway's matter."""
@@ -346,7 +349,7 @@ class BrokerStream(Gateway):
         if not since:
             return
         behind: dict[str, None] = {}
-        for activity in await self._fills(after=rfc3339(since - OVERLAP)):
+        for activity in await self._rest.fills(after=rfc3339(since - OVERLAP)):
             told = translate.activity_told(activity, self._directory, self._clock.now())
             self._post(told.inputs)
             behind |= dict.fromkeys(told.lookups)
@@ -391,7 +394,7 @@ class BrokerStream(Gateway):
             await self._compare(order_id)
             if self._is_stuck:
                 self._is_stuck = False
-                self._tell_ready("an order could be read again")
+                self._tell_ready()
 
     async def _compare(self, order_id: str) -> None:
         """REST may be behind the stream: ask again, a little later each time, but not for ever."""
