@@ -55,6 +55,10 @@ class MarketClock:
         if not self._speed:
             self._base = max(self._base, moment)
 
+    def real_seconds_to(self, moment: int) -> float:
+        """Real time until a moment of market time; 0 when it is past or time stands."""
+        return max(0.0, (moment - self.now()) / self._speed / SECOND) if self._speed else 0.0
+
     def http_date(self) -> str:
         """Market time for the `Date` header."""
         return format_datetime(datetime.fromtimestamp(self.told() // SECOND, UTC), usegmt=True)

@@ -107,6 +107,11 @@ class Connection:
         except (ConnectionError, RuntimeError):
             pass  # gone in between: what is lost is lost, as with the real service
 
+    def forget(self) -> None:
+        """Give up what was still to be done."""
+        for task in self._tasks:
+            task.cancel()
+
     def freeze(self) -> None:
         """Become half-open: no data, no pongs, no close."""
         self._thawed.clear()

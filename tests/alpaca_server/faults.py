@@ -1,8 +1,9 @@
 """The switches: which fault happens at which request or frame, and how often.
 
-A site is a text: "POST /v2/orders", "GET /stream" (an upgrade), "market auth", "market subscribe",
-"market data", "trades auth", "trades listen", "trades event fill", "order submit", "order cancel",
-"order replace", "order fill". A switch sits on sites by a shell pattern and fires at the nth that fits.
+A site is a text: "POST /v2/orders", "GET /stream" (an upgrade), "market connect", "market auth",
+"market subscribe", "market data", "trades connect", "trades auth", "trades listen", "trades event fill",
+"order submit", "order cancel", "order replace", "order fill", "order leg". A switch sits on sites by a shell
+pattern and fires at the nth that fits.
 Source: alpaca.md 6, faults.md 3 B, C and D.
 """
 
@@ -43,7 +44,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "leg_rejected": ("order leg", "one leg of a bracket is rejected when its parent has filled"),
     # Both streams; the site says which.
     "unauthorized": ("* auth", "the key is refused: 402 or unauthorized"),
-    "silent_auth": ("* auth", "no answer to the authentication"),
+    "silent_auth": ("* auth", "no answer to the authentication until the switch is released"),
     "drop_frame": ("market data", "a frame never comes"),
     "duplicate_frame": ("market data", "a frame comes `copies` times"),
     "reorder_frame": ("market data", "a frame comes after the next one"),
@@ -52,7 +53,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "text_frame": ("market data", "JSON in a text frame on a msgpack connection"),
     "truncated_frame": ("market data", "half of the frame"),
     "close": ("market data", "closed with `code` and `reason` before the frame"),
-    "abort": ("market data", "TCP reset instead of the frame"),
+    "abort": ("market data", "TCP reset instead of the frame; at `* connect` right after the upgrade"),
     "edit_frame": ("market data", "`change` gets the decoded message and gives another"),
     # Market data stream.
     "connection_limit": ("market auth", "406; the socket stays open"),
@@ -60,7 +61,7 @@ KINDS: dict[str, tuple[str, str]] = {
     "market_error": ("market *", "an error of your `code`, with its documented text"),
     "symbol_limit": ("market subscribe", "405; subscriptions stay as they were"),
     "partial_ack": ("market subscribe", "`missing` symbols (a list or a number) are left out"),
-    "no_ack": ("* [sl]*", "no answer to the subscription; it holds nevertheless"),
+    "no_ack": ("* [sl]*", "no answer to the subscription until released; it holds nevertheless"),
     "bad_item": ("market data", "an item that cannot be read, in the middle of the batch"),
     "unknown_type": ("market data", "an item with a `T` nobody knows"),
     "bare_bars": ("market data", "bars without n and vw"),

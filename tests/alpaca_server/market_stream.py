@@ -5,7 +5,8 @@ Source: alpaca.md 1. Every message is an array of objects whose first key is `T`
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -13,7 +14,7 @@ from aiohttp import web
 
 from tests.alpaca_server.clock import rfc3339
 from tests.alpaca_server.connection import Connection
-from tests.alpaca_server.faults import Faults
+from tests.alpaca_server.faults import Fault, Faults
 from tests.alpaca_server.market import Bar
 from tests.alpaca_server.options import Options
 from tests.alpaca_server.recording import History
@@ -91,6 +92,8 @@ class MarketStream:
         connection = Connection(request, compress=self._options.compress)
         socket = await connection.open()
         self._record("open", b"", None, request)
+        if self._faults.take("market connect", "abort"):
+            connection.abort()
         client = Subscriber(connection, feed, Spoiler(self._faults, connection, self._history.touch))
         self.subscribers.append(client)
         timer = asyncio.get_running_loop().call_later(self._options.auth_timeout_s, self._time_out, client)
@@ -102,6 +105,7 @@ class MarketStream:
             async for frame in connection.messages():
                 await self._handle(client, frame)
         finally:
+            connection.forget()
             timer.cancel()
             self.subscribers.remove(client)
             if client.authenticated:
@@ -143,7 +147,8 @@ class MarketStream:
         if client.authenticated:
             await self._error(client, 403)
         elif fault is not None and fault.kind == "silent_auth":
-            return
+            later = self._after(fault, lambda: self._authenticate(client, pair))
+            client.connection.keep(asyncio.get_running_loop().create_task(later))
         elif fault is not None and fault.kind != "unauthorized":
             given = {"connection_limit": 406, "insufficient_subscription": 409}
             await self._error(client, given.get(fault.kind) or fault.get("code", 500))
@@ -177,8 +182,16 @@ class MarketStream:
                 client.channels[channel] = [one for one in known if one not in symbols]
             else:
                 known += [one for one in symbols if one not in known and one not in left_out]
-        if fault is None or fault.kind != "no_ack":
-            await client.connection.say([client.subscription()])
+        ack = partial(client.connection.say, [client.subscription()])
+        if fault is not None and fault.kind == "no_ack":
+            client.connection.keep(asyncio.get_running_loop().create_task(self._after(fault, ack)))
+        else:
+            await ack()
+
+    @staticmethod
+    async def _after(fault: Fault, deed: Callable[[], Awaitable[None]]) -> None:
+        await fault.released.wait()
+        await deed()
 
     def _refusal(self, client: Subscriber, asked: dict[str, Any], action: str) -> int:
         """The error a subscription deserves, or 0."""

@@ -21,7 +21,7 @@ from tests.alpaca_server.making import OrderMaker
 from tests.alpaca_server.market import Bar, Market
 from tests.alpaca_server.matching import at_quote, in_order, touch
 from tests.alpaca_server.options import Options
-from tests.alpaca_server.orders import NOTHING, Order
+from tests.alpaca_server.orders import NOTHING, TERMINAL, Order
 from tests.alpaca_server.refusals import check_exits, check_form, not_found, parameters, unprocessable
 
 WORKING = ("new", "partially_filled", "pending_cancel", "pending_replace")
@@ -285,10 +285,12 @@ class PaperBroker:
         quantity = quantity if force else min(quantity, order.remaining)
         if quantity <= 0:
             return None
-        was_canceling = order.status == "pending_cancel"
+        before = order.status
         order.filled_qty += quantity
         order.filled_value += quantity * price
         at = self.teller.change(order, "partially_filled" if order.remaining else "filled")
+        if before in TERMINAL and order.remaining:
+            order.status = before  # a fill that came after the order's end ends nothing
         position = self.account.trade(order.symbol, quantity * order.sign, price)
         execution = Execution(
             id=self.teller.id("e8ec"), order=order, at=at, quantity=quantity, price=price,
@@ -296,7 +298,7 @@ class PaperBroker:
         )  # fmt: skip
         self.executions.append(execution)
         self.teller.tell_trade("partial_fill" if order.remaining else "fill", execution, position)
-        if was_canceling:
+        if before == "pending_cancel":
             if order.remaining:
                 order.status = "pending_cancel"
             self.teller.tell("order_cancel_rejected", order, self.clock.unique())

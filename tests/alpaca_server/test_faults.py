@@ -208,6 +208,15 @@ async def test_authentication_is_refused(alpaca, kind, given, code):
 
 
 async def test_authentication_may_meet_silence(alpaca):
+    fault = alpaca.faults.add("silent_auth", "market auth")
+    async with market(alpaca) as socket:
+        await socket.hear()
+        await socket.say(keys(alpaca))
+        await alpaca.until(lambda: fault.hits)
+        await (await socket.socket.ping())  # silent, not dead
+        fault.release()
+        assert await socket.hear() == [{"T": "success", "msg": "authenticated"}]
+    await alpaca.until(lambda: not alpaca.stream.subscribers)
     alpaca.faults.add("silent_auth", "market auth")
     async with market(alpaca) as socket:
         await socket.hear()
@@ -368,9 +377,38 @@ async def test_trade_updates_refuse_a_key_or_give_no_answer(alpaca):
         alpaca.faults.add("silent_auth", "trades auth")
         await socket.say(keys(alpaca))
         assert (await socket.ask(keys(alpaca)))["data"]["status"] == "authorized"
-        alpaca.faults.add("no_ack", "trades listen")
+        fault = alpaca.faults.add("no_ack", "trades listen")
         await socket.say({"action": "listen", "data": {"streams": ["trade_updates"]}})
         await alpaca.until(lambda: alpaca.trades.listeners[0].streams)
+        fault.release()
+        assert (await socket.hear())["stream"] == "listening"
+
+
+@pytest.mark.parametrize("where", ["market", "trades"])
+async def test_connections_that_break_right_after_the_upgrade(alpaca, where):
+    alpaca.faults.add("abort", f"{where} connect", times=3)
+    url = alpaca.urls.data_stream if where == "market" else alpaca.urls.trading_stream
+    for _ in range(3):
+        with pytest.raises(ConnectionClosed):
+            async with Socket(url) as socket:
+                await socket.ask(keys(alpaca))
+                await socket.hear()
+        await alpaca.until(lambda: not alpaca.stream.subscribers and not alpaca.trades.listeners)
+    async with Socket(url) as socket:
+        await socket.ask(keys(alpaca))
+
+
+async def test_a_fill_may_come_after_the_cancel(alpaca, rest):
+    async with Socket(alpaca.urls.trading_stream) as socket:
+        await listening(socket, alpaca)
+        order = (await rest.submit("a", "buy", 10, type="limit", limit_price="90"))[1]
+        await rest("DELETE", f"/v2/orders/{order['id']}")
+        await alpaca.fill("a", 90, 4)
+        assert await events(socket, 4) == [
+            ("pending_new", "a"), ("new", "a"), ("canceled", "a"), ("partial_fill", "a"),
+        ]  # fmt: skip
+        after = (await rest("GET", f"/v2/orders/{order['id']}"))[1]
+        assert (after["status"], after["filled_qty"], alpaca.positions) == ("canceled", "4", {"SPY": 4})
 
 
 async def test_a_server_that_was_down_comes_back_on_its_port_and_knows_everything(alpaca, rest):

@@ -1,14 +1,15 @@
 """The trade updates websocket, /stream. Source: alpaca.md 2. Nothing is ever replayed."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from tests.alpaca_server.connection import Connection
 from tests.alpaca_server.events import Teller
-from tests.alpaca_server.faults import Faults
+from tests.alpaca_server.faults import Fault, Faults
 from tests.alpaca_server.options import Options
 from tests.alpaca_server.recording import History
 from tests.alpaca_server.slots import Slots
@@ -58,9 +59,12 @@ class TradeStream:
             socket = await connection.open()
             self._record("open", b"", None, request)
             self.listeners.append(listener)
+            if self._faults.take("trades connect", "abort"):
+                connection.abort()
             async for frame in connection.messages():
                 await self._handle(listener, frame)
         finally:
+            connection.forget()
             if listener in self.listeners:
                 self.listeners.remove(listener)
             self.slots.give_back(ENDPOINT, died=connection.died)
@@ -89,6 +93,8 @@ class TradeStream:
     async def _authorize(self, listener: Listener, pair: tuple[Any, Any], remark: str) -> None:
         fault = self._faults.take("trades auth", "unauthorized", "silent_auth")
         if fault is not None and fault.kind == "silent_auth":
+            later = self._after(fault, lambda: self._authorize(listener, pair, remark))
+            listener.connection.keep(asyncio.get_running_loop().create_task(later))
             return
         listener.authorized = fault is None and pair == (self._options.key, self._options.secret)
         data = {
@@ -107,9 +113,17 @@ class TradeStream:
             return
         fault = self._faults.take("trades listen", "no_ack")
         listener.streams = [one for one in streams if one in STREAMS]
+        message = {"stream": "listening", "data": {"streams": list(listener.streams)}}
+        ack = partial(listener.connection.say, message)
         if fault is None:
-            data = {"streams": list(listener.streams)}
-            await listener.connection.say({"stream": "listening", "data": data})
+            await ack()
+        else:
+            listener.connection.keep(asyncio.get_running_loop().create_task(self._after(fault, ack)))
+
+    @staticmethod
+    async def _after(fault: Fault, deed: Callable[[], Awaitable[None]]) -> None:
+        await fault.released.wait()
+        await deed()
 
     # -- updates ---------------------------------------------------------------------------------
 
