@@ -14,7 +14,7 @@ from tui.commands import exits
 
 COMMANDS = (
     *("demo", "replay", "tape", "status", "explain", "report", "config"),
-    *("halt", "resume", "stop"),
+    *("halt", "resume", "stop", "check"),
 )
 """Modules of this package, one per command; only the one asked for is imported."""
 
