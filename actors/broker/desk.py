@@ -73,8 +73,7 @@ class Desk:
         if isinstance(command, SubmitOrder):
             self.open(command).has_left = True
         else:
-            self.cancels[command.client_order_id] = command
-            self.settled.clear()
+            self.open_cancel(command)
 
     def open(self, order: SubmitOrder) -> Sending:
         """Put a submission on the desk."""
@@ -82,6 +81,11 @@ class Desk:
         sending = self.sendings[order.client_order_id] = Sending(order)
         self.settled.clear()
         return sending
+
+    def open_cancel(self, command: CancelOrder) -> None:
+        """Put a cancellation on the desk."""
+        self.cancels[command.client_order_id] = command
+        self.settled.clear()
 
     def close(self, sending: Sending) -> None:
         """Its fate is known."""

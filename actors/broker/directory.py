@@ -5,12 +5,13 @@ order keeps the client id it had first. It also counts the shares told, so that 
 and by REST, is told once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from actors.broker import wire
 from actors.execution import ids
+from actors.execution.order_state import OrderState
 
 
 class Known(msgspec.Struct, kw_only=True):
@@ -81,6 +82,20 @@ class Directory:
         if broker_order_id and not known.broker_order_id:
             self.rename(known, broker_order_id)
         return known
+
+    def seed(self, states: Iterable[OrderState]) -> None:
+        """Take in the orders our books know, before the broker is listened to: at a start."""
+        for state in states:
+            self.add(
+                state.client_order_id,
+                state.symbol,
+                broker_order_id=state.broker_order_id,
+                parent_id=state.parent_id,
+                filled=state.filled,
+                average_price=state.average_price,
+                is_accepted=bool(state.broker_order_id),
+                is_over=not state.is_live,
+            )
 
     def rename(self, known: Known, broker_order_id: str) -> None:
         """From now on the broker calls it this."""

@@ -8,7 +8,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
+import anyio
+
 from actors.broker import wire
+from actors.broker.desk import Desk
 from actors.broker.limiter import Priority
 from actors.execution import ids
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
@@ -42,6 +45,68 @@ class Broker(Protocol):
     async def cancel_all(self) -> list[wire.Outcome]: ...
     async def close_all(self) -> list[wire.Outcome]: ...
     async def close_position(self, symbol: str) -> wire.Order: ...
+
+
+class Sweeper:
+    """Cancels and closes everything for an account whose orders may still be leaving.
+
+    It works when the decision actors, or the order gateway, do not; what it does comes back as the broker's
+    events.
+
+    Args:
+        desk: Where entries that are being sent are known. wall: real time.
+    """
+
+    def __init__(self, broker: Broker, desk: Desk, wall: Clock) -> None:
+        self._broker = broker
+        self._desk = desk
+        self._wall = wall
+
+    async def cancel_all(
+        self,
+        *,
+        entries_only: bool = False,
+        deadline_s: float | None = None,
+        stop: asyncio.Event | None = None,
+    ) -> Swept:
+        """Cancel all open orders of the account, or only our entries, until they are gone.
+
+        Entries that have not left are withdrawn; for one whose bytes are on their way the end is waited for,
+        then it goes too. Nothing new may leave meanwhile: the kill switch is to be thrown before.
+        Arguments as `cancel_all`.
+        """
+        ended = stop or asyncio.Event()
+        begun = self._wall.now()
+        leaving = [one for one in self._desk.sendings.values() if one.order.adds_exposure]
+        leaving = [one for one in leaving if not one.withdraw()]
+        swept = await self._sweep(entries_only, deadline_s, begun, ended)
+        if not leaving or not swept.is_done:
+            return swept
+        async with anyio.create_task_group() as group:
+            group.start_soon(_cancel_when, ended, group.cancel_scope)
+            for one in leaving:
+                await happens_by(self._wall, one.over, begun + _nanoseconds(deadline_s))
+            group.cancel_scope.cancel()
+        if names := tuple(one.order.client_order_id for one in leaving if not one.over.is_set()):
+            return Swept(False, names, "an entry was sent whose fate is unknown")
+        return await self._sweep(entries_only, deadline_s, begun, ended)
+
+    async def close_all(self, *, deadline_s: float | None = None, stop: asyncio.Event | None = None) -> Swept:
+        """Cancel everything, then close every position until the account is flat; arguments likewise."""
+        begun = self._wall.now()
+        swept = await self.cancel_all(deadline_s=deadline_s, stop=stop)
+        if not swept.is_done:
+            return swept
+        rest_s = None if deadline_s is None else deadline_s - (self._wall.now() - begun) / _SECOND
+        return await close_all(self._broker, self._wall, deadline_s=rest_s, stop=stop)
+
+    async def _sweep(
+        self, entries_only: bool, deadline_s: float | None, begun: int, stop: asyncio.Event
+    ) -> Swept:
+        rest_s = None if deadline_s is None else deadline_s - (self._wall.now() - begun) / _SECOND
+        return await cancel_all(
+            self._broker, self._wall, entries_only=entries_only, deadline_s=rest_s, stop=stop
+        )
 
 
 async def cancel_all(
@@ -125,6 +190,16 @@ async def _until_done(
         attempt += 1
         if await happens_by(wall, stop, wall.now() + round(pause * _SECOND)):
             return Swept(False, left, reason or "stopped")
+
+
+async def _cancel_when(event: asyncio.Event, scope: anyio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
+
+
+def _nanoseconds(seconds: float | None) -> int:
+    """A time to wait; None is as good as for ever."""
+    return 10**6 * _SECOND if seconds is None else round(seconds * _SECOND)
 
 
 async def _tried(request: Awaitable[object]) -> str:

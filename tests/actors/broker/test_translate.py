@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from actors.broker import translate, wire
 from actors.broker.directory import Directory
 from actors.broker.translate import order_told, settled, update_told
+from actors.execution.order_state import OrderState
 from runtime.messages.base import Input
 from runtime.messages.trading import (
     CancelRejected,
@@ -266,6 +267,30 @@ def test_an_activity_and_an_event_of_one_fill_are_one(directory: Directory) -> N
     assert update_told(fill(4, 4), directory, NOW).inputs == []
     assert translate.activity_told(activity(2, 8), directory, NOW).lookups == ("b-1",)
     assert translate.activity_told(activity(4, 4), directory, NOW).inputs == []
+
+
+def test_what_the_books_knew_is_not_told_again_after_a_restart(directory: Directory) -> None:
+    known = OrderState(
+        client_order_id=ENTRY, lot_id="mean_reversion-20260724-1", strategy="mean_reversion", symbol="SPY",
+        side="buy", role="entry", type="market", quantity=10, broker_order_id="b-1",
+        status="partially_filled", filled=4, priced=4, value=396.0,
+    )  # fmt: skip
+    stop = OrderState(
+        client_order_id="uuid-stop", lot_id="mean_reversion-20260724-1", strategy="mean_reversion",
+        symbol="SPY", side="sell", role="stop", type="stop", quantity=10, broker_order_id="b-stop",
+        status="accepted", parent_id=ENTRY,
+    )  # fmt: skip
+    directory.seed([known, stop])
+    read = bracket(status="filled", filled_qty="10", filled_avg_price="100.2")
+    assert order_told(order(filled_qty="4"), directory, NOW).inputs == []
+    told = settled(read, [activity(4, 4), activity(6, 10, price="101")], directory, NOW)
+    assert [(type(one).__name__, getattr(one, "quantity", None)) for one in told] == [
+        ("OrderAccepted", None),  # for its legs: telling them twice harms nobody
+        ("OrderFilled", 6),
+    ]
+    hit = fill(10, 10, id="b-stop", client_order_id="uuid-stop", side="sell", type="stop")
+    (filled,) = update_told(hit, directory, NOW).inputs
+    assert filled.parent_id == ENTRY  # type: ignore[attr-defined]
 
 
 def test_the_account_may_trade_only_when_nothing_blocks_it() -> None:

@@ -12,8 +12,10 @@ import msgspec
 from actors.broker import translate, wire
 from actors.broker.desk import Desk
 from actors.broker.directory import Directory
+from actors.broker.order_line import Patience
 from actors.broker.rest import Rest, Timeouts
-from actors.gateways.order_gateway import OrderGateway, Patience
+from actors.broker.sweep import Sweeper
+from actors.gateways.order_gateway import OrderGateway
 from config.secrets import Secret, Secrets
 from runtime.kernel.clock import LiveClock
 from runtime.kernel.gateway import Inbox
@@ -75,6 +77,7 @@ class Running:
         self.wall = LiveClock()
         self.rest = Rest(server.urls.trading, keys(server), self.wall, timeouts=timeouts)
         self.desk = Desk(Directory())
+        self.sweeper = Sweeper(self.rest, self.desk, self.wall)
         self.inbox = Inbox()
         self.told: list[Input] = []
         self.syncs: list[str] = []
@@ -87,8 +90,9 @@ class Running:
     def build(self) -> OrderGateway:
         """Another instance around the same desk, as after a crash."""
         return OrderGateway(
-            self.inbox, self.post, self.rest, self.desk, clock=self.wall, wall=self.wall, sync=self.sync,
-            halted=self.look, patience=self._patience,
+            self.inbox, self.post, self.rest, self.desk, clock=self.wall, wall=self.wall,
+            sync=lambda: self.sync(), halted=lambda: self.look(),  # noqa: PLW0108 - tests put others in
+            patience=self._patience,
         )  # fmt: skip
 
     def post(self, source: Source, message: Input, /) -> None:

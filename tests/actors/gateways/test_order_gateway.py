@@ -3,8 +3,10 @@
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import pytest
 
+from actors.broker.submissions import SharedSync
 from runtime.errors import StorageUnavailable
 from runtime.messages.trading import (
     CancelRejected,
@@ -73,7 +75,7 @@ async def test_a_halt_stops_entries_right_before_they_leave_and_lets_exits_pass(
 
         desk.halt = halt
         if halt == "raises":
-            desk.gateway._halted = fails
+            desk.look = fails  # type: ignore[method-assign]
         desk.send(buy(), sell())
         rejected = await desk.wait_for(OrderRejected)
         await desk.wait_for(OrderAccepted)
@@ -88,7 +90,7 @@ async def test_without_the_tape_on_disk_no_entry_leaves_but_exits_do(alpaca: Alp
         async def fails() -> None:
             raise StorageUnavailable("the disk is full")
 
-        desk.gateway._sync = fails
+        desk.sync = fails  # type: ignore[method-assign]
         desk.send(buy(), sell())
         rejected = await desk.wait_for(OrderRejected)
         await desk.wait_for(OrderAccepted)
@@ -420,3 +422,68 @@ async def test_no_key_is_ever_where_it_does_not_belong(alpaca: AlpacaServer) -> 
         await desk.wait_for(OrderRejected)
         assert secret.reveal() not in repr(desk.told)
         assert alpaca.history.leaks(secret.reveal()) == []
+
+
+async def test_a_sweep_withdraws_what_waits_and_takes_what_is_on_its_way(alpaca: AlpacaServer) -> None:
+    """faults.md E 47: HALT while a POST is in flight and another entry has not left."""
+    stall = alpaca.faults.add("stall_before", "POST /v2/orders")
+    async with running(alpaca) as desk:
+        desk.send(buy())
+        await desk.until(desk.posts)
+        desk.halt = "HALT is there"
+        desk.rest.gate.pause(0.5)
+        desk.send(buy("mr-20261120-2:e1", lot_id="mr-20261120-2"))
+        await anyio.wait_all_tasks_blocked()
+        results: list[Any] = []
+
+        async def sweep() -> None:
+            results.append(await desk.sweeper.cancel_all(entries_only=True, deadline_s=8))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(sweep)
+            await desk.wait_for(OrderCanceled)
+            stall.release()
+        assert results[0].is_done
+        assert desk.of(OrderCanceled)[0].client_order_id == "mr-20261120-2:e1"
+        assert [one.status for one in alpaca.orders] == ["canceled"]
+
+
+async def test_one_wait_for_the_disk_serves_all_who_came_before_it() -> None:
+    begun: list[int] = []
+    gate = anyio.Event()
+
+    async def sync() -> None:
+        begun.append(1)
+        await gate.wait()
+
+    shared = SharedSync(sync)
+    async with anyio.create_task_group() as group:
+        group.start_soon(shared)
+        await anyio.wait_all_tasks_blocked()
+        for _ in range(5):
+            group.start_soon(shared)
+        await anyio.wait_all_tasks_blocked()
+        assert len(begun) == 1
+        gate.set()
+    assert len(begun) == 2
+
+
+async def test_each_who_waits_for_a_disk_that_fails_is_told() -> None:
+    failures: list[str] = []
+
+    async def sync() -> None:
+        await anyio.lowlevel.checkpoint()
+        raise StorageUnavailable("full")
+
+    shared = SharedSync(sync)
+
+    async def wait() -> None:
+        try:
+            await shared()
+        except StorageUnavailable as failure:
+            failures.append(str(failure))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(wait)
+    assert failures == ["full"] * 3

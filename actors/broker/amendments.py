@@ -1,0 +1,125 @@
+"""Cancelling, replacing and reading again orders that the broker has.
+
+A cancellation is repeated until it is answered and watched until it is confirmed; it can be asked for twice
+without harm. A replacement is asked for once: the broker's events, or the order itself, say whether it
+happened.
+Source: alpaca.md 3.4 and 3.5; faults.md D 37-40.
+"""
+
+from actors.broker import translate
+from actors.broker.order_bodies import replace_body
+from actors.broker.order_line import NOT_LIVE, SECOND, Line
+from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
+from runtime.messages.trading import CancelOrder, LookUpOrder, ReplaceOrder
+
+
+class Amendments:
+    """Changes and ends orders."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+
+    async def cancel(self, command: CancelOrder) -> None:
+        """Ask until it is answered and confirmed, or the order is over."""
+        line = self._line
+        sending = line.desk.sendings.get(command.client_order_id)
+        if sending is not None:
+            if sending.withdraw():
+                line.desk.close_cancel(command)
+                return
+            await sending.over.wait()
+        attempt = 0
+        while True:
+            try:
+                if await self._is_done(command):
+                    break
+                continue
+            except (BrokerUnavailable, BrokerRejected) as error:
+                failure, least = str(error), 0.0
+            except KeysRefused as error:
+                failure, least = str(error), line.patience.confirm
+            if attempt == 0:
+                line.unknown(command, f"cancellation unanswered, repeated: {failure}")
+            if await line.pause(attempt, least):
+                return
+            attempt += 1
+        line.desk.close_cancel(command)
+
+    async def _is_done(self, command: CancelOrder) -> bool:
+        """Ask once and wait for the confirmation; whether there is nothing more to do."""
+        line = self._line
+        if line.is_over(command.client_order_id):
+            return True
+        broker_id = line.broker_id(command)
+        if not broker_id:
+            found = await line.read_by_name(command.client_order_id)
+            if found is None:
+                line.refuse(command, "the broker does not know the order")
+                return True
+            broker_id = found.id
+        try:
+            await line.rest.cancel(broker_id)
+        except BrokerRejected as refusal:
+            order = await line.read(broker_id)
+            if order is not None and order.status in NOT_LIVE:
+                return True  # too late: what became of it is told
+            if order is None or order.status != "pending_cancel":
+                line.refuse(command, refusal.reason)
+                return True
+        line.desk.close_cancel(command)
+        if await line.ends_within(line.patience.confirm) or line.is_over(command.client_order_id):
+            return True
+        order = await line.read(broker_id)
+        return order is None or order.status in NOT_LIVE
+
+    async def replace(self, command: ReplaceOrder) -> None:
+        """Ask for other prices."""
+        line = self._line
+        broker_id = line.broker_id(command)
+        try:
+            answer = await line.rest.replace(broker_id, replace_body(command))
+        except BrokerRejected as refusal:
+            if "not changed" not in refusal.reason:
+                line.refuse(command, refusal.reason)
+        except (ValueError, KeysRefused) as error:
+            line.refuse(command, str(error))
+        except BrokerUnavailable as failure:
+            if failure.is_unknown:
+                await self._look_for_replacement(command, broker_id, failure.reason)
+            else:
+                line.refuse(command, failure.reason)
+        else:
+            translate.replacement_asked(answer, line.desk.directory)
+
+    async def _look_for_replacement(self, command: ReplaceOrder, broker_id: str, reason: str) -> None:
+        """Read the order until it shows that it was replaced, or that it was not."""
+        line = self._line
+        begun, looks, attempt = line.wall.now(), 0, 0
+        while not await line.pause(attempt):
+            attempt += 1
+            try:
+                order = await line.read(broker_id)
+                if order is not None and order.replaced_by:
+                    await line.read(order.replaced_by)
+                    return
+            except (BrokerUnavailable, BrokerRejected, KeysRefused):
+                continue
+            looks += 1
+            is_over = order is None or order.status in NOT_LIVE
+            is_late = line.wall.now() - begun >= line.patience.absent * SECOND
+            if is_over or (looks >= line.patience.lookups and is_late):
+                line.refuse(command, f"the replacement did not happen: {reason}")
+                return
+
+    async def look_up(self, command: LookUpOrder) -> None:
+        """Read an order that was silent for too long; what was missed is told."""
+        line = self._line
+        known = line.desk.directory.named(command.client_order_id)
+        broker_id = (known.broker_order_id if known else "") or command.broker_order_id
+        try:
+            if broker_id:
+                await line.read(broker_id)
+            elif command.client_order_id not in line.desk.sendings:
+                await line.read_by_name(command.client_order_id)
+        except (BrokerUnavailable, BrokerRejected, KeysRefused):
+            return  # who asked asks again
