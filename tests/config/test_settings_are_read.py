@@ -17,8 +17,7 @@ PRODUCT = ("actors", "runtime", "storage", "tui")
 LIVE = "Read by the live engine."
 
 UNREAD = {
-    "endpoints.trading": "read in config.live_money",
-    "endpoints.trading_stream": "likewise",
+    "endpoints.trading_stream": "read in config.live_money",
     "endpoints.data_stream": "likewise",
     "account.profile": "read while the settings are loaded",
 }
@@ -84,6 +83,7 @@ def test_every_number_of_the_host_comes_from_a_setting_but_the_liquidity_thresho
             halt_resume_min=13.0,
             odd_move_tolerance=0.04,
         ),
+        limits=msgspec.structs.replace(plain.limits, require_exits=False),
     )
     found, usual = host_rules(other), HostRules()
     same = [name for name in HostRules.__struct_fields__ if getattr(found, name) == getattr(usual, name)]
