@@ -7,17 +7,15 @@ Source: alpaca.md 2.5.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
-from typing import Protocol
+from collections.abc import Sequence
 
 import anyio
 import anyio.abc
-import msgspec
 
 from actors.broker import catch_up, snapshot, translate, wire
 from actors.broker.directory import Directory
 from actors.broker.stream_faults import BackOff, StreamFault
+from actors.broker.trade_feed import BrokerStreamFigures, Reads, rfc3339
 from actors.broker.trade_socket import Event, EventSource
 from actors.broker.trade_wire import Unreadable
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
@@ -40,46 +38,6 @@ PATIENCE = 3
 """An order that could not be read so often makes the stream NOT READY until it can."""
 
 _log = get_logger(__name__)
-
-
-class Reads(catch_up.Reads, Protocol):
-    """What the catch-up reads by REST (`broker.rest` has it all)."""
-
-    async def orders(
-        self, *, status: str, symbols: Iterable[str] = (), nested: bool = True
-    ) -> list[wire.Order]:
-        """Orders by status, with legs nested or beside their parents."""
-
-    async def order_by_client_id(self, client_order_id: str) -> wire.Order | None:
-        """The order of a client id; None if the broker has none."""
-
-    async def fills(self, *, order_id: str = "", after: str = "") -> list[wire.Activity]:
-        """FILL activities of an order, or after a time (RFC 3339), oldest first."""
-
-    async def account(self) -> wire.Account:
-        """Money and permissions."""
-
-    async def positions(self) -> list[wire.Position]:
-        """All positions."""
-
-
-class BrokerStreamFigures(msgspec.Struct):
-    """What came through, for `status` and the screen.
-
-    Attributes:
-        unreadable: Events nobody could read. unknown: events of a kind we do not know. lookups: orders read
-            again by REST. external: events of orders that are not ours.
-    """
-
-    state: str = "starting"
-    events: int = 0
-    unreadable: int = 0
-    unknown: int = 0
-    lookups: int = 0
-    external: int = 0
-    connections: int = 0
-    catch_ups: int = 0
-    last_fault: str = ""
 
 
 class BrokerStream(Gateway):
@@ -415,9 +373,3 @@ class BrokerStream(Gateway):
 _TOLD_BY_ORDER = translate.FILLS | translate.STEPS
 """Kinds that are told again without harm: the order's cumulative quantity and status guard them."""
 _KNOWN = translate.FILLS | translate.CORRECTIONS | translate.REFUSALS | translate.STEPS
-
-
-def rfc3339(ts: int) -> str:
-    """ns UTC as text, to the nanosecond."""
-    seconds, rest = divmod(ts, SECOND)
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:09d}Z"

@@ -6,7 +6,6 @@ failure means is told by `broker.stream_faults`. After every connection the gap 
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import anyio
 import anyio.abc
@@ -15,7 +14,16 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from actors.broker import market_wire
-from actors.broker.market_handshake import CHANNELS, Handshake, Say
+from actors.broker.market_feed import (
+    GapReader,
+    History,
+    Hours,
+    MarketStreamSettings,
+    StreamFigures,
+    StreamSymbols,
+    minute_of,
+)
+from actors.broker.market_handshake import Handshake, Say
 from actors.broker.market_wire import (
     MINUTE,
     DailyBar,
@@ -28,12 +36,10 @@ from actors.broker.market_wire import (
 )
 from actors.broker.minute_join import MinuteJoin, Quarantine
 from actors.broker.stream_faults import BackOff, StreamFault
-from actors.broker.websocket import SocketLimits, opened, until
+from actors.broker.websocket import opened, until
 from config.secrets import Secrets
-from runtime.errors import BrokerUnavailable
 from runtime.kernel.clock import Clock, happens_by, sleep_until
 from runtime.kernel.gateway import Gateway, Inbox, Port
-from runtime.kernel.supervisor import back_off
 from runtime.log import get_logger
 from runtime.messages.base import Input, Message
 from runtime.messages.market import FeedChanged, TradingStatus
@@ -43,89 +49,6 @@ STREAM = "market"
 SECOND = 1_000_000_000
 
 _log = get_logger(__name__)
-
-
-class History(Protocol):
-    """Where bars missed by the stream are read."""
-
-    async def minute_bars(
-        self, symbols: Sequence[str], start: int, end: int
-    ) -> Sequence[market_wire.WireBar]:
-        """Minute bars that start from `start` to `end` (ns UTC, both included).
-
-        Raises:
-            BrokerUnavailable: No answer; ask again.
-        """
-
-
-class MarketStreamSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """How the stream is kept; seconds of real time unless said otherwise.
-
-    Attributes:
-        url: With scheme and path, for example wss://stream.data.alpaca.markets/v2/iex.
-        encoding: What is asked for; the answers may be in either.
-        handshake_s: From the open connection to the last acknowledgement.
-        silence_s: Without a word in market hours the connection is mute; seconds of market time.
-        quarantine_s: Refused bars are told at most so often; seconds of market time.
-        settle_s: Bars that REST did not have yet are asked for again after so long; market time.
-        lasting_s: A connection that was ready for so long starts the waits anew.
-        backfill_tries: How often a gap is asked for before it is given up.
-    """
-
-    url: str
-    encoding: str = "msgpack"
-    channels: tuple[str, ...] = CHANNELS
-    limits: SocketLimits = SocketLimits()
-    handshake_s: float = 15.0
-    silence_s: float = 90.0
-    quarantine_s: float = 1.0
-    settle_s: float = 75.0
-    lasting_s: float = 30.0
-    retry_first_s: float = 0.5
-    retry_most_s: float = 30.0
-    slow_first_s: float = 5.0
-    slow_most_s: float = 60.0
-    backfill_tries: int = 5
-
-
-class Hours(msgspec.Struct, frozen=True, kw_only=True):
-    """When the market must be heard: the session's open and close, ns UTC."""
-
-    open: int
-    close: int
-
-    def mute_at(self, heard: int, silence: int) -> int | None:
-        """When silence since `heard` proves the stream mute; None: not today any more.
-
-        The first bar comes a minute after the open; what is silent after the close is no fault.
-        """
-        at = max(heard, self.open + MINUTE) + silence
-        return at if at <= self.close else None
-
-
-class StreamSymbols(Message, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
-    """A command: from now on stream these symbols, and no others."""
-
-    symbols: tuple[str, ...]
-
-
-class StreamFigures(msgspec.Struct):
-    """What came through, for `status` and the screen.
-
-    Attributes:
-        bad: Items and frames that could not be read. ignored: items of kinds nobody asked for.
-        connections: How often it was connected. backfilled: bars read by REST.
-    """
-
-    state: str = "starting"
-    frames: int = 0
-    items: int = 0
-    bad: int = 0
-    ignored: int = 0
-    connections: int = 0
-    backfilled: int = 0
-    last_fault: str = ""
-    missing: tuple[str, ...] = ()
 
 
 class MarketStream(Gateway):
@@ -165,7 +88,9 @@ class MarketStream(Gateway):
         self._symbols = tuple(symbols)
         self._hours = hours
         self._join, self._refused = join, refused
-        self._history = history
+        self._gaps = GapReader(
+            name, history, real, tries=settings.backfill_tries, first_wait=_ns(settings.retry_first_s)
+        )
         self._clock, self._real = clock, real
         self._back_off = BackOff(
             name,
@@ -292,7 +217,7 @@ class MarketStream(Gateway):
             self._stop_backfill()
             # What was on its way when it broke may be lost, so the last minute heard is read again too.
             if self._heard:
-                self._gap = min(self._gap or self._heard, _minute(self._heard) - MINUTE)
+                self._gap = min(self._gap or self._heard, minute_of(self._heard) - MINUTE)
 
     async def _read_on(self) -> None:
         """Read until the connection ends or proves mute."""
@@ -398,38 +323,26 @@ class MarketStream(Gateway):
     async def _catch_up(self, scope: anyio.CancelScope, reason: str) -> None:
         """Read the gap, say that the feed is up, and later what REST did not have yet."""
         with scope:
-            begun = self._clock.now()
+            last = minute_of(self._clock.now()) - MINUTE
             start = self._gap
-            if start and await self._backfill(start):
+            if start and await self._backfill(start, last):
                 self._gap = 0
             self._feed(True, reason)
             if start:
-                await sleep_until(self._clock, begun + _ns(self._settings.settle_s))
-                await self._backfill(_minute(begun) - MINUTE, _minute(begun))
+                await sleep_until(self._clock, last + MINUTE + _ns(self._settings.settle_s))
+                await self._backfill(last, last + MINUTE)
 
-    async def _backfill(self, start: int, end: int | None = None) -> bool:
-        """Read the minutes from `start` to `end` (None: the last that is over); whether it worked."""
-        if self._history is None:
-            return True
-        for attempt in range(1, self._settings.backfill_tries + 1):
-            last = _minute(self._clock.now()) - MINUTE if end is None else end
-            if last < start:
-                return True
-            try:
-                bars = await self._history.minute_bars(self._symbols, start, last)
-            except BrokerUnavailable as error:
-                _log.warning("missed bars could not be read", attempt=attempt, error=str(error))
-                wait = back_off(f"{self.name}:rest", attempt, _ns(self._settings.retry_first_s))
-                await sleep_until(self._real, self._real.now() + wait)
-                continue
-            self.figures.backfilled += len(bars)
-            now = self._clock.now()
-            self._post_all(self._join.backfill(bars, now))
-            self._note_refusals(now)
-            self._news.set()
-            return True
-        _log.error("a gap in the bars stays open: REST did not answer", first=start)
-        return False
+    async def _backfill(self, start: int, end: int) -> bool:
+        """Read the minutes from `start` to `end`; whether REST answered."""
+        bars = await self._gaps.read(self._symbols, start, end)
+        if bars is None:
+            return False
+        self.figures.backfilled += len(bars)
+        now = self._clock.now()
+        self._post_all(self._join.backfill(bars, now))
+        self._note_refusals(now)
+        self._news.set()
+        return True
 
     # ---- what is posted ---------------------------------------------------------------------
 
@@ -487,10 +400,6 @@ class MarketStream(Gateway):
 
 def _ns(seconds: float) -> int:
     return round(seconds * SECOND)
-
-
-def _minute(ts: int) -> int:
-    return ts - ts % MINUTE
 
 
 def _first(raised: ExceptionGroup[Exception]) -> Exception:

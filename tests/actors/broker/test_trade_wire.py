@@ -57,7 +57,8 @@ def test_an_event_that_cannot_be_read_names_its_order(change):
 @pytest.mark.parametrize(
     "data",
     [b"", b"null", b"{}", b"\xff\xfe", b"[", b"{" * 5000, b"[" * 5000, frame(None), frame({}),
-     frame({"order": {}}), frame({"event": "fill", "order": {"id": ""}}), b'{"stream":"listening","data":{"streams":7}}'],
+     frame({"order": {}}), frame({"event": "fill", "order": {"id": ""}}),
+     b'{"stream":"listening","data":{"streams":7}}'],
 )  # fmt: skip
 def test_what_nobody_can_read_is_never_dropped(data):
     (event,) = trade_wire.decode(data)

@@ -8,17 +8,16 @@ from typing import Any
 import anyio
 import msgspec
 
-from actors.broker.market_wire import MinuteBar
+from actors.broker.bar_history import BarHistory
+from actors.broker.market_feed import Hours, MarketStreamSettings
 from actors.broker.minute_join import MinuteJoin, Quarantine
 from actors.broker.websocket import SocketLimits
-from actors.gateways.market_stream import Hours, MarketStream, MarketStreamSettings
+from actors.gateways.market_stream import MarketStream
 from config.secrets import Secret, Secrets
-from runtime.errors import BrokerUnavailable
-from runtime.kernel.clock import ReplayClock
+from runtime.kernel.clock import LiveClock, ReplayClock
 from runtime.kernel.gateway import Inbox
 from runtime.messages.base import Input
 from runtime.messages.machine import Source
-from tests.actors.broker.market_samples import moment
 from tests.alpaca_server import AlpacaServer
 
 MINUTE = 60_000_000_000
@@ -68,30 +67,6 @@ def keys(server: AlpacaServer) -> Secrets:
     return Secrets(api_key=Secret(server.options.key), secret_key=Secret(server.options.secret))
 
 
-class RestBars:
-    """Reads missed bars from the server's own store, as its REST would give them."""
-
-    def __init__(self, server: AlpacaServer) -> None:
-        self._server = server
-        self.asked: list[tuple[int, int]] = []
-        self.failures = 0
-
-    async def minute_bars(self, symbols, start, end):
-        self.asked.append((start, end))
-        if self.failures:
-            self.failures -= 1
-            raise BrokerUnavailable("loopback")
-        found = []
-        for symbol in symbols:
-            for one in self._server.market.between(symbol, "1Min", start, end):
-                o, h, low, c = (float(price) for price in (one.o, one.h, one.l, one.c))
-                vwap = round((h + low + c) / 3, 6)
-                found.append(
-                    MinuteBar(S=symbol, o=o, h=h, l=low, c=c, v=one.v, t=moment(one.t), n=one.n, vw=vwap)
-                )
-        return found
-
-
 class Desk:
     """One market stream, its clocks and what it posted.
 
@@ -116,7 +91,7 @@ class Desk:
         self.join = MinuteJoin(
             symbols, starts=begin - 16 * HOUR, ends=begin + 8 * HOUR, refused=self.refused, told=told
         )
-        self.rest = RestBars(server)
+        self.rest = BarHistory(server.urls.data, keys(server), LiveClock())
         self.inbox = Inbox(100)
         limits = changes.pop("limits", SocketLimits(ping_s=20.0, pong_s=20.0, close_s=0.5))
         self.settings = MarketStreamSettings(url=server.urls.data_stream, limits=limits)
@@ -152,6 +127,7 @@ class Desk:
                 await self.up()
             yield self
             self.gateway.request_stop()
+        await self.rest.aclose()
 
     async def up(self) -> None:
         await self.posted.until(lambda: self.feed and self.feed[-1][0])

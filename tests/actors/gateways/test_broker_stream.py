@@ -9,9 +9,10 @@ import pytest
 from actors.broker.directory import Directory
 from actors.broker.rest import Rest, Timeouts
 from actors.broker.stream_faults import BackOff
+from actors.broker.trade_feed import rfc3339
 from actors.broker.trade_socket import TradeSocket
 from actors.broker.websocket import SocketLimits
-from actors.gateways.broker_stream import BrokerStream, rfc3339
+from actors.gateways.broker_stream import BrokerStream
 from config.secrets import Secret, Secrets
 from runtime.kernel.clock import LiveClock, ReplayClock
 from runtime.kernel.gateway import Inbox

@@ -5,8 +5,8 @@ import itertools
 import anyio
 import pytest
 
+from actors.broker.market_feed import Hours, StreamSymbols
 from actors.broker.websocket import SocketLimits
-from actors.gateways.market_stream import Hours, StreamSymbols
 from config.secrets import Secrets
 from runtime.kernel.host import LaneFull
 from runtime.messages.market import Bars, BarsQuarantined, BarsRevised, TradingStatus
@@ -16,6 +16,7 @@ from tests.alpaca_server import AlpacaServer
 
 pytestmark = pytest.mark.timeout(30)
 WAIT = 250_000_000
+BARS = "GET /v2/stocks/bars"
 
 
 def closes(desk, kind=Bars):
@@ -407,13 +408,13 @@ async def test_a_gap_is_asked_for_again_while_rest_does_not_answer(alpaca):
     async with desk.running():
         await desk.minute(AAPL=150.0, SPY=400.0)
         await desk.posted.until(lambda: closes(desk))
-        desk.rest.failures = 2
+        alpaca.faults.add("server_error_before", "GET /v2/stocks/bars", times=2)
         alpaca.faults.add("abort")
         gap = await desk.minute(AAPL=151.0, SPY=401.0)
         await desk.down()
         await desk.wait_over()
         for tries in (1, 2):
-            await eventually(lambda tries=tries: len(desk.rest.asked) == tries)
+            await eventually(lambda tries=tries: len(alpaca.history.requests(BARS)) == tries)
             await eventually(lambda: desk.real.next_due() is not None)
             assert not desk.feed[-1][0]
             desk.real.advance(desk.real.now() + 40 * SECOND)
@@ -421,6 +422,14 @@ async def test_a_gap_is_asked_for_again_while_rest_does_not_answer(alpaca):
         desk.advance(gap + MINUTE + WAIT)
         await desk.posted.until(lambda: desk.posted.all(BarsRevised))
     assert closes(desk, BarsRevised) == [(gap, {"AAPL": 151.0, "SPY": 401.0})]
+
+
+async def test_a_plan_without_history_leaves_the_gap_and_streams_on(alpaca):
+    desk = Desk(alpaca, gap_from=alpaca.clock.now() - 5 * MINUTE)
+    alpaca.faults.add("refuse", BARS, status=403, code=42210000, message="subscription does not permit it")
+    async with desk.running():
+        await desk.minute(AAPL=150.0, SPY=400.0)
+        await desk.posted.until(lambda: closes(desk))
 
 
 async def test_what_rest_did_not_have_yet_is_read_a_little_later(alpaca):

@@ -1,0 +1,89 @@
+"""Missed bars by REST: page by page, bad rows told, failures named."""
+
+import pytest
+
+from actors.broker.bar_history import BarHistory
+from actors.broker.rest import Timeouts
+from config.secrets import Secret, Secrets
+from runtime.errors import BrokerRejected, BrokerUnavailable
+from runtime.kernel.clock import LiveClock
+from tests.alpaca_server.fixture import alpaca, alpaca_options
+
+__all__ = ["alpaca", "alpaca_options"]
+MINUTE = 60_000_000_000
+
+
+def history(server, **options):
+    keys = Secrets(api_key=Secret(server.options.key), secret_key=Secret(server.options.secret))
+    return BarHistory(server.urls.data, keys, LiveClock(), **options)
+
+
+def laid(server, minutes=3, symbols=("AAPL", "SPY")):
+    begins = server.clock.now()
+    for symbol in symbols:
+        server.lay_in(symbol, {begins + n * MINUTE: (10, 11, 9, 10.5, 100 + n) for n in range(minutes)})
+    server.clock.move_to(begins + minutes * MINUTE)
+    return begins
+
+
+async def test_bars_come_by_time_with_both_ends_included(alpaca):
+    begins = laid(alpaca)
+    reader = history(alpaca)
+    bars = await reader.minute_bars(["SPY", "AAPL", "NONE"], begins, begins + MINUTE)
+    assert [(bar.S, (bar.ts - begins) // MINUTE) for bar in bars] == [
+        ("AAPL", 0), ("SPY", 0), ("AAPL", 1), ("SPY", 1),
+    ]  # fmt: skip
+    assert (bars[0].o, bars[0].h, bars[0].l, bars[0].c, bars[0].v) == (10.0, 11.0, 9.0, 10.5, 100.0)
+    (asked,) = alpaca.history.requests("GET /v2/stocks/bars")
+    assert (asked.query["feed"], asked.query["adjustment"], asked.query["timeframe"]) == (
+        "iex",
+        "raw",
+        "1Min",
+    )
+    await reader.aclose()
+
+
+async def test_many_symbols_and_pages_are_read_to_the_end(alpaca):
+    symbols = [f"S{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(250)]
+    begins = laid(alpaca, 60, symbols)
+    reader = history(alpaca)
+    bars = await reader.minute_bars(symbols, begins, begins + 59 * MINUTE)
+    assert len({(bar.S, bar.ts) for bar in bars}) == len(bars) == 250 * 60
+    assert len(alpaca.history.requests("GET /v2/stocks/bars")) == 3  # 12,000 bars in two pages, 3,000 in one
+    await reader.aclose()
+
+
+async def test_a_row_that_cannot_be_read_costs_the_others_nothing(alpaca, capsys):
+    begins = laid(alpaca, 2, ["SPY"])
+    broken = lambda body: {**body, "bars": {"SPY": [*body["bars"]["SPY"], {"t": 7}, None]}}  # noqa: E731
+    alpaca.faults.add("edit", "GET /v2/stocks/bars", change=broken)
+    reader = history(alpaca)
+    assert len(await reader.minute_bars(["SPY"], begins, begins + MINUTE)) == 2
+    assert "cannot be used" in capsys.readouterr().out
+    await reader.aclose()
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [("server_error_before", {}), ("drop_before", {}), ("stall_before", {}), ("gateway_timeout_before", {}),
+     ("malformed", {"how": "html"}), ("malformed", {"how": "list"})],
+)  # fmt: skip
+async def test_no_answer_is_told_as_such_and_the_next_one_works(alpaca, kind, given):
+    begins = laid(alpaca)
+    alpaca.faults.add(kind, "GET /v2/stocks/bars", **given)
+    reader = history(alpaca, timeouts=Timeouts(connect=0.5, read=0.2, total=0.4))
+    with pytest.raises(BrokerUnavailable):
+        await reader.minute_bars(["SPY"], begins, begins)
+    assert len(await reader.minute_bars(["SPY"], begins, begins)) == 1
+    await reader.aclose()
+
+
+async def test_a_feed_the_plan_does_not_have_is_a_refusal(alpaca):
+    alpaca.faults.add(
+        "refuse", "GET /v2/stocks/bars", status=403, code=42210000,
+        message="subscription does not permit querying recent SIP data",
+    )  # fmt: skip
+    reader = history(alpaca, feed="sip")
+    with pytest.raises(BrokerRejected, match="SIP"):
+        await reader.minute_bars(["SPY"], 0, MINUTE)
+    await reader.aclose()
