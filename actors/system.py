@@ -194,6 +194,7 @@ def host_rules(settings: Settings) -> HostRules:
         intraday_life=_minutes(ensemble_rules.intraday_expiry_min),
         opening_life=_minutes(ensemble_rules.daily_expiry_min),
         cooldown_sessions=ensemble_rules.cooldown_sessions,
+        require_exits=settings.limits.require_exits,
         min_stop_ticks=ensemble_rules.min_stop_ticks,
         min_stop_frac=ensemble_rules.min_stop_bps / 10_000,
         lookback_coverage=data.lookback_coverage,

@@ -128,6 +128,11 @@ class Limits(Section, frozen=True, kw_only=True):
     """Seconds in which a second entry with the same strategy, symbol, side and quantity is refused; 0: off.
     Source: design."""
 
+    require_exits: bool = True
+    """Whether an entry without both stop and target is refused. Off, such an entry may leave, and what it
+    opens has no protection at the broker: nothing but its strategy ends it. Source: strategies 1.
+    """
+
     max_messages_per_minute: Count = 150
     """Entries per minute to the broker, which takes 200 requests a minute; the rest is kept for exits.
     Source: design; the broker's documentation."""

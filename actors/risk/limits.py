@@ -69,6 +69,8 @@ class OrderGuard:
             return _refuse("max_order_quantity", "shares of one order", quantity, limits.max_order_quantity)
         if not (0.0 < last < float("inf")):
             return _refuse("price_collar", f"no last price of {order.symbol}", 0.0, limits.price_collar_frac)
+        if limits.require_exits and (order.stop_loss is None or order.take_profit is None):
+            return _refuse("require_exits", "an entry needs a stop and a target", 0.0, 1.0)
         highest = last
         for price in (order.reference_price, order.limit_price, order.stop_price):
             if price is None:

@@ -98,18 +98,22 @@ class Strategy:
 
     # ---- what it may say --------------------------------------------------------------------
 
-    def buy(self, symbol: int | str, *, stop: float, target: float, reason: str, **more: Any) -> SignalRaised:
+    def buy(
+        self, symbol: int | str, *, stop: float | None, target: float | None, reason: str, **more: Any
+    ) -> SignalRaised:
         """Open a long position.
 
         Args:
             symbol: Id or name.
-            stop: Where it is given up, USD, below the price. target: where it is taken, above it.
+            stop: Where it is given up, USD, below the price. target: where it is taken, above it. None where
+                the settings do not ask for one (`limits.require_exits`): without a stop nothing at the
+                broker protects the position, and sizing counts its whole price as the risk.
             more: As for `entry_signal`.
         """
         return self.entry_signal(symbol, "BUY", stop=stop, target=target, reason=reason, **more)
 
     def sell_short(
-        self, symbol: int | str, *, stop: float, target: float, reason: str, **more: Any
+        self, symbol: int | str, *, stop: float | None, target: float | None, reason: str, **more: Any
     ) -> SignalRaised:
         """Open a short position; dropped with NO_SHORT where the account may not."""
         return self.entry_signal(symbol, "SELL", stop=stop, target=target, reason=reason, **more)
@@ -119,8 +123,8 @@ class Strategy:
         symbol: int | str,
         signal_type: SignalType,
         *,
-        stop: float,
-        target: float,
+        stop: float | None,
+        target: float | None,
         reason: str,
         price: float | None = None,
         strength: float = 0.5,
@@ -171,8 +175,8 @@ class Strategy:
             strength=float(strength),
             confidence=float(confidence),
             price=float(price),
-            stop_loss=float(stop),
-            take_profit=float(target),
+            stop_loss=None if stop is None else float(stop),
+            take_profit=None if target is None else float(target),
             expires_at=int(expires_at),
             not_before=int(not_before),
             reason=reason,

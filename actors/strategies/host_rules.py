@@ -13,6 +13,8 @@ class HostRules(msgspec.Struct, frozen=True, kw_only=True):
         intraday_life: How long an intraday signal lives that names no window of its own.
         opening_life: How long after the next session's open a signal raised after the close lives.
         cooldown_sessions: Further sessions without entry in a symbol that stopped the strategy out.
+        require_exits: Whether an entry needs both stop and target; without them nothing at the broker
+            protects what it opens.
         min_stop_ticks, min_stop_frac: Least distance of a stop, in cents and as a share of the price.
         lookback_coverage: Share of a lookback's sessions that a symbol must have.
         universe_coverage: Share of the symbols below which a daily run says nothing.
@@ -27,6 +29,7 @@ class HostRules(msgspec.Struct, frozen=True, kw_only=True):
     intraday_life: int = 5 * _MINUTE
     opening_life: int = 60 * _MINUTE
     cooldown_sessions: int = 5
+    require_exits: bool = True
     min_stop_ticks: int = 2
     min_stop_frac: float = 0.0005
     lookback_coverage: float = 0.95

@@ -28,18 +28,27 @@ def invalid(signal: SignalRaised, rules: HostRules = DEFAULT) -> str:
         if not 0.0 <= value <= 1.0:
             return f"{name} {value!r} is not within 0 and 1"
     stop, target = signal.stop_loss, signal.take_profit
-    if stop is None or target is None or not (math.isfinite(stop) and math.isfinite(target)):
+    if rules.require_exits and (stop is None or target is None):
         return "an entry needs a stop and a target"
-    low, high = (stop, target) if signal.direction == "long" else (target, stop)
-    if not 0 < low < signal.price < high:
-        return f"{signal.direction} with stop {stop:g}, price {signal.price:g}, target {target:g}"
+    is_long = signal.direction == "long"
+    below, above = (stop, target) if is_long else (target, stop)
+    low, high = 0.0 if below is None else below, math.inf if above is None else above
+    # A NaN fails every comparison; a price of 0 or below, or without end, is none even as an exit.
+    if not 0 <= low < signal.price < high or below == 0.0 or above == math.inf:
+        return f"{signal.direction} with stop {_said(stop)}, price {signal.price:g}, target {_said(target)}"
     for name, price in (("limit", signal.entry.limit), ("stop", signal.entry.stop)):
         if price is not None and not low < price < high:
-            return f"entry {name} {price:g} is not between stop {stop:g} and target {target:g}"
+            return f"entry {name} {price:g} is not between stop {_said(stop)} and target {_said(target)}"
+    if stop is None:
+        return ""
     least = max(rules.min_stop_ticks * TICK, rules.min_stop_frac * signal.price)
     if abs(signal.price - stop) < least - 1e-9:
         return f"stop {abs(signal.price - stop):g} from the price, least {least:g}"
     return ""
+
+
+def _said(price: float | None) -> str:
+    return "none" if price is None else f"{price:g}"
 
 
 def looks_like_split(

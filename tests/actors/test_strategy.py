@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import settings as runs_of
 from hypothesis import strategies as st
 
-from actors.strategies.base import Bars, Holding, SignalRaised, Strategy
+from actors.strategies.base import Bars, EntryStyle, Holding, SignalRaised, Strategy
 from actors.strategies.host_rules import HostRules
 from actors.strategies.mean_reversion import MeanReversionStrategy
 from actors.strategies.rules import invalid
@@ -58,6 +58,18 @@ def host(
     facts = header(day=day, next_open=at(9.5) + (day + 1) * 24 * 60 * MINUTE, next_close=at(40))
     actor = StrategyActor(
         kind or scripted(buys), section, facts, panels or {}, carried, allow_short=allow_short
+    )
+    return Stage(actor, "told")
+
+
+def free_host(**more: Any) -> Stage:
+    """Buys what is told under settings that do not ask for exits."""
+    actor = StrategyActor(
+        scripted(lambda s, b: buys(s, b, **more)),
+        Section(name="told"),
+        header(),
+        {},
+        rules=HostRules(require_exits=False),
     )
     return Stage(actor, "told")
 
@@ -121,13 +133,46 @@ def test_an_entry_that_was_dropped_may_be_raised_again() -> None:
     assert isinstance(tell(stage, bars(1))[0], SignalRaised)
 
 
+@pytest.mark.parametrize("stop", [98.0, None])
+@pytest.mark.parametrize("target", [104.0, None])
+def test_where_exits_are_not_asked_for_an_entry_may_leave_without(
+    stop: float | None, target: float | None
+) -> None:
+    said = tell(free_host(stop=stop, target=target), bars())[0]
+    assert isinstance(said, SignalRaised)
+    assert (said.stop_loss, said.take_profit) == (stop, target)
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"stop": None, "target": 99.0}, "stop none"),
+        ({"target": None, "stop": 101.0}, "target none"),
+        ({"stop": None, "target": math.nan}, "target nan"),
+        ({"target": None, "stop": 0.0}, "stop 0"),
+        ({"target": None, "stop": 99.99}, "least"),
+        ({"stop": None, "entry": EntryStyle(type="limit", limit=105.0)}, "entry limit"),
+    ],
+)
+def test_an_exit_that_is_given_must_make_sense_though_none_is_asked_for(
+    more: dict[str, Any], why: str
+) -> None:
+    said = tell(free_host(**more), bars())[0]
+    assert (type(said), said.reason) == (SignalDropped, "INVALID")
+    assert why in said.detail
+
+
 @pytest.mark.parametrize(
     ("more", "why"),
     [
         ({"stop": 101.0}, "stop 101"),
         ({"target": 99.0}, "target 99"),
         ({"stop": 99.99}, "least"),
-        ({"stop": math.nan}, "needs a stop"),
+        ({"stop": math.nan}, "stop nan"),
+        ({"stop": -1.0}, "stop -1"),
+        ({"target": math.inf}, "target inf"),
+        ({"stop": None}, "needs a stop"),
+        ({"target": None}, "needs a stop"),
         ({"strength": 1.2}, "strength"),
         ({"confidence": -0.1}, "confidence"),
         ({"price": math.inf}, "price"),

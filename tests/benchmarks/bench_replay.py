@@ -9,9 +9,8 @@ panels is not timed. CPU seconds are the process's own; medians over repetitions
 bare loop, which does the same rule over the same prices and must send equally many orders.
 
 Books in memory: `books` is the portfolio's ledger alone, which every run keeps; `books_and_rows` also
-projects every message into the two databases, in memory. An entry is a bracket, because a signal without stop
-and target is invalid: an order here is one submission, so every other order brings two resting legs that are
-cancelled before the exit leaves; `broker_orders` counts them too.
+projects every message into the two databases, in memory. Entries are plain market orders without stop and
+target (`limits.require_exits` is off), so an order here is one order at the broker, from signal to fill.
 """
 
 import argparse
@@ -88,7 +87,6 @@ def compare(
         "entry_z": entry_z,
         "bars": bars,
         "orders": summary.orders,
-        "broker_orders": summary.orders + 2 * loop.entries,
         "orders_per_bar": round(summary.orders / bars, 5),
         "messages": summary.messages,
         "inputs": summary.inputs,

@@ -49,7 +49,7 @@ def settings(entry_z: float) -> Settings:
             strategy_loss=1.0,
             consecutive_losses=1_000_000,
         ),
-        limits=Limits(max_messages_per_minute=1_000_000),
+        limits=Limits(max_messages_per_minute=1_000_000, require_exits=False),
         ensemble=Ensemble(quality_gate=0.0),
         execution=Execution(apply_costs=False, partial_fills=False),
         strategies=(

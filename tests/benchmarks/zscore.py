@@ -15,8 +15,6 @@ from runtime.messages.market import CLOSE, OPEN, FloatArray
 from runtime.messages.trading import LotChanged, SignalDropped
 
 WINDOW, SHARES = 20, 10
-FARTHEST = 0.9
-"""Stop and target rest this share of the price away: the contract wants them, the rule does not use them."""
 
 Mask = NDArray[np.bool_]
 
@@ -83,8 +81,8 @@ class ZScore(Strategy):
             yield self.buy(
                 place,
                 price=price,
-                stop=price * (1 - FARTHEST),
-                target=price * (1 + FARTHEST),
+                stop=None,
+                target=None,
                 reason="far below its mean",
                 quantity=SHARES,
                 strength=1.0,
@@ -103,10 +101,9 @@ class ZScore(Strategy):
 
 
 class Loop(msgspec.Struct):
-    """What the bare loop did: orders sent (entries among them), fills, cash spent in USD, shares held."""
+    """What the bare loop did: orders sent, fills, cash spent in USD, shares held."""
 
     orders: int = 0
-    entries: int = 0
     fills: int = 0
     spent: float = 0.0
     held: int = 0
@@ -133,7 +130,6 @@ def bare_loop(sessions: list[FloatArray], entry_z: float, exit_z: float = 0.0) -
                 continue
             buys = ((gap < entry_z * deviation) & ~held).nonzero()[0]
             sells = ((gap > exit_z * deviation) & held).nonzero()[0]
-            done.entries += len(buys)
             done.orders += len(buys) + len(sells)
     done.held = SHARES * int(held.sum())
     return done

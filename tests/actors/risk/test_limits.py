@@ -29,6 +29,13 @@ def test_an_ordinary_entry_passes() -> None:
     assert rule(guard()) is None
 
 
+@pytest.mark.parametrize("field", ["stop_loss", "take_profit"])
+def test_an_entry_without_an_exit_passes_only_where_none_is_asked_for(field: str) -> None:
+    missing: dict[str, Any] = {field: None}
+    assert rule(guard(), **missing) == "require_exits"
+    assert rule(guard(require_exits=False), **missing) is None
+
+
 @pytest.mark.parametrize("field", ["reference_price", "limit_price", "stop_price"])
 @pytest.mark.parametrize(
     ("price", "expected"),
