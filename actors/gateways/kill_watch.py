@@ -1,7 +1,7 @@
 """The kill switch as a running engine knows it: latched, seen at once, written back, lifted by a person only.
 
-`KillSwitch` is the knowledge; it outlives the gateway's instances, and whoever sends orders asks its `look`
-right before one that adds exposure. `KillWatch` is the gateway that waits for the file system, for signals
+`KillSwitch` is the knowledge; it outlives the gateway's instances, and whoever sends orders asks why trading is
+halted right before one that adds exposure. `KillWatch` is the gateway that waits for the file system, for signals
 and for the operator.
 """
 
@@ -33,7 +33,8 @@ _log = get_logger(__name__)
 class KillSwitch:
     """Whether trading is allowed, and that a halt stays one until a person lifts it.
 
-    Used from the event loop's thread only. Its inputs are the operator's, so they overtake what is queued.
+    Used from the event loop's thread, but for `why_halted`. Its inputs are the operator's, so they overtake what
+    is queued.
 
     Args:
         root: Whose switch.
@@ -42,10 +43,18 @@ class KillSwitch:
         was_halted: Whether the books say that trading was halted when they were last written.
         is_new: Whether nothing has traded in this root yet: then a missing directory is made, later it is
             a halt.
+        flattens: Whether every halt closes all positions (`kill_switch.flatten`).
     """
 
     def __init__(
-        self, root: Path, port: Port, clock: Clock, *, was_halted: bool = False, is_new: bool = False
+        self,
+        root: Path,
+        port: Port,
+        clock: Clock,
+        *,
+        was_halted: bool = False,
+        is_new: bool = False,
+        flattens: bool = False,
     ) -> None:
         self.root = root
         self.wake = asyncio.Event()
@@ -55,6 +64,8 @@ class KillSwitch:
         self._was_halted = was_halted
         self._is_new = is_new
         self._trouble = ""
+        self._flattens = flattens
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._is_lifting = False
         self._state = CLEAR
         self._flatten = False
@@ -73,6 +84,7 @@ class KillSwitch:
         Raises:
             OSError: The directory of a new root cannot be made.
         """
+        self._loop = asyncio.get_running_loop()
         # A wish to resume that lies there was meant for an engine that is no more.
         await anyio.to_thread.run_sync(kill_switch.take_back, self.root)
         if self._is_new and kill_switch.look(self.root).is_absent:
@@ -95,6 +107,18 @@ class KillSwitch:
         if found.halted and not self._is_lifting:
             self._find()
         return found
+
+    def why_halted(self) -> str:
+        """Why nothing that adds exposure may leave now, or nothing; from any thread, right before it leaves."""
+        state = self._state
+        if state.halted:
+            return state.reason
+        if self._loop is None:
+            return "the kill switch has not been looked at yet"
+        found = kill_switch.look(self.root)
+        if found.halted:
+            self._loop.call_soon_threadsafe(self.look)  # which tells and latches it
+        return found.reason
 
     def throw(self, reason: str, *, flatten: bool = False) -> State:
         """Halt now; the file is written by the gateway right after."""
@@ -150,8 +174,11 @@ class KillSwitch:
             self.wake.set()
 
     def _tell(self, reason: str, *, flatten: bool) -> None:
-        self._state, self._flatten = State(True, reason), flatten
-        self._port("operator", HaltThrown(ts_event=self._clock.now(), reason=reason, flatten=flatten))
+        flatten = flatten or self._flattens
+        self._state, self._flatten = State(True, reason or "halted"), flatten
+        self._port(
+            "operator", HaltThrown(ts_event=self._clock.now(), reason=self._state.reason, flatten=flatten)
+        )
 
     async def _keep(self) -> None:
         """See that a file lies there while the halt stands, and no receipt of an earlier lifting."""

@@ -159,6 +159,28 @@ def test_a_halt_of_the_books_ends_with_the_receipt_of_a_resume(root: Path) -> No
     assert len(posted.inputs) == 1
 
 
+def test_before_the_first_look_nothing_may_leave(root: Path) -> None:
+    switch, _ = switch_of(root)
+    assert switch.why_halted() == "the kill switch has not been looked at yet"
+
+
+async def test_a_sender_in_a_thread_is_told_why_and_the_loop_latches_it(root: Path) -> None:
+    switch, posted = switch_of(root)
+    await switch.start()
+    assert await asyncio.to_thread(switch.why_halted) == ""
+    await asyncio.to_thread(kill_switch.throw, root, "odd fills", at=AT)
+    assert await asyncio.to_thread(switch.why_halted) == f"{halt(root)} is there (file)"
+    assert await posted.told(1) == [thrown("odd fills")]
+    assert await asyncio.to_thread(switch.why_halted) == "odd fills"
+
+
+def test_a_setting_makes_every_halt_close_all_positions(root: Path) -> None:
+    switch, posted = switch_of(root, flattens=True)
+    kill_switch.throw(root, "x", at=AT)
+    begin(switch)
+    assert posted.inputs == [thrown("x", flatten=True)]
+
+
 # ---- watching -------------------------------------------------------------------------------------
 
 
