@@ -61,11 +61,11 @@ class DailyBar(WireBar, frozen=True, kw_only=True, tag="d", gc=False):
 
 
 class Status(Item, frozen=True, kw_only=True, tag="s", gc=False):
-    """A halt, a resumption or one of many other notices."""
+    """A halt, a resumption or one of many other notices; even without a time it must not be lost."""
 
     S: str
     sc: str
-    t: Moment
+    t: Moment | None = None
     sm: str = ""
     rc: str = ""
     rm: str = ""
@@ -246,7 +246,7 @@ _RESUMES = frozenset(("3", "T"))
 _PAUSE_REASONS = frozenset(("M", "LUDP", "LUDS"))
 
 
-def trading_status(status: Status) -> TradingStatus | None:
+def trading_status(status: Status, now: int) -> TradingStatus | None:
     """What a status says about trading; None if it says nothing (imbalances, price indications).
 
     A resumption of quotes (Q) is none of trades; limit-up limit-down (F) halts only with a pause as reason.
@@ -256,7 +256,7 @@ def trading_status(status: Status) -> TradingStatus | None:
     if not halted and status.sc not in _RESUMES:
         return None
     return TradingStatus(
-        ts_event=nanoseconds(status.t),
+        ts_event=now if status.t is None else nanoseconds(status.t),
         symbol=status.S,
         halted=halted,
         code=one_line(status.rc or status.sc, 20),

@@ -283,7 +283,7 @@ class MarketStream(Gateway):
                 bars.append(item)
             elif isinstance(item, DailyBar):
                 self.daily[item.S] = item
-            elif isinstance(item, Status) and (status := market_wire.trading_status(item)) is not None:
+            elif isinstance(item, Status) and (status := market_wire.trading_status(item, now)) is not None:
                 statuses.append(status)
         for status in statuses:
             self._status(status)

@@ -191,13 +191,13 @@ def test_the_stream_refuses_a_bar_for_the_same_reason_as_a_file(name, ts, four, 
     ],
 )  # fmt: skip
 def test_only_halts_and_resumptions_of_trading_are_told(code, reason, halted):
-    told = market_wire.trading_status(Status(S="AAPL", sc=code, rc=reason, t=moment(OPEN)))
+    told = market_wire.trading_status(Status(S="AAPL", sc=code, rc=reason, t=moment(OPEN)), OPEN)
     assert (None if told is None else told.halted) == halted
 
 
 def test_a_halt_is_told_with_its_reason_made_harmless():
     status = Status(S="AAPL", sc="H", rc="T12", rm="Halted\x1b]0;evil\x07\n", t=moment(OPEN))
-    assert market_wire.trading_status(status) == TradingStatus(
+    assert market_wire.trading_status(status, OPEN + 1) == TradingStatus(
         ts_event=OPEN, symbol="AAPL", halted=True, code="T12", reason="Halted\\x1b]0;evil\\x07\\n"
     )
 
@@ -205,3 +205,10 @@ def test_a_halt_is_told_with_its_reason_made_harmless():
 def test_an_example_of_a_bar_is_one_harmless_line():
     hostile = msgspec.structs.replace(bar(), S="A\x1b[2J\u202e")
     assert market_wire.described(hostile).isprintable()
+
+
+def test_a_halt_without_a_time_happened_now():
+    (status,) = market_wire.decode(packed(STATUS)).items
+    told = market_wire.trading_status(status, OPEN + 7)
+    assert told is not None
+    assert (told.halted, told.ts_event) == (True, OPEN + 7)
