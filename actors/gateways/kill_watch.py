@@ -1,8 +1,8 @@
 """The kill switch as a running engine knows it: latched, seen at once, written back, lifted by a person only.
 
-`KillSwitch` is the knowledge; it outlives the gateway's instances, and whoever sends orders asks why trading is
-halted right before one that adds exposure. `KillWatch` is the gateway that waits for the file system, for signals
-and for the operator.
+`KillSwitch` is the knowledge; it outlives the gateway's instances, and whoever sends orders asks it right
+before one that adds exposure. `KillWatch` is the gateway that waits for the file system, for signals and for
+the operator.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ _log = get_logger(__name__)
 class KillSwitch:
     """Whether trading is allowed, and that a halt stays one until a person lifts it.
 
-    Used from the event loop's thread, but for `why_halted`. Its inputs are the operator's, so they overtake what
-    is queued.
+    Used from the event loop's thread, but for `why_halted`. Its inputs are the operator's, so they overtake
+    what is queued.
 
     Args:
         root: Whose switch.
@@ -109,7 +109,7 @@ class KillSwitch:
         return found
 
     def why_halted(self) -> str:
-        """Why nothing that adds exposure may leave now, or nothing; from any thread, right before it leaves."""
+        """Why nothing that adds exposure may leave now, or empty; from any thread, right before it leaves."""
         state = self._state
         if state.halted:
             return state.reason
