@@ -186,12 +186,13 @@ class Executor(Actor):
         lots = [lot for lot in self._lots.values() if not lot.is_over]
         if any(lot.entry.is_live for lot in lots) or (self._is_flattening and lots):
             return
-        working = [one for lot in lots for one in lot.orders.values() if one.is_live]
-        if self._cancel_protective and any(one.role != "exit" for one in working):
+        live = [one for lot in lots for one in lot.orders.values() if one.is_live]
+        if self._cancel_protective and any(one.role != "exit" for one in live):
             return
         self._is_confirmed = True
         flat = not any(lot.held for lot in lots)
-        yield HaltConfirmed(ts_event=self.now, cause=self.seq, flat=flat, working=len(working))
+        working = sum(one.status != "pending_cancel" for one in live)
+        yield HaltConfirmed(ts_event=self.now, cause=self.seq, flat=flat, working=working)
 
     def on_trading_status(self, status: TradingStatus) -> Iterator[Decision]:
         """A halted symbol takes no entries, those that work are cancelled; its exits stay where they are."""
