@@ -72,10 +72,14 @@ def replace(name: str = ENTRY, **prices: float) -> ReplaceOrder:
 class Running:
     """A gateway in its task, its commands and what it posted."""
 
-    def __init__(self, server: AlpacaServer, *, timeouts: Timeouts, patience: Patience) -> None:
+    def __init__(
+        self, server: AlpacaServer, *, timeouts: Timeouts, patience: Patience, per_minute: int
+    ) -> None:
         self.server = server
         self.wall = LiveClock()
-        self.rest = Rest(server.urls.trading, keys(server), self.wall, timeouts=timeouts)
+        self.rest = Rest(
+            server.urls.trading, keys(server), self.wall, timeouts=timeouts, requests_per_minute=per_minute
+        )
         self.desk = Desk(Directory())
         self.sweeper = Sweeper(self.rest, self.desk, self.wall)
         self.inbox = Inbox()
@@ -153,10 +157,11 @@ async def running(
     *,
     timeouts: Timeouts = Timeouts(connect=1.0, read=0.3, total=0.6),  # noqa: B008 - frozen
     patience: Patience = HASTE,
+    per_minute: int = 200,
     before: Callable[[Running], None] = lambda desk: None,
 ) -> AsyncIterator[Running]:
     """Run a gateway until the block ends."""
-    desk = Running(server, timeouts=timeouts, patience=patience)
+    desk = Running(server, timeouts=timeouts, patience=patience, per_minute=per_minute)
     before(desk)
     async with anyio.create_task_group() as group:
         group.start_soon(desk.gateway.run)
