@@ -14,6 +14,8 @@ class Options:
         cash: USD the account starts with. multiplier: Of equity, what may be bought; 4: margin account.
         fills: "next_bar": an order trades in bars that end after it came, at the open, the limit or the stop;
             "quote": it also trades at once against the last quote when that makes it marketable.
+        fill_latency_s: Market seconds from an order's start to its trade against the quote; one capture
+            of the service shows 0.8.
         spread: USD between bid and ask around the last close, for quotes.
         partial_chance: Share of fills that come in two parts (the service's paper figure is 0.1).
         rate_limit: Requests a minute (real time), 0: none.
@@ -46,6 +48,7 @@ class Options:
     multiplier: int = 4
     shorting_enabled: bool = True
     fills: Literal["next_bar", "quote"] = "next_bar"
+    fill_latency_s: float = 0.0
     spread: Decimal = Decimal(0)
     partial_chance: float = 0.0
     rate_limit: int = 200

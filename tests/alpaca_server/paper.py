@@ -5,7 +5,7 @@ Source: alpaca.md 2.3 to 2.4, 3.2 to 3.5 and 5.
 """
 
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace as copy
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from tests.alpaca_server import groups, permits
 from tests.alpaca_server.account import Account, waits_for_parent
 from tests.alpaca_server.assets import Assets
-from tests.alpaca_server.clock import MINUTE, MarketClock, rfc3339
+from tests.alpaca_server.clock import MINUTE, SECOND, MarketClock, rfc3339
 from tests.alpaca_server.events import Execution, Teller, is_over
 from tests.alpaca_server.faults import Fault, Faults
 from tests.alpaca_server.hours import Hours
@@ -43,6 +43,9 @@ class PaperBroker:
         self._faults = faults
         self._maker = OrderMaker(options, clock, self.hours, market, self.teller, self.assets, self.account)
         self._open: dict[str, Order] = {}
+        self._quotes_due: list[tuple[int, Order]] = []
+        self.on_due: Callable[[int], None] = lambda moment: None
+        """Told of the moment at which something falls due that only the clock brings about."""
         self._by_id: dict[str, Order] = {}
         self._by_client: dict[str, Order] = {}
         self._random = random.Random(options.seed)
@@ -121,8 +124,7 @@ class PaperBroker:
         elif self.options.held_events:
             for leg in order.legs:
                 self.teller.tell("held", leg, leg.updated_at)
-        if self.options.fills == "quote":
-            self._try_quote(order)
+        self._expect_quote(order)
 
     def _work(self, order: Order) -> None:
         at = self.teller.change(order, "partially_filled" if order.filled_qty else "new")
@@ -187,6 +189,7 @@ class PaperBroker:
         if body.get("client_order_id") in self._by_client:
             raise parameters("client_order_id must be unique")
         new = self._maker.successor(old, body)
+        permits.check_replacement(old, new, self.account, self.live)
         self._keep(new)
         return new
 
@@ -208,8 +211,7 @@ class PaperBroker:
         self.teller.tell("replaced", old, self.teller.change(old, "replaced"))
         if new.status != "held":
             self._work(new)
-            if self.options.fills == "quote":
-                self._try_quote(new)
+            self._expect_quote(new)
 
     # -- trading ---------------------------------------------------------------------------------
 
@@ -244,6 +246,20 @@ class PaperBroker:
         for order, found in in_order(candidates):
             if self.works(order) and found.price is not None:
                 self.trade(order, self._part(order), found.price, legs_from=ends)
+        for order in resting:
+            if order.time_in_force in ("ioc", "fok") and ends > order.active_from and order.is_live:
+                self._end(order, "canceled", legs_as="canceled")
+
+    def _expect_quote(self, order: Order) -> None:
+        """Let an order meet the quote, at once or when the latency has passed."""
+        if self.options.fills != "quote":
+            return
+        if not self.options.fill_latency_s:
+            self._try_quote(order)
+            return
+        due = self.clock.now() + int(self.options.fill_latency_s * SECOND)
+        self._quotes_due.append((due, order))
+        self.on_due(due)
 
     def _try_quote(self, order: Order) -> None:
         last = self.market.price(order.symbol)
@@ -338,6 +354,7 @@ class PaperBroker:
         while self.clock.stands:
             now = self.clock.now()
             due = [self.hours.next_open(now), *(order.expires_at for order in self.live)]
+            due += [moment for moment, _ in self._quotes_due]
             upcoming = min((one for one in due if one > now), default=moment)
             self.clock.move_to(min(upcoming, moment))
             self.catch_up()
@@ -351,6 +368,10 @@ class PaperBroker:
         day = self.hours.ending_after(now).day
         if day != self._day:
             self._day, self.account.last_equity = day, self.account.equity
+        due = [order for moment, order in self._quotes_due if moment <= now]
+        self._quotes_due = [pair for pair in self._quotes_due if pair[0] > now]
+        for order in due:
+            self._try_quote(order)
         for order in self.live:
             if order.expires_at <= now and order.is_live:
                 self.teller.tell("expired", order, self.teller.change(order, "expired"))

@@ -30,7 +30,7 @@ def check(order: Order, account: Account, assets: Assets, live: Sequence[Order],
     others = [one for one in live if one.symbol == order.symbol]
     held = account.held(order.symbol)
     if held * order.sign < 0:
-        _check_shares(order, account, others, held)
+        _check_shares(order, order.qty, account, others)
     else:
         _check_opening(order, account, assets, others, options)
     _check_wash(order, others, options)
@@ -41,10 +41,21 @@ def check(order: Order, account: Account, assets: Assets, live: Sequence[Order],
             raise forbidden("insufficient buying power", buying_power=text(power), cost_basis=text(cost))
 
 
-def _check_shares(order: Order, account: Account, others: Sequence[Order], held: Decimal) -> None:
-    available = account.available(order.symbol, others)
-    if order.qty > available:
-        figures = f"(requested: {text(order.qty)}, available: {text(available)})"
+def check_replacement(old: Order, new: Order, account: Account, live: Sequence[Order]) -> None:
+    """Judge what a replacement takes beyond its predecessor; raises Refused."""
+    more = new.remaining - old.remaining
+    if account.held(new.symbol) * new.sign < 0 and more > 0:
+        _check_shares(new, more, account, live)
+    power = account.buying_power(live)
+    cost = account.reserved(new) - account.reserved(old)
+    if cost > power and cost > 0:
+        raise forbidden("insufficient buying power", buying_power=text(power), cost_basis=text(cost))
+
+
+def _check_shares(order: Order, wanted: Decimal, account: Account, live: Sequence[Order]) -> None:
+    held, available = account.held(order.symbol), account.available(order.symbol, live)
+    if wanted > available:
+        figures = f"(requested: {text(wanted)}, available: {text(available)})"
         raise forbidden(
             f"insufficient qty available for order {figures}",
             symbol=order.symbol,

@@ -1,5 +1,6 @@
 """What the broker refuses, in Alpaca's words and codes.
 
+Trailing stops are not emulated: to this broker they are an invalid type.
 Source: alpaca.md 3.0 (codes and texts) and 3.2 (rules).
 """
 

@@ -6,7 +6,7 @@ Nothing in it sleeps or polls: a test moves market time by pushing bars, and wai
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
@@ -38,6 +38,7 @@ Row = Sequence[Number]
 """Open, high, low, close, and if wanted volume, trade count and vwap."""
 
 Result = TypeVar("Result")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class Urls(NamedTuple):
@@ -93,6 +94,8 @@ class AlpacaServer:
         self.trades = TradeStream(self.options, self.faults, self.history, self.clock.now)
         self._gate = Gate(self.options, self.broker, self.faults, self.history, self.trades)
         self.port = 0
+        self.crashes: list[Exception] = []
+        """What failed inside the server itself; `stop` raises it."""
         self._open: set[Tap] = set()
         self._ends = contextlib.AsyncExitStack()
 
@@ -114,14 +117,42 @@ class AlpacaServer:
         loop = asyncio.get_running_loop()
         listening = await loop.create_server(partial(self._tapped, runner), HOST, self.port)
         self.port = listening.sockets[0].getsockname()[1]
-        pump = loop.create_task(self.trades.pump())
+        pump = loop.create_task(self._watched(self.trades.pump()))
+        self.broker.on_due = self._wake
         self._ends.push_async_callback(self._end, listening, pump)
 
     async def stop(self) -> None:
-        """Be gone: connections are reset, as when the host dies. What it knows stays."""
+        """Be gone: connections are reset, as when the host dies. What it knows stays.
+
+        Raises:
+            ExceptionGroup: The server itself failed at something.
+        """
         self._gate.closing = True
         self.faults.clear()
         await self._ends.aclose()
+        crashes, self.crashes = self.crashes, []
+        if crashes:
+            raise ExceptionGroup("the loopback server failed", crashes)
+
+    async def _watched(self, work: Awaitable[Result]) -> Result:
+        """Keep what fails in here, for `stop`; a client that went away is no failure."""
+        try:
+            return await work
+        except (ConnectionError, web.HTTPException):
+            raise
+        except Exception as error:
+            self.crashes.append(error)
+            raise
+
+    def _wake(self, moment: int) -> None:
+        """With a running clock, do at its time what only the clock brings about."""
+        if not self.clock.stands:
+            wait = self.clock.real_seconds_to(moment)
+            asyncio.get_running_loop().call_later(wait, self._due)
+
+    def _due(self) -> None:
+        self.broker.catch_up()
+        self.trades.publish(self.broker.teller, None)
 
     async def _end(self, listening: asyncio.Server, pump: "asyncio.Task[None]") -> None:
         listening.close()
@@ -139,7 +170,11 @@ class AlpacaServer:
         return Tap(runner.server(), self.history.raw[number], self._open)
 
     def _application(self) -> web.Application:
-        app = web.Application(client_max_size=64 * 1024 * 1024)
+        @web.middleware
+        async def watched(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._watched(handler(request))
+
+        app = web.Application(client_max_size=64 * 1024 * 1024, middlewares=[watched])
         feeds = "|".join(FEEDS)
         app.router.add_get("/stream", partial(self._upgrade, self.trades))
         app.router.add_get(f"/v2/{{feed:{feeds}}}", partial(self._upgrade, self.stream))

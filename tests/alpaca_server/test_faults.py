@@ -10,8 +10,9 @@ import msgpack
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from tests.alpaca_server.clients import PACKED, Socket, events, keys, listening, market, subscribed
+from tests.alpaca_server.clients import PACKED, Rest, Socket, events, keys, listening, market, subscribed
 from tests.alpaca_server.faults import KINDS, MALFORMED, Faults
+from tests.alpaca_server.server import AlpacaServer
 
 POST = "POST /v2/orders"
 GONE = (aiohttp.ClientError, ConnectionError)
@@ -409,6 +410,28 @@ async def test_a_fill_may_come_after_the_cancel(alpaca, rest):
         ]  # fmt: skip
         after = (await rest("GET", f"/v2/orders/{order['id']}"))[1]
         assert (after["status"], after["filled_qty"], alpaca.positions) == ("canceled", "4", {"SPY": 4})
+
+
+async def test_what_fails_inside_the_server_fails_the_test_that_uses_it():
+    def change(body):
+        raise ZeroDivisionError
+
+    server = AlpacaServer()
+    async with Rest(server) as client:
+        await server.start()
+        server.faults.add("edit", "GET /v2/clock", change=change)
+        assert (await client.raw("GET", "/v2/clock"))[0] == 500
+        with pytest.raises(ExceptionGroup):
+            await server.stop()
+
+
+async def test_with_a_running_clock_the_fill_comes_by_itself():
+    async with AlpacaServer(fills="quote", fill_latency_s=0.8, speed=20) as server, Rest(server) as client:
+        await server.push_bar("SPY", 100, 100, 100, 100, t="2026-11-20T14:29:00Z")
+        async with Socket(server.urls.trading_stream) as socket:
+            await listening(socket, server)
+            await client.submit("a", "buy", 1)
+            assert await events(socket, 3) == [("pending_new", "a"), ("new", "a"), ("fill", "a")]
 
 
 async def test_a_server_that_was_down_comes_back_on_its_port_and_knows_everything(alpaca, rest):

@@ -324,6 +324,34 @@ def test_quotes_trade_what_is_marketable_at_once():
     assert ("fill", "d") not in floor.told()
 
 
+def test_a_quote_may_take_its_time():
+    floor = Floor(fills="quote", fill_latency_s=0.8)
+    floor.buy("a", 10)
+    assert floor.told() == [("pending_new", "a"), ("new", "a")]
+    floor.broker.move_to(floor.clock.now() + 800_000_000)
+    assert floor.told() == [("fill", "a")]
+    assert floor.broker.executions[0].at - floor.broker.orders[0].created_at >= 800_000_000
+
+
+def test_immediate_orders_do_not_outlive_the_next_bar(floor):
+    floor.buy("a", 10, type="limit", limit_price="99", time_in_force="ioc")
+    floor.told()
+    assert floor.minute(AAA=FLAT) == [("canceled", "a")]
+
+
+def test_a_replacement_takes_no_more_than_the_account_has():
+    floor = Floor(multiplier=1)
+    order = floor.buy("a", 900, type="limit", limit_price="99")
+    with pytest.raises(Refused, match="insufficient buying power"):
+        floor.broker.replace(order.id, {"qty": "1100"})
+    floor.buy("b", 10, symbol="BBB")
+    floor.minute(BBB=(50, 50, 50, 50))
+    exit_ = floor.submit("c", "sell", 6, symbol="BBB", type="limit", limit_price="60")
+    with pytest.raises(Refused, match="insufficient qty available"):
+        floor.broker.replace(exit_.id, {"qty": "11"})
+    floor.broker.replace(exit_.id, {"qty": "10"})
+
+
 def test_part_fills_by_chance_are_the_same_for_the_same_seed():
     def run():
         floor = Floor(partial_chance=0.5, seed=7)
