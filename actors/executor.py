@@ -187,12 +187,13 @@ class Executor(Actor):
         if any(lot.entry.is_live for lot in lots) or (self._is_flattening and lots):
             return
         live = [one for lot in lots for one in lot.orders.values() if one.is_live]
+        if any(one.status == "pending_cancel" for one in live):
+            return
         if self._cancel_protective and any(one.role != "exit" for one in live):
             return
         self._is_confirmed = True
         flat = not any(lot.held for lot in lots)
-        working = sum(one.status != "pending_cancel" for one in live)
-        yield HaltConfirmed(ts_event=self.now, cause=self.seq, flat=flat, working=working)
+        yield HaltConfirmed(ts_event=self.now, cause=self.seq, flat=flat, working=len(live))
 
     def on_trading_status(self, status: TradingStatus) -> Iterator[Decision]:
         """A halted symbol takes no entries, those that work are cancelled; its exits stay where they are."""
