@@ -26,6 +26,7 @@ class MarketStreamSettings(msgspec.Struct, frozen=True, kw_only=True):
         handshake_s: From the open connection to the last acknowledgement.
         silence_s: Without a word in market hours the connection is mute; seconds of market time.
         quarantine_s: Refused bars are told at most so often; seconds of market time.
+        reread_s: After something unreadable its minute is read by REST so much later; market time.
         settle_s: Bars that REST did not have yet are asked for again after so long; market time.
         lasting_s: A connection that was ready for so long starts the waits anew.
         backfill_tries: How often a gap is asked for before it is given up.
@@ -38,6 +39,7 @@ class MarketStreamSettings(msgspec.Struct, frozen=True, kw_only=True):
     handshake_s: float = 15.0
     silence_s: float = 90.0
     quarantine_s: float = 1.0
+    reread_s: float = 5.0
     settle_s: float = 75.0
     lasting_s: float = 30.0
     retry_first_s: float = 0.5

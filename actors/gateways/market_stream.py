@@ -109,6 +109,7 @@ class MarketStream(Gateway):
         self._halted: dict[str, int] = {}
         self._news = asyncio.Event()
         self._refused_due = 0
+        self._doubtful = 0
         self._changed = asyncio.Event()
         self._backfilling: anyio.CancelScope | None = None
         self._group: anyio.abc.TaskGroup | None = None
@@ -270,7 +271,9 @@ class MarketStream(Gateway):
         figures.items += len(frame.items)
         figures.bad += len(frame.bad)
         figures.ignored += frame.ignored
-        self._refused.take(frame.bad)
+        if frame.bad:
+            self._refused.take(frame.bad)
+            self._doubt(now)
         bars: list[market_wire.WireBar] = []
         statuses: list[TradingStatus] = []
         says: list[Say] = []
@@ -324,13 +327,33 @@ class MarketStream(Gateway):
         """Read the gap, say that the feed is up, and later what REST did not have yet."""
         with scope:
             last = minute_of(self._clock.now()) - MINUTE
-            start = self._gap
-            if start and await self._backfill(start, last):
-                self._gap = 0
+            is_behind = self._gap > 0
+            await self._read_gap(last)
             self._feed(True, reason)
-            if start:
+            if is_behind:
                 await sleep_until(self._clock, last + MINUTE + _ns(self._settings.settle_s))
                 await self._backfill(last, last + MINUTE)
+
+    def _doubt(self, now: int) -> None:
+        """Something came that nobody can read: it may have been bars, so their minute is read by REST."""
+        if not self._doubtful:
+            self._doubtful = minute_of(now) - MINUTE
+            assert self._group is not None
+            self._group.start_soon(self._reread, now + _ns(self._settings.reread_s))
+
+    async def _reread(self, at: int) -> None:
+        await sleep_until(self._clock, at)
+        start, self._doubtful = self._doubtful, 0  # what comes while we read is a doubt of its own
+        if not await self._backfill(start, minute_of(self._clock.now()) - MINUTE):
+            self._gap = min(self._gap or start, start)
+
+    async def _read_gap(self, last: int) -> None:
+        """Read from where the gap begins to a minute; it is closed unless the connection broke meanwhile."""
+        start, connections = self._gap, self.figures.connections
+        if not start or not await self._backfill(start, last):
+            return
+        if self._socket is not None and self.figures.connections == connections:
+            self._gap = 0
 
     async def _backfill(self, start: int, end: int) -> bool:
         """Read the minutes from `start` to `end`; whether REST answered."""

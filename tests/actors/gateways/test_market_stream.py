@@ -1,6 +1,7 @@
 """The market stream against the loopback service: every switch of the fault matrix that concerns it."""
 
 import itertools
+import random
 
 import anyio
 import pytest
@@ -171,6 +172,18 @@ async def test_odd_frames_do_not_disturb_the_minute(alpaca, switch):
         begins = await desk.minute(AAPL=150.0, SPY=400.0)
         await desk.posted.until(lambda: closes(desk))
         assert closes(desk) == [(begins, {"AAPL": 150.0, "SPY": 400.0})]
+    assert desk.gateway.figures.connections == 1
+
+
+async def test_bars_in_a_frame_nobody_can_read_are_read_by_rest(alpaca):
+    desk = Desk(alpaca)
+    async with desk.running():
+        alpaca.faults.add("truncated_frame")
+        begins = await desk.minute(AAPL=150.0, SPY=400.0)
+        desk.advance(begins + MINUTE + 10 * SECOND)
+        await desk.posted.until(lambda: desk.posted.all(BarsRevised))
+    assert closes(desk) == []
+    assert closes(desk, BarsRevised) == [(begins, {"AAPL": 150.0, "SPY": 400.0})]
     assert desk.gateway.figures.connections == 1
 
 
@@ -458,6 +471,54 @@ async def test_a_start_in_the_middle_of_the_day_reads_what_was_missed(alpaca):
     async with desk.running():
         pass
     assert closes(desk, BarsRevised) == [(begins + n * MINUTE, {"SPY": 400.0 + n}) for n in range(3)]
+
+
+SPOILS = (
+    ("close", {}), ("abort", {}), ("slow_client", {}), ("garbage_frame", {}), ("truncated_frame", {}),
+    ("duplicate_frame", {}), ("reorder_frame", {}), ("text_frame", {}), ("bad_item", {}),
+    ("unknown_type", {}),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_happens_every_bar_is_told_once(alpaca, seed):
+    """Twenty minutes of random faults; a last reconnection reads what was lost at the end."""
+    luck = random.Random(seed)
+    symbols = ("AAPL", "SPY", "QQQ", "IWM")
+    desk = Desk(alpaca, symbols, channels=("bars",))
+    pushed = {}
+    async with desk.running():
+        for number in range(20):
+            kind, given = luck.choice(SPOILS)
+            if luck.random() < 0.5 and number < 19:
+                alpaca.faults.add(kind, **given)
+            rows = {name: 100.0 + number for name in symbols if luck.random() < 0.8}
+            begins = await desk.minute(after=luck.choice([30_000_000, WAIT + SECOND]), **rows)
+            pushed |= {(begins, name): close for name, close in rows.items()}
+            if luck.random() < 0.3:
+                desk.advance(begins + MINUTE + 20 * SECOND)
+            await turns(luck.randrange(40))
+            if desk.gateway.figures.state == "waiting" and luck.random() < 0.7:
+                await desk.wait_over()
+                await desk.up()
+        if desk.gateway.figures.state == "live":
+            alpaca.faults.clear()
+            alpaca.stream.connections[-1].abort()
+        await desk.wait_over()
+        await desk.up()
+        desk.advance(desk.clock.now() + 100 * SECOND)
+        await eventually(lambda: len(told_once(desk)) == len(pushed))
+    assert told_once(desk) == pushed
+
+
+def told_once(desk):
+    """{(minute, symbol): close} of bars and revisions; a bar that was told twice fails."""
+    seen = {}
+    for begins, rows in (*closes(desk), *closes(desk, BarsRevised)):
+        for name, close in rows.items():
+            assert (begins, name) not in seen
+            seen[begins, name] = close
+    return seen
 
 
 # ---- crashes ------------------------------------------------------------------------------------
