@@ -28,9 +28,14 @@ class Actor:
     They are released together when it returns, none if it raises. Union annotations handle several types.
     `settle`, if defined, runs once the actor's inbox has run dry and no lower-ranked actor has mail: the
     end of a round.
+
+    Attributes:
+        unsettled: Whether `settle` has anything to do. An actor that knows keeps it up to date, so that
+            rounds that cannot matter to it cost nothing; it follows from the messages alone.
     """
 
     name: str
+    unsettled: bool = True
     _table: ClassVar[dict[type[Message], str]]
 
     moment: Moment

@@ -23,6 +23,8 @@ _INPUTS: set[type] = set()
 """Types seen to be decisions, inputs: asking a struct class with `isinstance` costs more than encoding."""
 
 Emitted = list[Message] | tuple[Message, ...]
+Release = Callable[["Cell", Emitted, list[Message]], bool]
+"""Takes what a cell said; whether an actor ranked below it has mail now."""
 
 
 class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +70,7 @@ class Cell:
 
     __slots__ = (
         "actor", "bit", "carried", "crash_times", "figures", "handlers", "high_water", "history", "inbox",
-        "is_port", "lost", "moment", "said", "settle", "skips", "spec", "stopped", "unsettled",
+        "is_port", "lost", "moment", "said", "settle", "skips", "spec", "stopped",
     )  # fmt: skip
 
     def __init__(
@@ -82,8 +84,6 @@ class Cell:
         self.carried = carried
         self.inbox: deque[Message] = deque()
         self.high_water = 0
-        self.unsettled = False
-        """After `drain`: whether its mail has run dry and its `settle` is yet to come."""
         self.history: list[tuple[int, int, Message | None]] = []
         self.figures = Figures()
         self.crash_times: deque[int] = deque()
@@ -98,55 +98,52 @@ class Cell:
         self.handlers = self.actor.bound_handlers()
         self.settle: Callable[[], Iterable[Message] | None] | None = getattr(self.actor, "settle", None)
 
-    def drain(self) -> Emitted | ActorCrashed:
-        """Hand over the mail, in order, until the actor says something or crashes; then let it settle.
+    def drain(self, release: Release, caused: list[Message]) -> ActorCrashed | None:
+        """Hand over the mail, in order, until a lower-ranked actor has some too; a crash ends it as well.
 
-        `run` once a message, written as a loop: this is what every hop costs. Having said nothing it is
-        still the lowest that has mail, so it settles at once.
+        `run` once a message, written as a loop: this is what every hop costs.
+
+        Args:
+            release: Where what it says goes. caused: passed on to it.
         """
         inbox, moment, figures = self.inbox, self.moment, self.figures
         if len(inbox) > self.high_water:
             self.high_water = len(inbox)
         if self.skips:
-            emitted: Emitted | ActorCrashed = ()
-            while inbox and not emitted:
-                emitted = self.run(inbox.popleft())
-            self.unsettled = not inbox and self.settle is not None
-            return emitted
+            return self._drain_with_care(release, caused)
         seq, now = moment.seq, moment.now
         handlers, history, handled = self.handlers, self.history, figures.handled
         begun = 0 if seq & 15 else time.perf_counter_ns()
-        message: Message | None = None
-        said: Emitted = ()
-        try:
-            while inbox and not said:
-                message = inbox.popleft()
-                handled += 1
+        while inbox:
+            message = inbox.popleft()
+            handled += 1
+            said: Emitted = ()
+            try:
                 answer = handlers[type(message)](message)
                 if answer is not None:
                     said = answer if type(answer) is tuple else list(answer)
                     if said:
                         self._check(said)
-                history.append((seq, now, message))
-            settle = self.settle
-            self.unsettled = bool(said) and not inbox and settle is not None
-            if settle is not None and not said:
-                message = None
-                handled += 1
-                answer = settle()
-                if answer is not None:
-                    said = answer if type(answer) is tuple else list(answer)
-                    if said:
-                        self._check(said)
-                history.append((seq, now, None))
-        except Exception as error:  # noqa: BLE001 - the supervisor's edge, as in `run`
-            figures.handled = handled
-            self.unsettled = message is not None and not inbox and self.settle is not None
-            return self._crash(message, error)
+            except Exception as error:  # noqa: BLE001 - the supervisor's edge, as in `run`
+                figures.handled = handled
+                return self._crash(message, error)
+            history.append((seq, now, message))
+            if said and release(self, said, caused):
+                break
         figures.handled = handled
         if begun:
             figures.busy_ns += (time.perf_counter_ns() - begun) << 4
-        return said
+        return None
+
+    def _drain_with_care(self, release: Release, caused: list[Message]) -> ActorCrashed | None:
+        """The same while recorded crashes are to come: each message may be one of them."""
+        while self.inbox:
+            said = self.run(self.inbox.popleft())
+            if type(said) is ActorCrashed:
+                return said
+            if said and release(self, said, caused):  # type: ignore[arg-type]
+                break
+        return None
 
     def run(self, message: Message | None) -> Emitted | ActorCrashed:
         """Hand over one message (None: settle); what it emitted, or the crash."""

@@ -229,8 +229,8 @@ class Sequencer:
             if cell.stopped:
                 cell.drop(message)
                 continue
-            settle_next = cell.settle is not None
             result = cell.run(message)
+            settle_next = cell.settle is not None and cell.actor.unsettled
             if settle_next and not result:
                 settle_next = False
                 result = cell.run(None)
@@ -249,30 +249,31 @@ class Sequencer:
 
     def _run(self, caused: list[Message]) -> None:
         """Run the lowest-ranked actor that has mail until none has."""
-        cells = self._cells
+        cells, release = self._cells, self._take
         while pending := self._ready | self._settling:
             lowest = pending & -pending
             cell = cells[lowest.bit_length() - 1]
             if self._ready & lowest:
-                # As long as it says nothing nobody gets mail: it stays the lowest.
-                result = cell.drain()
+                crash = cell.drain(release, caused)
                 if not cell.inbox:
                     self._ready &= ~lowest
-                    if cell.unsettled:
+                    if cell.settle is not None and (cell.actor.unsettled or crash is not None):
                         self._settling |= lowest
+                if crash is not None:
+                    self._recover(cell, crash, caused)
             else:
                 self._settling &= ~lowest
                 result = cell.run(None)
-            if result:
-                self._take(cell, result, caused)
+                if result:
+                    release(cell, result, caused)
 
     def _take(
         self, cell: Cell, result: list[Message] | tuple[Message, ...] | ActorCrashed, caused: list[Message]
-    ) -> None:
-        """Release what a handler said, or recover from its crash."""
+    ) -> bool:
+        """Release what a handler said, or recover from its crash; whether a lower-ranked actor has mail."""
         if type(result) is ActorCrashed:
             self._recover(cell, result, caused)
-            return
+            return True
         released: Sequence[Message] = result  # type: ignore[assignment]
         self.messages += len(released)
         plain, ready = self._plain, self._ready
@@ -288,6 +289,7 @@ class Sequencer:
         self._ready = ready
         if len(caused) > CASCADE_LIMIT:
             raise CascadeTooLong(f"input {self._seq} caused more than {CASCADE_LIMIT} messages")
+        return ready & (cell.bit - 1) != 0
 
     def _special(self, message: Message) -> Route:
         """Do what a kind needs besides delivery (an address, a timer, a command); who gets it."""
