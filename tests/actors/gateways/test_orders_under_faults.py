@@ -22,7 +22,7 @@ from tests.alpaca_server.server import AlpacaServer
 
 FAULTS = (
     "gateway_timeout_before", "gateway_timeout_after", "server_error_before", "server_error_after",
-    "drop_before", "drop_after", "malformed",
+    "drop_before", "drop_after",
 )  # fmt: skip
 ORDERS = 24
 
@@ -71,8 +71,9 @@ async def test_every_order_is_at_the_broker_at_most_once_and_every_fill_is_told_
     chance = random.Random(seed)
     alpaca.hold("SPY", 1_000, 100)
     for kind in FAULTS:
-        given = {"how": chance.choice(("html", "truncated", "missing_id"))} if kind == "malformed" else {}
-        alpaca.faults.add(kind, "*", times=None, chance=0.06, **given)
+        alpaca.faults.add(kind, "*", times=None, chance=0.06)
+    how = chance.choice(("html", "truncated", "missing_id", "null_qty"))
+    alpaca.faults.add("malformed", "POST /v2/orders", times=None, chance=0.1, how=how)
     async with running(alpaca, per_minute=100_000) as desk:
         for number in range(1, ORDERS + 1):
             desk.send(make(number))
