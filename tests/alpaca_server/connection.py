@@ -17,16 +17,23 @@ LARGEST = 64 * 1024 * 1024
 class Connection:
     """A websocket that says arrays or objects in JSON or msgpack.
 
+    Args:
+        patience_s: Real seconds a frame may wait for a client that does not read.
+        binary: Whether JSON goes out in binary frames.
+
     Attributes:
         packs: Whether it speaks msgpack, in binary frames.
-        binary: Whether JSON goes out in binary frames.
         mute: Nothing is sent but pongs.
         answers_pings: Whether pings get their pong.
+        sent: Frames so far.
         died: Whether it ended without a close frame.
     """
 
-    def __init__(self, request: web.Request, *, compress: bool, binary: bool = False) -> None:
+    def __init__(
+        self, request: web.Request, *, compress: bool, patience_s: float, binary: bool = False
+    ) -> None:
         self._request = request
+        self._patience_s = patience_s
         self._socket = web.WebSocketResponse(
             autoping=False, autoclose=False, compress=compress, max_msg_size=LARGEST, timeout=1.0
         )
@@ -99,11 +106,14 @@ class Connection:
         if self.mute or not self._thawed.is_set() or not self.is_open:
             return
         try:
-            if isinstance(frame, str):
-                await self._socket.send_str(frame)
-            else:
-                await self._socket.send_bytes(frame)
+            async with asyncio.timeout(self._patience_s):
+                if isinstance(frame, str):
+                    await self._socket.send_str(frame)
+                else:
+                    await self._socket.send_bytes(frame)
             self.sent += 1
+        except TimeoutError:
+            self.abort()  # the other side reads nothing: nobody else waits for it
         except (ConnectionError, RuntimeError):
             pass  # gone in between: what is lost is lost, as with the real service
 

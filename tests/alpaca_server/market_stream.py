@@ -89,7 +89,9 @@ class MarketStream:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """Speak with one client until it is gone."""
         feed = request.match_info["feed"]
-        connection = Connection(request, compress=self._options.compress)
+        connection = Connection(
+            request, compress=self._options.compress, patience_s=self._options.slow_client_s
+        )
         socket = await connection.open()
         self._record("open", b"", None, request)
         if self._faults.take("market connect", "abort"):

@@ -36,6 +36,8 @@ class Options:
         dead_slot_s: Seconds (real time) for which a session that died without a close frame keeps its
             slot; None: until `release_slots`. The service's figure is about 90.
         auth_timeout_s: Seconds (real time) a market stream has to authenticate.
+        slow_client_s: Seconds (real time) a frame may wait for a client that does not read; then its
+            connection is reset without a word, as 407 may not arrive.
         market_batch: Items in one frame at most.
         compress: Whether permessage-deflate is accepted.
         seed: Of the partial fills and of the faults that come by chance.
@@ -69,6 +71,7 @@ class Options:
     trade_connections: int = 1
     dead_slot_s: float | None = 0.0
     auth_timeout_s: float = 10.0
+    slow_client_s: float = 5.0
     market_batch: int = 500
     compress: bool = True
     seed: int = 0

@@ -213,6 +213,17 @@ async def test_a_mute_socket_pongs_and_a_frozen_one_does_not(alpaca):
         assert not waiter.done()
 
 
+@pytest.mark.parametrize("alpaca_options", [{"slow_client_s": 0.1, "compress": False}])
+async def test_a_client_that_does_not_read_is_dropped_and_holds_nobody_up(alpaca):
+    async with Socket(alpaca.urls.data_stream, max_queue=1, compression=None) as socket:
+        await subscribed(socket, alpaca, bars=["SPY"])
+        alpaca.faults.add("padded_frame", times=None, size=8 * 1024 * 1024)
+        for _ in range(4):
+            await alpaca.push_bar("SPY", 1, 1, 1, 1)
+        await alpaca.until(lambda: not alpaca.stream.subscribers)
+    assert alpaca.history.frames("market", "closed")
+
+
 async def test_compression_is_accepted_and_recorded_frames_are_plain(alpaca):
     async with market(alpaca) as socket:
         await subscribed(socket, alpaca, bars=["SPY"])

@@ -52,7 +52,10 @@ class TradeStream:
         if not self.slots.take(ENDPOINT):
             return web.Response(status=429, text="too many connections")
         connection = Connection(
-            request, compress=self._options.compress, binary=self._options.trade_frames == "binary"
+            request,
+            compress=self._options.compress,
+            patience_s=self._options.slow_client_s,
+            binary=self._options.trade_frames == "binary",
         )
         listener = Listener(connection, Spoiler(self._faults, connection, self._history.touch))
         try:
