@@ -61,6 +61,8 @@ class Desk:
         self.directory = directory
         self.sendings: dict[str, Sending] = {}
         self.cancels: dict[str, CancelOrder] = {}
+        self.poison: list[object] = []
+        """What crashed an instance of the gateway: it is told of and not tried again."""
         self.settled = asyncio.Event()
         """Set exactly while nothing is open."""
         self.settled.set()

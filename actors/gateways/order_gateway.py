@@ -13,7 +13,7 @@ import anyio
 import anyio.abc
 
 from actors.broker.amendments import Amendments
-from actors.broker.desk import Desk
+from actors.broker.desk import Desk, Sending
 from actors.broker.order_line import DEFAULT_PATIENCE, Line, Patience
 from actors.broker.rest import Rest
 from actors.broker.submissions import Submissions
@@ -65,16 +65,42 @@ class OrderGateway(Gateway):
         self.port("broker", message)
 
     async def run(self) -> None:
-        """Settle what an earlier instance left open, then take commands."""
-        async with anyio.create_task_group() as group:
-            for sending in list(self._desk.sendings.values()):
-                group.start_soon(self._counted, self._submissions.resume, sending)
-            for cancel in list(self._desk.cancels.values()):
-                group.start_soon(self._counted, self._amendments.cancel, cancel)
-            async for command in self.inbox:
-                self.current = command
-                self._begin(command, group)
-                self.current = None
+        """Settle what an earlier instance left open, then take commands.
+
+        Raises:
+            Exception: What one command's handling raised, if it was one alone; that command does not come
+                back, the others under way go on with the next instance.
+        """
+        self._give_up_poison()
+        try:
+            async with anyio.create_task_group() as group:
+                for sending in list(self._desk.sendings.values()):
+                    group.start_soon(self._counted, self._submissions.resume, sending)
+                for cancel in list(self._desk.cancels.values()):
+                    group.start_soon(self._counted, self._amendments.cancel, cancel)
+                async for command in self.inbox:
+                    self.current = command
+                    self._begin(command, group)
+                    self.current = None
+        except ExceptionGroup as failures:
+            if len(failures.exceptions) == 1:
+                raise failures.exceptions[0] from None
+            raise
+
+    def _give_up_poison(self) -> None:
+        """Tell of what crashed an instance; it is not tried again, the broker is compared with our books."""
+        for about in self._desk.poison:
+            if isinstance(about, Sending):
+                if about.has_left:
+                    self._line.unknown(about.order, "its handling failed")
+                    self._desk.close(about)
+                else:
+                    self._line.reject(about, 0, "not sent: its handling failed")
+            elif isinstance(about, CancelOrder | ReplaceOrder):
+                self._line.refuse(about, "its handling failed")
+                if isinstance(about, CancelOrder):
+                    self._desk.close_cancel(about)
+        self._desk.poison.clear()
 
     def _begin(self, command: Message, group: anyio.abc.TaskGroup) -> None:
         """Start what a command asks for; commands about one order start in the order they came."""
@@ -101,5 +127,9 @@ class OrderGateway(Gateway):
         self._under_way += 1
         try:
             await work(about)
+        except Exception:
+            self._desk.poison.append(about)
+            self.current = about.order if isinstance(about, Sending) else self.current
+            raise
         finally:
             self._under_way -= 1

@@ -6,8 +6,11 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from actors.broker import submissions
+from actors.broker.order_bodies import submit_body
 from actors.broker.submissions import SharedSync
 from runtime.errors import StorageUnavailable
+from runtime.kernel.gateway import Inbox
 from runtime.messages.trading import (
     CancelRejected,
     LookUpOrder,
@@ -17,6 +20,7 @@ from runtime.messages.trading import (
     OrderRejected,
     OrderReplaced,
     OrderUnknown,
+    SubmitOrder,
 )
 from tests.actors.gateways.order_desk import (
     ENTRY,
@@ -487,3 +491,41 @@ async def test_each_who_waits_for_a_disk_that_fails_is_told() -> None:
         for _ in range(3):
             group.start_soon(wait)
     assert failures == ["full"] * 3
+
+
+async def test_what_was_taken_before_the_end_is_still_sent(alpaca: AlpacaServer) -> None:
+    alpaca.hold("SPY", 10, 100)
+    async with running(alpaca) as desk:
+        gateway = desk.build()
+        desk.send(sell())
+        gateway.request_stop()
+        with anyio.fail_after(2):
+            await gateway.run()
+        assert [one.client_order_id for one in alpaca.orders] == [EXIT]
+
+
+async def test_a_command_that_crashes_the_gateway_does_not_come_back_and_the_others_do(
+    alpaca: AlpacaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alpaca.hold("SPY", 10, 100)
+    async with running(alpaca) as desk:
+        desk.inbox.close()  # the first instance ends: this test runs its own
+        desk.inbox = Inbox()
+        desk.rest.gate.pause(0.5)
+
+        def broken(order: SubmitOrder) -> dict[str, object]:
+            if order.client_order_id == ENTRY:
+                raise RuntimeError("a bug")
+            return submit_body(order)
+
+        monkeypatch.setattr(submissions, "submit_body", broken)
+        desk.send(sell(), buy())
+        with pytest.raises(RuntimeError, match="a bug"):
+            await desk.build().run()
+        async with anyio.create_task_group() as group:
+            group.start_soon(desk.build().run)
+            await desk.wait_for(OrderAccepted)
+            group.cancel_scope.cancel()
+        assert [one.client_order_id for one in alpaca.orders] == [EXIT]
+        assert [one.reason for one in desk.of(OrderRejected)] == ["not sent: its handling failed"]
+        assert desk.desk.settled.is_set()
