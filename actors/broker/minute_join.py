@@ -29,7 +29,7 @@ OTHER_SESSION = "bar of another session"
 UNCONFIRMED = "price jumped and has not stayed yet"
 
 _REMEMBERED = 10
-"""Minutes whose bars are remembered, to tell a repetition from a correction."""
+"""Minutes whose bars are remembered with their values, to tell a repetition from a correction."""
 
 
 class _Minute(msgspec.Struct, kw_only=True):
@@ -125,6 +125,8 @@ class MinuteJoin:
         self.owed: deque[Input] = deque()
         """What was told and has not found its way yet; it survives the gateway that could not post it."""
         self._minutes: dict[int, _Minute] = {}
+        self._past: dict[int, int] = {}
+        """Who was told in older minutes, a bit per symbol: their values would fill the memory."""
         self._levels: dict[int, _Jumping] = {}
 
     def revise_owed(self) -> None:
@@ -202,7 +204,7 @@ class MinuteJoin:
                     told.append(_columns(BarsRevised, ts, new, reason=reason))
                     minute.rows.update(new)
         for ts in [ts for ts in self._minutes if ts < self._told - _REMEMBERED * MINUTE]:
-            del self._minutes[ts]
+            self._past[ts] = self._past.get(ts, 0) | _bits(self._minutes.pop(ts).rows)
         return told
 
     def _sort(
@@ -214,6 +216,10 @@ class MinuteJoin:
         fault = self._fault(bar, ts, symbol, now, reason)
         if fault or symbol is None:
             self._refused.add(fault, described(bar))
+            return
+        if reason != "updated" and self._past.get(ts, 0) >> symbol & 1:
+            if reason == "late":
+                self._refused.add(quarantine.DUPLICATE, described(bar))
             return
         row = _row(bar)
         minute = self._minutes.get(ts)
@@ -291,6 +297,13 @@ def _row(bar: WireBar) -> Row:
         n if n is not None and 0.0 < n < quarantine.MAX_VOLUME else nan,
         vw if vw is not None and 0.0 < vw <= quarantine.MINUTES.most else nan,
     )
+
+
+def _bits(symbols: Iterable[int]) -> int:
+    bits = 0
+    for symbol in symbols:
+        bits |= 1 << symbol
+    return bits
 
 
 def _same(one: Row | tuple[()], other: Row) -> bool:

@@ -122,6 +122,19 @@ def test_backfill_tells_only_what_is_missing():
     assert floor.reasons() == {}
 
 
+def test_a_long_gap_read_twice_is_told_once_and_corrections_of_old_minutes_are_told():
+    floor = Joined(wanted=("AAA",))
+    read = [bar("AAA", minute, 10.0) for minute in range(30)]
+    assert len(floor.join.backfill(read, OPEN + 40 * MINUTE)) == 30
+    floor.join.take([bar("AAA", 40)], OPEN + 41 * MINUTE)
+    assert floor.join.backfill(read, OPEN + 41 * MINUTE) == []
+    assert told(floor.join.take([bar("AAA", 3, 10.1, updated=True)], OPEN + 41 * MINUTE)) == [
+        ("BarsRevised", 3, "updated", {"AAA": 10.1})
+    ]
+    floor.join.take([bar("AAA", 3, 10.1)], OPEN + 42 * MINUTE)
+    assert floor.reasons() == {quarantine.DUPLICATE: 1}
+
+
 def test_backfill_never_makes_an_untold_minute_new():
     floor = Joined()
     floor.join.backfill([bar("AAA", 0, 1.0)], END + 1)
