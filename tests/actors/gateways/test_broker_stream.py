@@ -1,6 +1,7 @@
 """The trade stream against the loopback service: catch-up, guards, READY and NOT READY."""
 
 import itertools
+import random
 from contextlib import asynccontextmanager
 
 import anyio
@@ -424,6 +425,60 @@ async def test_without_keys_nothing_is_sent(alpaca):
     async with desk.running(ready=False):
         await desk.not_ready("no keys")
     assert alpaca.history.frames("trades", "auth") == []
+
+
+SPOILS = (
+    ("close", "*"), ("abort", "*"), ("drop_frame", "partial_fill"), ("duplicate_frame", "*"),
+    ("reorder_frame", "*"), ("unknown_event", "*"), ("unknown_status", "*"), ("garbage_frame", "*"),
+    ("truncated_frame", "*"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_whatever_happens_every_share_is_told_once_and_every_end(alpaca, seed):
+    """Orders filled in parts or cancelled under random faults; a last reconnection tells what is left."""
+    luck = random.Random(seed)
+    desk = Stream(alpaca, timeouts=Timeouts())
+    names = [f"gap_fill-20261120-{n}:e1" for n in range(8)]
+    async with desk.running():
+        orders = [await desk.buy(name) for name in names]
+        for _ in range(24):
+            if luck.random() < 0.5:
+                kind, event = luck.choice(SPOILS)
+                alpaca.faults.add(kind, f"trades event {event}")
+            order = luck.choice(orders)
+            if order.remaining and order.status != "canceled":
+                if luck.random() < 0.8:
+                    shares = min(luck.randrange(1, 6), int(order.remaining))
+                    await alpaca.fill(order, 100 + luck.randrange(5), shares)
+                else:
+                    await alpaca.act(lambda broker, id=order.id: broker.cancel(id))
+            await turns(luck.randrange(40))
+            due = desk.real.next_due()
+            if due is not None and desk.gateway.figures.state != "connecting" and luck.random() < 0.7:
+                desk.real.advance(due)
+        alpaca.faults.clear()
+        for connection in alpaca.trades.connections:
+            connection.abort()
+        await alpaca.until(lambda: not alpaca.trades.connections)
+        ready = sum(1 for up, _ in desk.states if up)
+        await eventually(lambda: _hurried(desk) and sum(1 for up, _ in desk.states if up) > ready)
+        await eventually(lambda: _hurried(desk) and not desk.gateway._behind)
+    for name, order in zip(names, orders, strict=True):
+        fills = desk.fills(name)
+        assert sum(quantity for quantity, *_ in fills) == order.filled_qty
+        totals = [total for _, _, total, _ in fills]
+        assert totals == sorted(set(totals))
+        ends = [one for one in desk.posted.all(OrderCanceled) if one.client_order_id == name]
+        assert len(ends) == (order.status == "canceled")
+
+
+def _hurried(desk):
+    """Let whatever back-off there is pass, unless it is the time-out of a handshake."""
+    due = desk.real.next_due()
+    if due is not None and desk.gateway.figures.state != "connecting":
+        desk.real.advance(due)
+    return True
 
 
 async def test_no_key_reaches_anything_but_the_frame_that_authenticates(alpaca, capfd):
