@@ -96,9 +96,7 @@ def test_a_price_that_is_none_makes_no_body(price: float) -> None:
 
 
 plain = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
-junk = st.recursive(
-    plain, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner)
-)
+junk = plain | st.lists(plain, max_size=3) | st.dictionaries(st.text(max_size=8), plain, max_size=3)
 names = st.sampled_from(wire.Order.__struct_fields__)
 words = st.sampled_from(
     ["filled", "new", "replaced", "canceled", "rejected", "buy", "b-0", "mr-20261120-1:e1"]
