@@ -203,11 +203,12 @@ def _shown(data: bytes) -> str:
     return one_line(repr(data[:120]), 200)
 
 
-def refusal(bar: WireBar, ts: int, now: int) -> str:
+def refusal(bar: WireBar, ts: int, now: int, is_known: bool = False) -> str:
     """Why a minute's bar may not be used, or nothing: the rules for bars from files, for one row.
 
     Args:
         ts: Its start, ns UTC. now: ns UTC; a later bar cannot have happened.
+        is_known: Whether its symbol is in our table, so that its form needs no look.
     """
     o, h, low, c = bar.o, bar.h, bar.l, bar.c
     if ts <= 0:
@@ -216,7 +217,7 @@ def refusal(bar: WireBar, ts: int, now: int) -> str:
         return quarantine.OFF_MINUTE
     if ts > now:
         return quarantine.FUTURE
-    if not quarantine.is_symbol(bar.S):
+    if not is_known and not quarantine.is_symbol(bar.S):
         return quarantine.BAD_SYMBOL
     # Written so that a NaN, which compares as False, is refused.
     if not (o - o == 0.0 and h - h == 0.0 and low - low == 0.0 and c - c == 0.0):

@@ -164,7 +164,8 @@ class MinuteJoin:
 
     def _due(self, ts: int, minute: _Minute) -> int:
         end = ts + MINUTE
-        is_whole = bool(self._wanted) and self._wanted <= minute.rows.keys() | minute.spoilt
+        reported = len(minute.rows) + len(minute.spoilt)  # most minutes are told from this alone
+        is_whole = reported >= len(self._wanted) > 0 and self._wanted <= minute.rows.keys() | minute.spoilt
         return end if is_whole else end + self._wait
 
     # ---- what comes -------------------------------------------------------------------------
@@ -255,7 +256,7 @@ class MinuteJoin:
 
     def _fault(self, bar: WireBar, ts: int, symbol: int | None, now: int, reason: Reason) -> str:
         """Why a bar is refused, or nothing."""
-        fault = refusal(bar, ts, now - MINUTE + self._early)
+        fault = refusal(bar, ts, now - MINUTE + self._early, symbol is not None)
         if fault:
             return fault
         if not self._starts <= ts < self._ends:
