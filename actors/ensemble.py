@@ -39,8 +39,8 @@ from runtime.messages.risk import (
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
     LotChanged,
-    OrderChanged,
     OrderDenied,
+    OrderEnded,
     OrderProposed,
     SignalDropped,
     SignalRaised,
@@ -134,6 +134,7 @@ class Ensemble(Actor):
         """A round of its own: intraday holdings are closed in it."""
 
     def on_signal_raised(self, signal: SignalRaised) -> None:
+        self.unsettled = True
         self._fresh.append(signal)
 
     def on_equity_marked(self, mark: EquityMarked) -> None:
@@ -159,8 +160,10 @@ class Ensemble(Actor):
         if tripped.action == "REDUCE":
             self._reduced = True
             self._selling_down = self._breakers.drawdown_action == "all"
+            self.unsettled = True
         elif tripped.breaker == "daily_loss" and self._breakers.flatten_on_halt:
             self._flattening = "daily_loss"
+            self.unsettled = True
 
     def on_breaker_cleared(self, cleared: BreakerCleared) -> None:
         if cleared.breaker == "drawdown":
@@ -170,6 +173,7 @@ class Ensemble(Actor):
         self._halted = True
         if halt.flatten:
             self._flattening = "halt"
+            self.unsettled = True
 
     def on_halt_lifted(self, lifted: HaltLifted) -> None:
         self._halted = False
@@ -188,9 +192,7 @@ class Ensemble(Actor):
         self._commitments.entry_over(denied.lot_id)
         yield self._dropped(denied.signal_id, denied.strategy, denied.symbol, denied.rule, denied.reason)
 
-    def on_order_changed(self, change: OrderChanged) -> Iterator[SignalDropped]:
-        if change.status not in _DEAD:
-            return
+    def on_order_ended(self, change: OrderEnded) -> Iterator[SignalDropped]:
         if change.role == "exit":
             lot = self._commitments.lots.get(change.lot_id)
             if lot is not None:
@@ -206,6 +208,7 @@ class Ensemble(Actor):
     def on_task_due(self, task: TaskDue) -> Iterator[TaskDone]:
         if task.task == "close_intraday_positions":
             self._closing = task
+            self.unsettled = True
         elif task.task == "run_premarket_analysis":
             yield self._done(task, self._roster.report())
         elif task.task == "check_opening_conditions":
@@ -226,6 +229,7 @@ class Ensemble(Actor):
     def settle(self) -> list[OrderProposed | SignalDropped | TaskDone | Noted] | None:
         """End of a round: exits, then entries."""
         if not (self._fresh or self._pending or self._closing or self._flattening or self._selling_down):
+            self.unsettled = False
             return None
         signals = [*self._pending, *self._fresh]
         self._fresh, self._pending = [], []
@@ -248,6 +252,7 @@ class Ensemble(Actor):
             out.extend(self._flatten())
         if entries:
             out.extend(self._entries(entries))
+        self.unsettled = bool(self._pending or self._flattening)
         return out
 
     # ---- exits ------------------------------------------------------------------------------

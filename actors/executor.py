@@ -99,6 +99,7 @@ class Executor(Actor):
         self._is_halted = carried is not None and carried.is_halted
         self._is_flattening = carried is not None and carried.is_flattening
         self._is_confirmed = carried is not None and carried.is_confirmed
+        self.unsettled = self._is_halted and not self._is_confirmed
         self._deaf = ""
         for lot in carried.lots if carried else ():
             self._lots[lot.lot_id] = lot
@@ -150,12 +151,12 @@ class Executor(Actor):
         lot = opened(order, state, prices)
         self._lots[lot.lot_id] = self._lot_of[state.client_order_id] = lot
         now, seq = self.moment.now, self.moment.seq
-        sent = lot_commands.enter(order, prices, now, seq), order_state.changed(state, now, seq)
+        sent = lot_commands.enter(order, prices, now, seq)
         if lot.expires_at:
             self._expiring[lot.lot_id] = lot.expires_at
             if not self._expiry_due or lot.expires_at < self._expiry_due:
-                return *sent, *self._set_expiry()
-        return sent
+                return sent, *self._set_expiry()
+        return (sent,)
 
     def _exit(self, order: OrderProposed) -> Iterable[Decision]:
         lot = self._lots.get(order.lot_id)
@@ -170,6 +171,7 @@ class Executor(Actor):
     def on_halt_thrown(self, halt: HaltThrown) -> Iterator[Decision]:
         """Entries are cancelled, exits pass; `flatten` sells everything too."""
         self._is_halted, self._is_confirmed = True, False
+        self.unsettled = True
         self._is_flattening = self._is_flattening or halt.flatten
         for lot in self._lots.values():
             yield from self._end_entry(lot, "kill switch")
@@ -191,7 +193,7 @@ class Executor(Actor):
             return
         if self._cancel_protective and any(one.role != "exit" for one in live):
             return
-        self._is_confirmed = True
+        self._is_confirmed, self.unsettled = True, False
         flat = not any(lot.held for lot in lots)
         yield HaltConfirmed(ts_event=self.now, cause=self.seq, flat=flat, working=len(live))
 
@@ -214,7 +216,7 @@ class Executor(Actor):
 
     def on_halt_lifted(self, _: HaltLifted) -> Iterator[Decision]:
         """Entries may leave again; what the halt left without stop or target gets them back."""
-        self._is_halted = self._is_flattening = False
+        self._is_halted = self._is_flattening = self.unsettled = False
         for lot in self._lots.values():
             yield from self._advance(lot)
 
@@ -403,13 +405,12 @@ class Executor(Actor):
         role: Role = "stop" if lot.take_profit is None else "target"
         return self._submit(lot, lot.next_id(role), role, quantity)
 
-    def _submit(self, lot: LotOrders, name: str, role: Role, quantity: int) -> tuple[Decision, Decision]:
+    def _submit(self, lot: LotOrders, name: str, role: Role, quantity: int) -> tuple[Decision]:
         """Send an order that only reduces the lot."""
         state = lot_commands.reducing_state(lot, name, role, quantity)
         lot.orders[name] = state
         self._lot_of[name] = lot
-        now, seq = self.moment.now, self.moment.seq
-        return lot_commands.reduce(lot, state, now, seq), order_state.changed(state, now, seq)
+        return (lot_commands.reduce(lot, state, self.moment.now, self.moment.seq),)
 
     def _cancel(self, lot: LotOrders, order: OrderState, reason: str) -> list[Decision]:
         """Cancel an order; its group goes with it."""

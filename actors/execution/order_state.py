@@ -11,6 +11,7 @@ from runtime.messages.trading import (
     OrderAccepted,
     OrderCanceled,
     OrderChanged,
+    OrderEnded,
     OrderExpired,
     OrderFilled,
     OrderRejected,
@@ -20,6 +21,7 @@ from runtime.messages.trading import (
     Side,
 )
 
+_UNFILLED = frozenset(("canceled", "expired", "rejected"))
 TERMINAL = frozenset(("filled", "canceled", "expired", "rejected"))
 
 
@@ -145,7 +147,8 @@ def cancel_refused(state: OrderState) -> OrderState:
 
 def changed(state: OrderState, now: int, cause: int) -> OrderChanged:
     """The message that tells of the state."""
-    return OrderChanged(
+    kind = OrderEnded if state.status in _UNFILLED else OrderChanged
+    return kind(
         ts_event=now,
         cause=cause,
         client_order_id=state.client_order_id,

@@ -404,7 +404,10 @@ class BrokerStreamChanged(Input, frozen=True, kw_only=True, gc=False, array_like
 
 
 class OrderChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
-    """The executor's view of one order after something happened to it."""
+    """The executor's view of one order after something happened to it.
+
+    `SubmitOrder` itself says that an order is `submitted`.
+    """
 
     client_order_id: str
     broker_order_id: str
@@ -423,6 +426,13 @@ class OrderChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=Tru
     average_price: float = 0.0
     reason: str = ""
     parent_id: str = ""
+
+
+class OrderEnded(OrderChanged, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """The same of an order that is over without being filled: canceled, expired or rejected.
+
+    A type of its own, so that who waits for that alone is not woken by everything that goes well.
+    """
 
 
 class LotChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

@@ -26,8 +26,8 @@ from runtime.messages.risk import (
 from runtime.messages.trading import (
     EntryStyle,
     LotChanged,
-    OrderChanged,
     OrderDenied,
+    OrderEnded,
     OrderProposed,
     SignalDropped,
     SignalRaised,
@@ -301,7 +301,7 @@ def test_a_lot_is_not_closed_twice_unless_its_exit_has_failed() -> None:
     (leaving,) = stage.play(close)
     (dropped,) = stage.play(close)
     assert dropped.reason == "ALREADY_CLOSING"
-    failed = OrderChanged(
+    failed = OrderEnded(
         ts_event=1,
         cause=1,
         client_order_id=leaving.client_order_id,

@@ -39,7 +39,7 @@ def sent(floor):
 
 
 def statuses(floor, name):
-    return [one.status for one in floor.all(OrderChanged) if one.client_order_id == name]
+    return [one.status for one in floor.changes if one.client_order_id == name]
 
 
 def test_the_class_of_an_entry_follows_from_its_exits():
@@ -79,7 +79,7 @@ def test_a_bracket_lives_from_submitted_to_filled():
     floor.say(approve("a", **EXITS))
     floor.minute(1, AAA=FLAT)
     floor.minute(2, AAA=(100, 106, 100, 105))
-    assert statuses(floor, "a:e1") == ["submitted", "accepted", "filled"]
+    assert statuses(floor, "a:e1") == ["accepted", "filled"]
     states = floor.states()
     assert {one.role: one.status for one in states.values()} == {
         "entry": "filled", "stop": "canceled", "target": "filled",
@@ -415,7 +415,7 @@ class Clumsy(Actor):
 @given(moves)
 def test_two_runs_say_the_same_and_a_crash_elsewhere_changes_nothing(script):
     def told(floor):
-        kinds = ("SubmitOrder", "CancelOrder", "ReplaceOrder", "OrderChanged", "OrderFilled")
+        kinds = ("SubmitOrder", "CancelOrder", "ReplaceOrder", "OrderChanged", "OrderEnded", "OrderFilled")
         return [encode(one) for one in floor.seen if type(one).__name__ in kinds]
 
     clumsy = ActorSpec(name="clumsy", rank=700, build=lambda _: Clumsy(), intensity=10_000)

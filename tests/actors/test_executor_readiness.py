@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.messages.trading import BrokerStreamChanged, CancelOrder, OrderChanged, SubmitOrder
+from runtime.messages.trading import BrokerStreamChanged, CancelOrder, SubmitOrder
 from tests.actors.trading_floor import Floor, approve
 
 FLAT = (100.0, 100.0, 100.0, 100.0)
@@ -35,7 +35,7 @@ def test_an_entry_is_not_sent_while_the_stream_is_not_ready_and_it_is_told_why()
     stream(floor, False, "catching up")
     floor.say(approve("a", **EXITS))
     assert sent(floor) == []
-    (told,) = floor.all(OrderChanged)
+    (told,) = floor.changes
     assert (told.status, told.reason) == ("canceled", "not sent: the order stream is not ready: catching up")
 
 

@@ -152,8 +152,12 @@ class Floor:
     def commands(self) -> list[Command]:
         return [message for message in self.seen if isinstance(message, Command)]
 
+    @property
+    def changes(self) -> list[OrderChanged]:
+        return [message for message in self.seen if isinstance(message, OrderChanged)]
+
     def states(self) -> dict[str, OrderChanged]:
-        return {change.client_order_id: change for change in self.all(OrderChanged)}
+        return {change.client_order_id: change for change in self.changes}
 
     @property
     def account(self) -> Any:

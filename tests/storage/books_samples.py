@@ -232,7 +232,6 @@ def trading_day() -> list[Event]:
         order,
         OrderApproved(ts_event=t, cause=2, order=order),
         submitted(order),
-        changed(order, t, 2, "submitted", 0),
         proposal(second, t, 2),
         OrderDenied(
             ts_event=t,
