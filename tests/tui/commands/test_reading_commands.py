@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime import kill_switch
 from runtime.messages.trading import OrderRejected
 from storage.books import Books
 from storage.database import DatabaseRefused
@@ -204,4 +205,6 @@ def test_the_default_root_without_books_names_the_runs_that_have_some(
     with pytest.raises(DatabaseRefused, match=f"runs with books: --root {tmp_path}/runs/one"):
         call("status")
     Books(tmp_path, "paper:one").close()
+    assert call("status") == exits.HALTED  # an account's root without its kill switch is not trusted
+    kill_switch.prepare(tmp_path)
     assert call("status") == exits.OK

@@ -189,7 +189,7 @@ def test_an_accounts_books_are_never_deleted(tmp_path: Path, capsys: Captured) -
     for words in (["replay", tapes()[0], "--fresh"], ["replay", tapes()[0]], ["demo"], ["demo", "--fresh"]):
         assert call(*words, "--root", tmp_path) == exits.DATA
         refused(capsys, "'paper:PA123'", "choose another --root")
-    assert call("status", "--root", tmp_path) == exits.OK
+    assert call("status", "--root", tmp_path) == exits.HALTED  # nothing made its kill switch
 
 
 def test_fresh_leaves_the_tapes_of_the_root_alone(copies: list[Path], tmp_path: Path) -> None:
