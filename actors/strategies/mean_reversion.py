@@ -138,8 +138,9 @@ class MeanReversionStrategy(Strategy):
         for holding in list(self.context.holdings.values()):
             reason = self._exit_reason(holding, scores)
             if reason:
-                at = self.context.index[holding.symbol]
-                yield self.close(holding, reason, features={"s": float(scores.score[at])})
+                at = self.context.index.get(holding.symbol)
+                features = {} if at is None else {"s": float(scores.score[at])}
+                yield self.close(holding, reason, features=features)
         yield from self._entries(scores)
 
     # ---- numbers ----------------------------------------------------------------------------
@@ -207,7 +208,8 @@ class MeanReversionStrategy(Strategy):
         slots = max(1, context.slots // 2) if context.regime == "extreme" else context.slots
         taken: dict[str, int] = {}
         for holding in context.holdings.values():
-            sector = context.sectors[context.index[holding.symbol]]
+            at_holding = context.index.get(holding.symbol)
+            sector = "" if at_holding is None else context.sectors[at_holding]
             taken[sector] = taken.get(sector, 0) + 1
         room = slots - len(context.holdings)
         per_sector = max(1, math.floor(SECTOR_SHARE * slots))
