@@ -259,9 +259,13 @@ class Executor(Actor):
         lot = self._lot_of.get(event.client_order_id)
         if lot is None:
             return (self._stranger(event.client_order_id, event.symbol),)
-        now, seq = self.moment.now, self.moment.seq
         parent = lot.orders[event.client_order_id]
-        said = [*self._told(lot, parent, order_state.accepted(parent, event))]
+        after = order_state.accepted(parent, event)
+        is_plain = not (event.legs or lot.closing or self._is_halted)
+        if is_plain and after.role == "entry" and after.status == "accepted":
+            return self._told(lot, parent, after)  # nothing can be wanted of an entry that just works
+        now, seq = self.moment.now, self.moment.seq
+        said = [*self._told(lot, parent, after)]
         for leg in event.legs:
             if leg.client_order_id in lot.orders:
                 continue

@@ -47,6 +47,10 @@ class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+Facts = OrderFacts | SubmitOrder
+"""The order itself says all of it, and more."""
+
+
 class Carried(msgspec.Struct, kw_only=True):
     """Portfolio state that crosses a session."""
 
@@ -79,7 +83,7 @@ class Portfolio(Actor):
         self._alloc = {s.name: s.allocation for s in strategies if s.enabled}
         old = carried or _new_books(account)
         self._book = Book(old.capital, old.cash, old.realised, tuple(_with_ids(old.lots, self._ids)))
-        self._orders = dict(old.orders)
+        self._orders: dict[str, Facts] = dict(old.orders)
         self._cumulative = dict(old.cumulative)
         self._records = dict(old.records)
         self._returns = list(old.returns)
@@ -131,17 +135,7 @@ class Portfolio(Actor):
     # ---- orders and fills -------------------------------------------------------------------
 
     def on_submit_order(self, order: SubmitOrder) -> None:
-        self._orders[order.client_order_id] = OrderFacts(
-            lot_id=order.lot_id,
-            strategy=order.strategy,
-            symbol=order.symbol,
-            role=order.role,
-            intraday=order.intraday,
-            stop_loss=order.stop_loss,
-            take_profit=order.take_profit,
-            group_id=order.group_id,
-            reason=order.reason,
-        )
+        self._orders[order.client_order_id] = order
 
     def on_order_done(self, event: OrderCanceled | OrderExpired | OrderRejected) -> None:
         self._finished[event.client_order_id] = True
@@ -211,7 +205,7 @@ class Portfolio(Actor):
             return said
         return (*said, *self._doubt(fill))
 
-    def _facts(self, fill: OrderFilled) -> OrderFacts | None:
+    def _facts(self, fill: OrderFilled) -> Facts | None:
         """The fill's order; a leg whose acceptance has not been told yet is known by its parent."""
         facts = self._orders.get(fill.client_order_id)
         if facts is not None or not fill.parent_id:
@@ -235,7 +229,7 @@ class Portfolio(Actor):
             ts_event=self.now, cause=self.seq, symbol=fill.symbol, ours=ours, broker=theirs
         )
 
-    def _new_lot(self, facts: OrderFacts, fill: OrderFilled) -> Lot:
+    def _new_lot(self, facts: Facts, fill: OrderFilled) -> Lot:
         return Lot(
             id=facts.lot_id,
             strategy=facts.strategy,
@@ -249,7 +243,7 @@ class Portfolio(Actor):
             group_id=facts.group_id,
         )
 
-    def _lot_changed(self, lot: Lot, facts: OrderFacts, fill: OrderFilled, signed: int) -> LotChanged:
+    def _lot_changed(self, lot: Lot, facts: Facts, fill: OrderFilled, signed: int) -> LotChanged:
         closed, is_entry = lot.quantity == 0, facts.role == "entry"
         return LotChanged(
             ts_event=fill.ts_event,
@@ -398,7 +392,7 @@ class Portfolio(Actor):
             ts_event=self.now, cause=self.seq, task=task.task, phase=task.phase, status="done", detail=detail
         )
 
-    def _still_matters(self, client_order_id: str, facts: OrderFacts) -> bool:
+    def _still_matters(self, client_order_id: str, facts: Facts) -> bool:
         if facts.lot_id in self._book.lots:
             return True
         untouched = client_order_id not in self._cumulative and client_order_id not in self._finished
@@ -406,7 +400,7 @@ class Portfolio(Actor):
 
     def carry(self) -> Carried:
         book = self._book
-        kept = {key: facts for key, facts in self._orders.items() if self._still_matters(key, facts)}
+        kept = {key: _facts_of(f) for key, f in self._orders.items() if self._still_matters(key, f)}
         return Carried(
             capital=book.capital,
             cash=book.cash,
@@ -421,6 +415,23 @@ class Portfolio(Actor):
             broker_equity=self._broker_equity,
             doubted=list(self._doubted),
         )
+
+
+def _facts_of(order: Facts) -> OrderFacts:
+    """What is carried of an order."""
+    if isinstance(order, OrderFacts):
+        return order
+    return OrderFacts(
+        lot_id=order.lot_id,
+        strategy=order.strategy,
+        symbol=order.symbol,
+        role=order.role,
+        intraday=order.intraday,
+        stop_loss=order.stop_loss,
+        take_profit=order.take_profit,
+        group_id=order.group_id,
+        reason=order.reason,
+    )
 
 
 def _new_books(account: Account) -> Carried:

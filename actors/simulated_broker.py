@@ -315,7 +315,7 @@ class SimulatedBroker(Actor):
         return (
             OrderAccepted(
                 ts_event=now, client_order_id=order.client_order_id, broker_order_id=made[0].broker_order_id,
-                symbol=order.symbol, legs=tuple(leg_of(one) for one in made[1:]),
+                symbol=order.symbol, legs=() if len(made) == 1 else tuple(leg_of(one) for one in made[1:]),
             ),
         )  # fmt: skip
 

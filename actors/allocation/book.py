@@ -107,7 +107,7 @@ class Book:
         if lot.id not in self.lots:
             self._install(lot)
         paid = quantity * micros(price)
-        fee = micros(commission)
+        fee = micros(commission) if commission else 0
         lot.entered += quantity
         lot.entry_value += paid
         self.cash -= paid + fee
@@ -118,7 +118,7 @@ class Book:
         share = (
             lot.cost if quantity == -lot.quantity else _round_half_even(lot.cost * -quantity, lot.quantity)
         )
-        fee = micros(commission)
+        fee = micros(commission) if commission else 0
         received = -quantity * micros(price)
         gained = received - share - fee
         self.cash += received - fee
@@ -138,7 +138,8 @@ class Book:
         lot.cost += cost
         lot.realised += gained
         lot.commission += fee
-        lot.slippage += micros(slippage)
+        if slippage:
+            lot.slippage += micros(slippage)
         lot.mark = mark = micros(price)
         worth_now = lot.quantity * mark
         self.value += worth_now - worth
@@ -265,7 +266,12 @@ class Book:
 
     def net(self, symbol: str) -> int:
         """Net shares over all lots of a symbol."""
-        return sum(self.lots[lot_id].quantity for lot_id in self.by_symbol.get(symbol, ()))
+        names = self.by_symbol.get(symbol)
+        if names is None:
+            return 0
+        if len(names) == 1:
+            return self.lots[names[0]].quantity
+        return sum(self.lots[lot_id].quantity for lot_id in names)
 
     # ---- slots ------------------------------------------------------------------------------
 

@@ -73,8 +73,9 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
         """Shares held: entered minus exited; below zero only if the broker sold more than the lot had."""
         held = 0
         for one in self.orders.values():
-            if one.filled:
-                held += one.filled if one.role == "entry" else -one.filled
+            filled = one.filled
+            if filled:
+                held += filled if one.role == "entry" else -filled
         return held
 
     @property
@@ -177,12 +178,14 @@ def next_step(lot: LotOrders) -> Step | None:
 def _closing(lot: LotOrders, entry: OrderState) -> Step | None:
     if entry.is_live:
         return Cancel(entry, "exit wanted") if entry.status != "pending_cancel" else None
-    live = lot.live
-    for one in live:
-        if one.role == "exit" or one.status == "pending_cancel":
-            return None
-    if live:
-        return Cancel(live[0], "exit wanted")
+    first: OrderState | None = None
+    for one in lot.orders.values():
+        if one.status not in TERMINAL:
+            if one.role == "exit" or one.status == "pending_cancel":
+                return None
+            first = first or one
+    if first is not None:
+        return Cancel(first, "exit wanted")
     held = lot.held
     return Exit(held) if held > 0 else NothingToExit()
 

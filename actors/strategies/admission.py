@@ -46,6 +46,9 @@ class Admission:
         self._liquid: dict[str, bool] = {}
         self._frames: list[Bars] = []
         self._last_frame = 0
+        self._whole = self._whole_since = self._known_until = 0
+        """Of how many symbols, all there were, every minute had a bar, since when and until when, ns UTC;
+        since 0: not even the newest frame."""
         self._benchmark = context.index.get(BENCHMARK, -1)
         self._benchmark_seen = self._looked_through = 0
         self._unopened = np.ones(context.count, dtype=np.bool_)
@@ -57,6 +60,12 @@ class Admission:
         """Note a frame; what is to be told of the symbols that it shows to be frozen."""
         self._last_frame = now
         self._frames.append(bars)
+        ids, known = bars.ids, bars.ts_event + MINUTE
+        if not len(ids) or len(ids) != len(self._context.symbols) or ids.item(-1) != len(ids) - 1:
+            self._whole_since = 0
+        elif not self._whole_since or bars.ts_event != self._known_until or len(ids) != self._whole:
+            self._whole, self._whole_since = len(ids), known
+        self._known_until = known
         if self._context.open <= bars.ts_event < self._opening_ends:
             return self._compare_with_yesterday(bars)
         return []
@@ -212,7 +221,11 @@ class Admission:
         Asked only of entries; looks at the last frames, newest first.
         """
         context, silence = self._context, self._rules.halt_silence
-        if not context.open <= now < context.close or not self._is_liquid(symbol):
+        if not context.open <= now < context.close:
+            return False
+        if self._all_spoke(symbol, now):
+            return False  # what the search below would find
+        if not self._is_liquid(symbol):
             return False
         at, later, is_first = context.index[symbol], now, True
         for frame in reversed(self._frames):
@@ -229,6 +242,15 @@ class Admission:
                 later, is_first = known, False
         quiet = later - context.open
         return quiet > silence or (is_first and quiet >= silence)
+
+    def _all_spoke(self, symbol: str, now: int) -> bool:
+        """Whether for as long as matters no bar of any symbol was missing."""
+        rules = self._rules
+        return (
+            0 < self._whole_since <= now - rules.halt_rest
+            and now - self._known_until < MINUTE <= rules.halt_silence
+            and self._context.index[symbol] < self._whole
+        )
 
     def _is_liquid(self, symbol: str) -> bool:
         known = self._liquid.get(symbol)

@@ -25,6 +25,14 @@ OPENING_DELAY = 5 * MINUTE
 """A signal raised after the close trades from minute 5 of the next session on (strategies 3.1)."""
 
 
+_AT_MARKET = EntryStyle()
+_NO_FEATURES: dict[str, float] = {}
+
+
+def _finite(features: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in features.items() if math.isfinite(value)}
+
+
 def scaled(value: float, low: float, high: float) -> float:
     """Strength of a measure: 0.3 at `low`, 1 at `high` (strategies 1)."""
     if high <= low:
@@ -151,21 +159,22 @@ class Strategy:
             entry: How it is sent; by default as a market order.
         """
         context = self.context
-        if not not_before and self.now >= context.close and context.next_open:
+        now = context.moment.now
+        if not not_before and now >= context.close and context.next_open:
             not_before = context.next_open + OPENING_DELAY
         if not expires_at:
             late = not_before >= context.ends
             expires_at = (
                 context.next_open + context.rules.opening_life
                 if late
-                else max(self.now, not_before) + context.rules.intraday_life
+                else max(now, not_before) + context.rules.intraday_life
             )
         name = self._name_of(symbol)
         if price is None:
             at = context.index.get(name, -1)
             price = context.price_of(at) if at >= 0 else math.nan
         return SignalRaised(
-            ts_event=self.now,
+            ts_event=now,
             cause=context.moment.seq,
             id=self._next_id(),
             strategy=context.name,
@@ -181,10 +190,10 @@ class Strategy:
             not_before=int(not_before),
             reason=reason,
             params_hash=self.params_hash,
-            features={k: float(v) for k, v in (features or {}).items() if math.isfinite(v)},
+            features=_finite(features) if features else _NO_FEATURES,
             group_id=group_id,
             weight=weight,
-            entry=entry or EntryStyle(),
+            entry=entry or _AT_MARKET,
             intraday=self.is_intraday,
             target_follows_fill=target_follows_fill,
             stop_follows_fill=stop_follows_fill,
@@ -224,7 +233,7 @@ class Strategy:
             not_before=context.next_open if later else 0,
             reason=reason,
             params_hash=self.params_hash,
-            features={k: float(v) for k, v in (features or {}).items() if math.isfinite(v)},
+            features=_finite(features) if features else _NO_FEATURES,
             lot_id=what.lot_id if isinstance(what, Holding) else "",
             intraday=self.is_intraday,
         )
