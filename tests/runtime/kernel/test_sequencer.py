@@ -11,6 +11,7 @@ from runtime.messages.base import Decision, Message
 from runtime.messages.machine import ActorCrashed, SetTimer, TimerFired
 from tests.runtime.kernel.parts import (
     SECOND,
+    Answered,
     Broker,
     Fill,
     Log,
@@ -68,6 +69,54 @@ def test_settle_runs_when_the_inbox_is_dry_and_every_lower_rank_is_silent() -> N
     # The two saids reach both strategies first; the ensemble then drains its three messages and settles once.
     assert heard[-4:] == ["ensemble:Tick0", "ensemble:Said0", "ensemble:Said0", "settle"]
     assert heard.count("settle") == 1
+
+
+def test_an_actor_that_knows_of_nothing_to_settle_is_not_asked() -> None:
+    heard: list[str] = []
+
+    class Settler(Teller):
+        unsettled = False
+
+        def on_tick(self, tick: Tick) -> Iterable[Message]:
+            self.unsettled = tick.n == 1
+            return super().on_tick(tick) or ()
+
+        def settle(self) -> Iterable[Message]:
+            heard.append("settle")
+            self.unsettled = False
+            return ()
+
+    for tells in (None, lambda a, m: [said(a)] if type(m) is Tick else []):
+        heard.clear()
+        other = spec("low", 1, lambda tells=tells: Teller(heard, tells))
+        sequencer = Sequencer([other, spec("high", 2, lambda: Settler(heard))])
+        for n in (0, 1, 2):
+            sequencer.post("market", Tick(ts_event=n, n=n), n)
+        assert heard.count("settle") == 1
+        assert heard.index("high:Tick1") < heard.index("settle") < heard.index("low:Tick2")
+
+
+def test_an_actor_stops_in_its_mail_as_soon_as_what_it_says_reaches_a_lower_rank() -> None:
+    heard: list[str] = []
+
+    class Listener(Teller):
+        def on_answered(self, answered: Answered) -> Iterable[Message]:
+            return self.hear(answered)
+
+    twice = lambda a, m: [said(a, 1), said(a, 2)] if type(m) is Tick else []  # noqa: E731
+    echo = lambda a, m: (  # noqa: E731
+        [Answered(ts_event=a.now, cause=a.seq, who=a.name, n=m.n)] if type(m) is Said else []
+    )
+    sequencer = Sequencer(
+        [
+            spec("lowest", 1, lambda: Listener(heard)),
+            spec("low", 2, lambda: Teller(heard, twice)),
+            spec("high", 3, lambda: Teller(heard, echo)),
+        ]
+    )
+    sequencer.post("market", Tick(ts_event=0), 0)
+    answers = [one for one in heard if one.startswith(("high:Said", "lowest:Answered"))]
+    assert answers == ["high:Said1", "lowest:Answered1", "high:Said2", "lowest:Answered2"]
 
 
 def test_an_actor_settles_before_a_higher_ranked_one_sees_the_same_input() -> None:
