@@ -2,7 +2,8 @@
 
 It sees each input before everybody else; what it says are inputs, stamped inside the bar. An order given at
 time t is touched by bars that begin at t or later. Everything else about fills is in `execution.fill_model`,
-about refusals in `execution.simulated_rules`.
+about refusals in `execution.simulated_rules`. In one bar come first the trades at its open, among them that
+of a target jumped over; then a stop before the target beside it.
 """
 
 from bisect import insort
@@ -175,7 +176,7 @@ class SimulatedBroker(Actor):
         while at < len(found):
             _, _, order, touch, row = found[at]
             at += 1
-            if order.client_order_id not in self._book.orders or self._stop_comes_first(order, row):
+            if order.client_order_id not in self._book.orders or self._stop_comes_first(found[at - 1], found):
                 continue
             released = self._trade(order, touch, row, started, out)
             if touch.at_open:
@@ -195,11 +196,20 @@ class SimulatedBroker(Actor):
         if touch.price is not None:
             found.append((not touch.at_open, order.sequence, order, touch, row))
 
-    def _stop_comes_first(self, order: WorkingOrder, row: BarRow) -> bool:
-        """Whether the bar that reaches this target also reaches the stop beside it."""
+    def _stop_comes_first(self, candidate: _Candidate, found: list[_Candidate]) -> bool:
+        """Whether the bar that reaches this target counts as having reached the stop beside it before.
+
+        It does where both lie inside the bar: nobody knows the order, the worse one is assumed. A target
+        that the open is at or beyond trades there, ahead of whatever the bar did later.
+        """
+        is_later, _, order, _, _ = candidate
         if not order.is_complex or order.role != "target":
             return False
-        return any(other.triggered for other in self._book.others(order) if not other.held)
+        reached = [other for other in self._book.others(order) if other.triggered and not other.held]
+        if is_later or not reached:
+            return bool(reached)
+        # Reached in an earlier bar and still working (too little volume), the stop trades at this open too.
+        return any(not is_inside and one in reached for is_inside, _, one, _, _ in found)
 
     def _trade(
         self, order: WorkingOrder, touch: Touch, row: BarRow, started: int, out: list[Input]
@@ -257,10 +267,9 @@ class SimulatedBroker(Actor):
         return released
 
     def _release(self, leg: WorkingOrder, quantity: int, stamp: int) -> None:
-        """Let a held leg work; not in a bar that began before its entry's fill."""
+        """Let a held leg work; not in a bar that began before its entry's fill, though it be told late."""
         leg.quantity = quantity
-        if stamp % BAR_NS:
-            leg.given = stamp
+        leg.given = stamp
         self._book.release(leg)
 
     def _expire(self, out: list[Input]) -> None:

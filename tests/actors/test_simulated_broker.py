@@ -100,6 +100,46 @@ def test_a_bar_fills_at_most_its_share_of_volume_and_the_target_shrinks_the_stop
     assert [done.cumulative for done in floor.all(OrderCanceled)] == [30]
 
 
+def test_a_target_jumped_over_by_the_open_fills_there_though_the_bar_touches_the_stop_later():
+    for side, row in (("buy", (120, 120, 90, 95)), ("sell", (80, 110, 80, 105))):
+        sign = 1 if side == "buy" else -1
+        floor = started()
+        floor.say(
+            submit(
+                "a", side, 10, order_class="bracket", take_profit=100.0 + 5 * sign, stop_loss=100.0 - 5 * sign
+            )
+        )
+        floor.minute(1, AAA=FLAT)
+        floor.minute(2, AAA=row)
+        assert [(fill.price, fill.ts_event) for fill in floor.fills[1:]] == [(row[0], OPEN + 2 * MINUTE)]
+        assert [gone.ts_event for gone in floor.all(OrderCanceled)] == [OPEN + 2 * MINUTE]
+
+
+def test_of_stop_and_target_inside_one_bar_the_stop_is_assumed_first():
+    costs = msgspec.structs.replace(FREE, partial_fills=True, volume_frac=0.1)
+    floor = started(costs=costs)
+    floor.say(submit("a", "buy", 10, **BRACKET))
+    floor.minute(1, AAA=(*FLAT, 100))
+    floor.minute(2, AAA=(100, 106, 94, 100, 60))  # too little volume: what is left of the stop keeps its turn
+    assert [(fill.price, fill.quantity) for fill in floor.fills[1:]] == [(95.0, 6)]
+    floor.minute(3, AAA=(110, 110, 110, 110, 20))  # at this open both trade: the stop, long reached, does
+    assert [(fill.price, fill.quantity) for fill in floor.fills[2:]] == [(110.0, 2)]
+    floor.minute(4, AAA=(100, 106, 100, 100, 20))
+    assert [(fill.price, fill.quantity) for fill in floor.fills[3:]] == [(100.0, 2)]
+    assert [fill.client_order_id for fill in floor.fills[1:]] == ["sim-1.stop"] * 3
+
+
+def test_a_bar_told_late_does_not_touch_the_exits_of_an_entry_that_came_after_it():
+    for entry in ({}, {"type": "limit", "limit_price": 99.0}):
+        floor = started()
+        floor.say(submit("a", "buy", 10, **entry, **BRACKET))
+        floor.minute(3, AAA=(100, 100, 98, 100))
+        floor.minute(2, AAA=(90, 110, 90, 90))
+        assert len(floor.fills) == 1
+        floor.minute(4, AAA=(90, 90, 90, 90))
+        assert [fill.price for fill in floor.fills[1:]] == [90.0]
+
+
 def test_a_halted_symbol_does_not_trade():
     floor = started()
     floor.say(submit("a", "buy", 10))
