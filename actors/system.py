@@ -34,15 +34,19 @@ BUILT = {
 """Strategies that come with the system; the others of the seed's table are INACTIVE(NOT_BUILT)."""
 
 NOT_BUILT = "NOT_BUILT"
+START_FAILED = "START_FAILED"
 VOLATILITY_DAYS = 20
+_SAID_AT_LEAST = 1_000
+"""Messages a strategy may answer one message with, whatever the number of symbols; more is a crash."""
 _FIRST_STRATEGY = 100
 
 
 class Intensity(NamedTuple):
-    """Crashes within `period` ns after which an actor is given up."""
+    """Crashes within `period` ns, and in one session, after which an actor is given up."""
 
     crashes: int
     period: int
+    a_session: int
 
 
 def strategy_class(settings: StrategySettings) -> type[Strategy] | None:
@@ -75,7 +79,11 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
         ConfigError: A strategy's class or parameters are wrong.
     """
     supervision = settings.supervision
-    intensity = Intensity(supervision.max_restarts, round(supervision.restart_period_s * 1e9))
+    intensity = Intensity(
+        supervision.max_restarts,
+        round(supervision.restart_period_s * 1e9),
+        supervision.max_crashes_a_session,
+    )
     idle: dict[str, str] = {}
     built: list[tuple[int, StrategySettings, type[Strategy]]] = []
     active: list[Claim] = []
@@ -85,11 +93,16 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
             idle[chosen.name] = NOT_BUILT
             continue
         try:
-            host = _host(found, chosen, settings, header, panels)(None)
+            found.parameters(chosen.params)
         except ParameterError as error:  # refused now, not in the middle of the day
             raise ConfigError(f"strategies.{chosen.name}.params", "settings", str(error)) from error
+        # One that cannot start keeps its place too: its restart is the machine's business, and so is what
+        # it carries.
         built.append((place, chosen, found))
-        if host.readiness != "INACTIVE" and chosen.allocation > 0:
+        readiness = _readiness(_host(found, chosen, settings, header, panels))
+        if readiness == START_FAILED:
+            idle[chosen.name] = START_FAILED
+        elif readiness != "INACTIVE" and chosen.allocation > 0:
             active.append(
                 Claim(
                     chosen.name,
@@ -106,8 +119,11 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
             rank=_FIRST_STRATEGY + place,
             build=_host(found, chosen, settings, header, panels, shares.get(chosen.name, 0)),
             private=True,
+            expendable=True,
             intensity=intensity.crashes,
             period=intensity.period,
+            most_crashes=intensity.a_session,
+            most_said=max(_SAID_AT_LEAST, 2 * len(header.symbols)),
         )
         for place, chosen, found in built
     ]
@@ -253,6 +269,14 @@ def previous_closes(panels: Panels, symbols: int) -> NDArray[np.float64]:
     return closes
 
 
+def _readiness(make: Callable[[bytes | None], StrategyActor]) -> str:
+    """What a strategy reports at the session's start; START_FAILED if it raises instead."""
+    try:
+        return make(None).readiness
+    except Exception:  # noqa: BLE001 - a strategy's failure is told by the machine that builds it for the day
+        return START_FAILED
+
+
 def _spec(
     name: str,
     rank: int,
@@ -268,7 +292,13 @@ def _spec(
         return make(decoder.decode(raw) if raw is not None else None)
 
     return ActorSpec(
-        name=name, rank=rank, build=build_one, port=port, intensity=intensity.crashes, period=intensity.period
+        name=name,
+        rank=rank,
+        build=build_one,
+        port=port,
+        intensity=intensity.crashes,
+        period=intensity.period,
+        most_crashes=intensity.a_session,
     )
 
 
@@ -278,7 +308,7 @@ def _host(
     settings: Settings,
     header: SessionHeader,
     panels: Panels,
-    quota: int = 0,
+    quota: int | None = None,
 ) -> Callable[[bytes | None], StrategyActor]:
     decoder = msgspec.msgpack.Decoder(StrategyCarried)
     rules = host_rules(settings)

@@ -78,6 +78,10 @@ class Supervision(Section, frozen=True, kw_only=True):
     max_restarts: WholeNumber = 3
     """Restarts within restart_period_s after which the actor is given up. Source: architecture 3."""
 
+    max_crashes_a_session: WholeNumber = 10
+    """Crashes of one actor in one session after which it is given up, however far apart: what fails on every
+    minute bar never fails twice in a minute. Source: design."""
+
     restart_period_s: Seconds = 60.0
     """Seconds those restarts are counted over. Source: architecture 3."""
 

@@ -5,6 +5,8 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
 
 import msgspec
 
@@ -46,6 +48,12 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Gets addressed messages only when they are for it (a strategy sees its own fills alone)."""
     intensity: int = 3
     period: int = 60_000_000_000
+    expendable: bool = False
+    """Whether the others go on without it when it cannot be made or carried over; else that is raised."""
+    most_crashes: int = 10
+    """In one session; a minute bar comes once a period, so what fails on each is not caught by intensity."""
+    most_said: int = 100_000
+    """Messages that one message may be answered with; more is a crash."""
 
 
 class Figures(msgspec.Struct):
@@ -69,8 +77,24 @@ class Cell:
     """
 
     __slots__ = (
-        "actor", "bit", "carried", "crash_times", "figures", "handlers", "high_water", "history", "inbox",
-        "is_port", "lost", "moment", "said", "settle", "skips", "spec", "stopped",
+        "actor",
+        "bit",
+        "carried",
+        "crash_times",
+        "failed_start",
+        "figures",
+        "handlers",
+        "high_water",
+        "history",
+        "inbox",
+        "is_port",
+        "lost",
+        "moment",
+        "said",
+        "settle",
+        "skips",
+        "spec",
+        "stopped",
     )  # fmt: skip
 
     def __init__(
@@ -90,13 +114,44 @@ class Cell:
         self.skips: dict[int, str] = {}
         self.stopped = False
         self.lost = False
-        self._install()
+        self.failed_start: BaseException | None = None
+        self.handlers: dict[type[Message], Callable[[Any], Iterable[Message] | None]] = {}
+        self.settle: Callable[[], Iterable[Message] | None] | None = None
+        try:
+            self._install()
+        except (Exception, SystemExit) as error:
+            if not spec.expendable:
+                raise
+            self.failed_start = error
+            self.stopped = self.lost = True
+
+    def start_crash(self) -> ActorCrashed:
+        """What to tell of an actor that could not even be made."""
+        return self._told_crash("start", self.failed_start)
+
+    def _told_crash(self, when: str, error: BaseException | None) -> ActorCrashed:
+        """A failure outside any message."""
+        file, line, text = _where(error)
+        self.figures.crashes += 1
+        return ActorCrashed(
+            ts_event=self.moment.now,
+            cause=self.moment.seq,
+            actor=self.spec.name,
+            ordinal=0,
+            message_type=when,
+            message_digest="",
+            error="" if error is None else f"{type(error).__name__}: {_plain(error)}",
+            traceback=text,
+            source_file=file,
+            line_number=line,
+            crashes=1,
+        )
 
     def _install(self) -> None:
         self.actor = self.spec.build(self.carried)
         self.actor.attach(self.spec.name, self.moment)
         self.handlers = self.actor.bound_handlers()
-        self.settle: Callable[[], Iterable[Message] | None] | None = getattr(self.actor, "settle", None)
+        self.settle = getattr(self.actor, "settle", None)
 
     def drain(self, release: Release, caused: list[Message]) -> ActorCrashed | None:
         """Hand over the mail, in order, until a lower-ranked actor has some too; a crash ends it as well.
@@ -121,10 +176,10 @@ class Cell:
             try:
                 answer = handlers[type(message)](message)
                 if answer is not None:
-                    said = answer if type(answer) is tuple else list(answer)
+                    said = answer if type(answer) is tuple else self._all(answer)
                     if said:
                         self._check(said)
-            except Exception as error:  # noqa: BLE001 - the supervisor's edge, as in `run`
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge, as in `run`
                 figures.handled = handled
                 return self._crash(message, error)
             history.append((seq, now, message))
@@ -161,10 +216,10 @@ class Cell:
                 emitted = self._call(message)
                 figures.busy_ns += (time.perf_counter_ns() - begun) << 4
             if emitted is not None:
-                emitted = emitted if type(emitted) is tuple else list(emitted)
+                emitted = emitted if type(emitted) is tuple else self._all(emitted)
                 if emitted:
                     self._check(emitted)
-        except Exception as error:  # noqa: BLE001 - the supervisor's edge: every failure becomes a record
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge: failures become records
             return self._crash(message, error)
         self.history.append((moment.seq, moment.now, message))
         return () if emitted is None else emitted
@@ -177,7 +232,15 @@ class Cell:
             emitted = self.handlers[type(message)](message)
         if emitted is None:
             return ()
-        return emitted if type(emitted) is tuple else list(emitted)
+        return emitted if type(emitted) is tuple else self._all(emitted)
+
+    def _all(self, emitted: Iterable[Message]) -> list[Message]:
+        """Everything a handler says, bounded: one that never ends is its failure, not the machine's."""
+        most = self.spec.most_said
+        said = list(islice(emitted, most + 1))
+        if len(said) > most:
+            raise RuntimeError(f"said more than {most} messages to one")
+        return said
 
     def _check(self, emitted: Iterable[Message]) -> None:
         """Encode decisions; what cannot be hashed is the actor's failure, not the machine's."""
@@ -206,7 +269,7 @@ class Cell:
     def _is_recorded_crash(self, message: Message | None) -> bool:
         return self.skips[self.figures.handled] == digest_of(message)
 
-    def _crash(self, message: Message | None, error: Exception | None) -> ActorCrashed:
+    def _crash(self, message: Message | None, error: BaseException | None) -> ActorCrashed:
         now = self.moment.now
         self.figures.crashes += 1
         self.crash_times.append(now)
@@ -230,8 +293,15 @@ class Cell:
 
     @property
     def exceeded(self) -> bool:
-        """Whether it crashed more often than its intensity allows."""
-        return len(self.crash_times) > self.spec.intensity
+        """Whether it crashed more often than its intensity allows, or too often in one session."""
+        return len(self.crash_times) > self.spec.intensity or self.figures.crashes > self.spec.most_crashes
+
+    @property
+    def too_often(self) -> str:
+        """Why it is given up, in words."""
+        if len(self.crash_times) > self.spec.intensity:
+            return f"more than {self.spec.intensity} crashes in {self.spec.period} ns"
+        return f"more than {self.spec.most_crashes} crashes in one session"
 
     def restart(self) -> None:
         """Replace the instance: carried state, this session's messages re-fed, output discarded.
@@ -250,12 +320,18 @@ class Cell:
         finally:
             moment.seq, moment.now = seq, now
 
-    def carry(self) -> bytes | None:
+    def carry(self) -> bytes | ActorCrashed | None:
         """What crosses the session's end; of an actor beyond repair what it began the session with."""
         if self.lost:
             return self.carried
-        state = self.actor.carry()
-        return None if state is None else msgspec.msgpack.encode(state)
+        try:
+            state = self.actor.carry()
+            return None if state is None else msgspec.msgpack.encode(state)
+        except (Exception, SystemExit) as error:
+            if not self.spec.expendable:
+                raise
+            self.lost = True
+            return self._told_crash("carry", error)
 
     def drop(self, message: Message) -> None:
         """Count a message that a stopped actor does not get."""
@@ -273,12 +349,12 @@ def digest_of(message: Message | None) -> str:
     return "" if message is None else hashlib.sha256(encode(message)).hexdigest()[:32]
 
 
-def _plain(error: Exception) -> str:
+def _plain(error: BaseException) -> str:
     """The error's text, on one line and of bounded length."""
     return " ".join(str(error).split())[:500]
 
 
-def _where(error: Exception | None) -> tuple[str, int, str]:
+def _where(error: BaseException | None) -> tuple[str, int, str]:
     if error is None:
         return "", 0, ""
     frames = traceback.extract_tb(error.__traceback__)

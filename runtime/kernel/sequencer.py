@@ -16,6 +16,7 @@ from runtime.messages.machine import (
     ActorRestarted,
     ActorStopped,
     CancelTimer,
+    SessionEnded,
     SetTimer,
     Source,
     TimerFired,
@@ -117,6 +118,8 @@ class Sequencer:
             Cell(spec, index, self.moment, before.get(spec.name), self._said)
             for index, spec in enumerate(ordered)
         ]
+        self._unborn = [cell for cell in self._cells if cell.failed_start is not None]
+        self._carried: dict[str, bytes] | None = None
         self._by_name = {cell.spec.name: cell for cell in self._cells}
         self._routes: dict[tuple[type[Message], str], Route] = {}
         self._plain: dict[type[Message], Route] = {}
@@ -205,8 +208,12 @@ class Sequencer:
             self._route(message)
         else:
             self._run_through(route.cells, message, caused)
+        if self._unborn:
+            self._tell_unborn(caused)
         if self._ready or self._settling:
             self._run(caused)
+        if kind is SessionEnded:
+            self._carry_out(caused)
         digest = b""
         if caused:
             if self._commands:
@@ -389,11 +396,11 @@ class Sequencer:
         try:
             # Also before stopping it: what it carries out of the session must not be half a handler's work.
             cell.restart()
-        except Exception as error:  # noqa: BLE001 - the supervisor's edge: an actor that cannot be rebuilt is stopped
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - an actor that cannot be rebuilt is stopped
             said = self._stop(cell, f"could not be rebuilt: {type(error).__name__}")
         else:
             if exceeded:
-                said = self._stop(cell, f"more than {cell.spec.intensity} crashes in {cell.spec.period} ns")
+                said = self._stop(cell, cell.too_often)
             else:
                 cell.figures.restarts += 1
                 said = ActorRestarted(
@@ -406,6 +413,37 @@ class Sequencer:
         caused.append(said)
         if is_heard:
             self._route(said)
+
+    def _tell_unborn(self, caused: list[Message]) -> None:
+        """Actors that could not be made are stopped from the first input on; the rest trade on."""
+        unborn, self._unborn = self._unborn, []
+        for cell in unborn:
+            self._give_up(cell, cell.start_crash(), "could not be started", caused)
+
+    def _carry_out(self, caused: list[Message]) -> None:
+        """Take what every actor hands on, while a failure can still be told and recorded."""
+        self._carried = self._collected(caused)
+
+    def _collected(self, caused: list[Message]) -> dict[str, bytes]:
+        carried: dict[str, bytes] = {}
+        for cell in self._cells:
+            state = cell.carry()
+            if isinstance(state, ActorCrashed):
+                self._give_up(cell, state, "could not be carried over; what it began with is kept", caused)
+                state = cell.carry()
+            if isinstance(state, bytes):
+                carried[cell.spec.name] = state
+        return carried
+
+    def _give_up(self, cell: Cell, crash: ActorCrashed, reason: str, caused: list[Message]) -> None:
+        """Record and tell a failure outside any message; nothing is restarted."""
+        if self._recorder is not None:
+            self._recorder.crash(crash)
+        stopped = self._stop(cell, reason)
+        caused += (crash, stopped)
+        if not cell.spec.port:
+            self._route(msgspec.structs.replace(crash, error="", traceback="", source_file="", line_number=0))
+            self._route(stopped)
 
     def _stop(self, cell: Cell, reason: str) -> ActorStopped:
         cell.stop()
@@ -442,10 +480,7 @@ class Sequencer:
         return self._by_name[name].actor
 
     def carry(self) -> dict[str, bytes]:
-        """What every actor hands to the next session, encoded."""
-        carried = {}
-        for cell in self._cells:
-            state = cell.carry()
-            if state is not None:
-                carried[cell.spec.name] = state
-        return carried
+        """What every actor hands to the next session, encoded: as of SessionEnded, or of now before it."""
+        if self._carried is not None:
+            return dict(self._carried)
+        return self._collected([])

@@ -1,6 +1,9 @@
 """A crash costs the actor one message and nobody anything else; a replay tells the same story."""
 
+from collections.abc import Iterator
+
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -10,7 +13,14 @@ from runtime.kernel.cell import ActorSpec, digest_of
 from runtime.kernel.sequencer import Recorded, Sequencer
 from runtime.messages.base import Message
 from runtime.messages.codec import encode
-from runtime.messages.machine import ActorCrashed, ActorRestarted, ActorStopped
+from runtime.messages.machine import (
+    ActorCrashed,
+    ActorRestarted,
+    ActorStopped,
+    SessionEnded,
+    SessionStarted,
+)
+from runtime.messages.risk import TaskDone
 from tests.runtime.kernel.parts import SECOND, Broker, Fill, Halt, Log, Mixer, Said, Tape, Tick
 
 
@@ -30,7 +40,11 @@ def machine(kind: type[Mixer], crashes: dict[str, int], *, intensity: int = 10**
         divisor = crashes.get(name, 0)
         boom = (lambda n: n % divisor == 0) if divisor else None
         return ActorSpec(
-            name=name, rank=seed, build=lambda carried: kind(seed, carried, boom), intensity=intensity
+            name=name,
+            rank=seed,
+            build=lambda carried: kind(seed, carried, boom),
+            intensity=intensity,
+            most_crashes=1_000_000,
         )
 
     broker = ActorSpec(name="broker", rank=0, build=lambda carried: Broker(), port=True)
@@ -280,3 +294,92 @@ def test_a_restart_begins_from_what_was_carried() -> None:
     sequencer.post("market", Tick(ts_event=1, n=5), 1)
     assert sequencer.carry() == carried
     assert msgspec.msgpack.decode(carried["m"])["total"] == 1 * 31 + 3 + 0 + 1
+
+
+class Carried(msgspec.Struct):
+    n: int
+
+
+class Fragile(Actor):
+    """Fails where it is told to: when made, on a tick, or when it hands on."""
+
+    def __init__(self, fails: str) -> None:
+        self.fails = fails
+        if fails == "start":
+            raise ValueError("no start today")
+
+    def on_tick(self, tick: Tick) -> Iterator[Message]:
+        if self.fails == "tick":
+            raise ValueError("never")
+        if self.fails == "exit":
+            raise SystemExit(0)
+        while self.fails == "endless":
+            yield from super_said(self)
+        yield from super_said(self)
+
+    def carry(self) -> Carried:
+        if self.fails == "carry":
+            raise ValueError("nothing to hand on")
+        return Carried(7)
+
+
+def super_said(actor: Actor) -> list[Message]:
+    return [TaskDone(ts_event=actor.now, cause=actor.seq, task="t", phase="TRADING", status="done")]
+
+
+def fragile(fails: str, *, expendable: bool = True, heard: list[Message]) -> Sequencer:
+    spec = ActorSpec(
+        name="fragile", rank=1, build=lambda _: Fragile(fails), expendable=expendable, most_said=50
+    )
+    return Sequencer(
+        [spec],
+        carried={"fragile": b"before"},
+        observers=[lambda seq, at, message, caused: heard.extend(caused)],
+    )
+
+
+def a_day(sequencer: Sequencer, ticks: int = 30) -> None:
+    """A session whose ticks are as far apart as minute bars."""
+    minute = 60_000_000_000
+    sequencer.post("machine", SessionStarted(ts_event=0, session="2020-01-02"), 0)
+    for n in range(1, ticks):
+        sequencer.post("market", Tick(ts_event=n * minute, n=n), n * minute)
+    sequencer.post("machine", SessionEnded(ts_event=ticks * minute, session="2020-01-02"), ticks * minute)
+
+
+@pytest.mark.parametrize("fails", ["tick", "exit", "endless"])
+def test_what_fails_on_every_minute_is_given_up_within_the_session(fails: str) -> None:
+    heard: list[Message] = []
+    sequencer = fragile(fails, heard=heard)
+    a_day(sequencer)
+    crashes = [m for m in heard if isinstance(m, ActorCrashed)]
+    (stopped,) = [m for m in heard if isinstance(m, ActorStopped)]
+    assert len(crashes) == 11
+    assert stopped.reason == "more than 10 crashes in one session"
+    assert not any(isinstance(m, TaskDone) for m in heard)
+
+
+@pytest.mark.parametrize(("fails", "reason"), [("start", "could not be started"), ("carry", "could not be")])
+def test_an_expendable_actor_that_cannot_start_or_hand_on_is_told_and_keeps_what_it_had(
+    fails: str, reason: str
+) -> None:
+    heard: list[Message] = []
+    sequencer = fragile(fails, heard=heard)
+    a_day(sequencer)
+    (crash,) = [m for m in heard if isinstance(m, ActorCrashed)]
+    (stopped,) = [m for m in heard if isinstance(m, ActorStopped)]
+    assert crash.message_type == fails
+    assert stopped.reason.startswith(reason)
+    assert sequencer.carry() == {"fragile": b"before"}
+
+
+@pytest.mark.parametrize("fails", ["start", "carry"])
+def test_without_one_that_matters_nothing_goes_on(fails: str) -> None:
+    with pytest.raises(ValueError, match=r"start|hand on"):
+        a_day(fragile(fails, expendable=False, heard=[]))
+
+
+def test_a_healthy_actor_hands_on_what_it_has_at_the_sessions_end() -> None:
+    sequencer = fragile("", heard=[])
+    a_day(sequencer)
+    assert sequencer.carry() == {"fragile": msgspec.msgpack.encode(Carried(7))}
