@@ -17,8 +17,6 @@ PRODUCT = ("actors", "runtime", "storage", "tui")
 LIVE = "Read by the live engine."
 
 UNREAD = {
-    "endpoints.trading_stream": "read in config.live_money",
-    "endpoints.data_stream": "likewise",
     "account.profile": "read while the settings are loaded",
 }
 """Beside those of the live engine, which say so themselves."""

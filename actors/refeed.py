@@ -1,0 +1,205 @@
+"""Brings the decision actors to where a tape ends: after a crash, after a stop, and for the next session.
+
+The tape is fed again to fresh actors. What each input causes must be what the tape says it caused; if it is
+not, code or machine have changed and the state would not be the one that the broker's orders came from.
+Source: architecture 9; faults.md A.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from actors import system
+from actors.execution.order_state import TERMINAL
+from actors.executor import ExecutorCarried
+from actors.gateways.replay_feed import TapeSession, recorded
+from config.snapshot import from_snapshot
+from runtime.errors import BooksRefused, InvariantBroken
+from runtime.kernel.sequencer import Observer, Recorder, Sequencer
+from runtime.messages.base import Command, Input, Message
+from runtime.messages.machine import ActorCrashed, SessionEnded, Source
+from runtime.messages.market import Bars
+from runtime.messages.risk import HaltLifted, HaltThrown
+from runtime.messages.session import SessionHeader
+from runtime.messages.trading import (
+    CancelOrder,
+    CancelRejected,
+    OrderAccepted,
+    OrderCanceled,
+    OrderChanged,
+    OrderExpired,
+    OrderFilled,
+    OrderRejected,
+    SubmitOrder,
+)
+from storage.environment import environment
+
+_ANSWERS = (OrderAccepted, OrderRejected, OrderFilled, OrderCanceled, OrderExpired)
+
+
+class Memory:
+    """Observer that keeps what gateways must know of the inputs before they start.
+
+    Attributes:
+        submissions, cancels: Commands without an answer, by client order id, in order.
+        orders: The last that the executor said of each order.
+        last_minute: Start of the last minute told, ns UTC; 0: none. last_fill: time of the last fill.
+        is_halted: Whether the kill switch is thrown. is_over: whether the session has ended.
+    """
+
+    def __init__(self, *, is_halted: bool = False) -> None:
+        self.submissions: dict[str, SubmitOrder] = {}
+        self.cancels: dict[str, CancelOrder] = {}
+        self.orders: dict[str, OrderChanged] = {}
+        self.last_minute = self.last_fill = 0
+        self.is_halted = is_halted
+        self.is_over = False
+
+    def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
+        self._hear(message)
+        for said in caused:
+            if isinstance(said, OrderChanged):
+                self.orders[said.client_order_id] = said
+            elif isinstance(said, SubmitOrder):
+                self.submissions[said.client_order_id] = said
+            elif isinstance(said, CancelOrder):
+                self.cancels[said.client_order_id] = said
+
+    def _hear(self, message: Input) -> None:
+        if isinstance(message, Bars):
+            self.last_minute = max(self.last_minute, message.ts_event)
+        elif isinstance(message, _ANSWERS):
+            self.submissions.pop(message.client_order_id, None)
+            if isinstance(message, OrderFilled):
+                self.last_fill = max(self.last_fill, message.ts_event)
+            if not isinstance(message, OrderAccepted | OrderFilled) or getattr(message, "done", False):
+                self.cancels.pop(message.client_order_id, None)
+        elif isinstance(message, CancelRejected):
+            self.cancels.pop(message.client_order_id, None)
+        elif isinstance(message, HaltThrown | HaltLifted):
+            self.is_halted = isinstance(message, HaltThrown)
+        elif isinstance(message, SessionEnded):
+            self.is_over = True
+
+    def ended_orders(self) -> list[OrderChanged]:
+        """Orders that nothing more can happen to."""
+        return [order for order in self.orders.values() if order.status in TERMINAL]
+
+
+class Watched:
+    """Recorder that hands on, and knows what the last input caused.
+
+    Args:
+        tape: Where records go; None: nowhere.
+    """
+
+    def __init__(self, tape: Recorder | None) -> None:
+        self._tape = tape
+        self.last = 0, b""
+
+    def input(self, seq: int, at: int, source: Source, message: Input) -> None:
+        """A new input."""
+        if self._tape is not None:
+            self._tape.input(seq, at, source, message)
+
+    def command(self, seq: int, message: Command) -> None:
+        """A command that leaves."""
+        if self._tape is not None:
+            self._tape.command(seq, message)
+
+    def crash(self, crash: ActorCrashed) -> None:
+        """A crash."""
+        if self._tape is not None:
+            self._tape.crash(crash)
+
+    def caused(self, seq: int, count: int, digest: bytes) -> None:
+        """The input is handled."""
+        self.last = count, digest
+        if self._tape is not None:
+            self._tape.caused(seq, count, digest)
+
+
+def refeed(session: TapeSession, tape: Recorder | None, observers: Sequence[Observer]) -> Sequencer:
+    """Feed a tape to fresh actors; the sequencer stands where the tape ends.
+
+    Args:
+        session: The tape. tape: its writer if the session goes on, else None.
+        observers: Called for every input of the tape, and for those that come later.
+
+    Raises:
+        InvariantBroken: An input caused other messages than the tape says.
+        TapeDamaged: A record cannot be trusted.
+    """
+    header = session.header
+    watched = Watched(tape)
+    sequencer = Sequencer(
+        system.build(from_snapshot(header.settings), header, session.panels, simulated=False),
+        carried=header.carried,
+        recorder=watched,
+        observers=observers,
+        virtual_time=False,
+        decisions=hashlib.sha256(),
+    )
+    # Read to its end before anything is fed: the last input's missing records are appended while it is fed.
+    for entry in list(session.reader):
+        sequencer.expect(recorded(entry))
+        sequencer.post(entry.source, entry.message, entry.at)
+        if entry.count is not None and watched.last != (entry.count, entry.digest):
+            raise InvariantBroken(
+                f"{session.path}: input {entry.seq} ({type(entry.message).__name__}) no longer causes "
+                "what it caused; `replay --verify` shows where"
+            )
+    return sequencer
+
+
+def check_unchanged(header: SessionHeader, books: str, wanted: str) -> None:
+    """See that a session goes on as what it began.
+
+    Args:
+        books: Whose books this start is for. wanted: hash of its settings.
+
+    Raises:
+        BooksRefused: The tape is another account's, or settings or code have changed since.
+    """
+    changed = [
+        name
+        for name, was, now in (
+            ("the account", header.books, books),
+            ("the settings", header.settings_hash, wanted),
+            ("the code", header.code_version, environment().code_version),
+        )
+        if was != now
+    ]
+    if changed:
+        raise BooksRefused(
+            f"the session {header.session} began with other values of: {', '.join(changed)}; "
+            "go on with those it began with, or wait for the next session"
+        )
+
+
+def carried_from(path: Path) -> dict[str, bytes]:
+    """What the session of a tape hands to the next one; a session that was cut short ends first.
+
+    Raises:
+        InvariantBroken: The code no longer decides as it did then. TapeDamaged, DataError: as for any tape.
+    """
+    session = TapeSession(path)
+    memory = Memory()
+    sequencer = refeed(session, None, [memory])
+    if not memory.is_over:
+        header = session.header
+        sequencer.post("machine", SessionEnded(ts_event=header.ends, session=header.session), header.ends)
+    return sequencer.carry()
+
+
+def was_halted(header: SessionHeader) -> bool:
+    """Whether the session before was left halted."""
+    carried = header.carried.get("executor")
+    return carried is not None and executor_state(carried).is_halted
+
+
+def executor_state(carried: bytes) -> ExecutorCarried:
+    """What the executor carries."""
+    return msgspec.msgpack.decode(carried, type=ExecutorCarried)
