@@ -64,11 +64,11 @@ STATEMENTS: dict[str, Statement] = {
         "signals",
         "UPDATE signals SET status = ?, reason = ?, detail = ? WHERE id = ? AND status = 'pending'",
     ),
-    "signal_sized": Statement(
+    "signal_sized": Statement(  # of the exits that one CLOSE caused, the first stands for it
         _T,
         "signals",
-        "UPDATE signals SET order_key = COALESCE(order_key, ?), quantity = COALESCE(quantity, ?) "
-        "WHERE id = ?",
+        "UPDATE signals SET lot_id = CASE WHEN order_key IS NULL THEN ? ELSE lot_id END, "
+        "order_key = COALESCE(order_key, ?), quantity = COALESCE(quantity, ?) WHERE id = ?",
     ),
     "signal_executed": Statement(  # a fill is the truth, whatever was said of the signal before
         _T,

@@ -1,28 +1,21 @@
-"""Rows of trades.db: signals, the chain of causes, orders, fills, lots, trades, positions."""
+"""Rows of trades.db from the order on: orders, fills, lots, trades, positions, their links of the chain."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from runtime.messages.base import Message
-from runtime.messages.market import Columns
 from runtime.messages.trading import (
     CancelOrder,
     LotChanged,
-    OrderApproved,
     OrderChanged,
-    OrderDenied,
     OrderEnded,
     OrderFilled,
-    OrderProposed,
     PositionChanged,
     ReplaceOrder,
-    SignalDropped,
-    SignalRaised,
     SubmitOrder,
 )
-from storage.pen import Pen, json_text
+from storage.pen import Pen
+from storage.signal_rows import order_key
 
 _MICROS = 1_000_000
 _DEAD = {"canceled": "expired", "expired": "expired", "rejected": "rejected"}
@@ -34,11 +27,6 @@ def micros(dollars: float) -> int | None:
     return round(dollars * _MICROS) if abs(dollars) < float("inf") else None
 
 
-def order_key(client_order_id: str) -> str:
-    """Lot and role of one of our orders, without the attempt: `<lot>:x2` -> `<lot>:x`."""
-    return client_order_id.rstrip("0123456789")
-
-
 def _lot_of(fill: OrderFilled, caused: Sequence[Message]) -> str:
     """The lot a fill belongs to: as the books said, else by the name of our order; empty if not ours."""
     for said in caused:
@@ -46,103 +34,6 @@ def _lot_of(fill: OrderFilled, caused: Sequence[Message]) -> str:
             return said.lot_id
     ours = fill.parent_id or fill.client_order_id
     return ours.rpartition(":")[0]
-
-
-def _bar_numbers(p: Pen, symbol: str) -> dict[str, Any]:
-    """What the input showed of the symbol: the first link of the chain."""
-    message = p.message
-    assert message is not None
-    numbers: dict[str, Any] = {"input": type(message).__name__, "input_ts": message.ts_event}
-    if isinstance(message, Columns):
-        wanted = p.ids.get(symbol, -1)
-        at = int(np.searchsorted(message.ids, wanted))
-        if wanted >= 0 and at < len(message.ids) and message.ids[at] == wanted:
-            column = message.values[:5, at].tolist()
-            numbers |= dict(zip(("open", "high", "low", "close", "volume"), column, strict=True))
-    return numbers
-
-
-def _signal_raised(p: Pen, m: SignalRaised) -> None:
-    lot = m.lot_id or m.id
-    features = json_text(m.features)
-    p.out.append(
-        (
-            "signal",
-            (
-                m.id,
-                m.ts_event,
-                m.symbol,
-                m.strategy,
-                m.signal_type,
-                m.strength,
-                m.price,
-                m.confidence,
-                m.direction,
-                m.stop_loss,
-                m.take_profit,
-                m.quantity,
-                "pending",
-                m.expires_at,
-                m.reason,
-                lot,
-                m.group_id,
-                m.params_hash,
-                features,
-                p.session,
-                p.seq,
-            ),
-        )
-    )
-    p.cause("bar", (f"{p.session}:{p.seq}", "", lot), p.at, _bar_numbers(p, m.symbol))
-    numbers: dict[str, Any] = {
-        "strategy": m.strategy,
-        "symbol": m.symbol,
-        "type": m.signal_type,
-        "direction": m.direction,
-        "price": m.price,
-        "strength": m.strength,
-        "confidence": m.confidence,
-        "reason": m.reason,
-    }
-    if m.stop_loss is not None:
-        numbers["stop_loss"] = m.stop_loss
-    if m.take_profit is not None:
-        numbers["take_profit"] = m.take_profit
-    numbers["features"] = m.features
-    p.cause("signal", (m.id, f"{p.session}:{p.seq}", lot), m.ts_event, numbers)
-
-
-def _signal_dropped(p: Pen, m: SignalDropped) -> None:
-    p.out.append(("signal_dropped", (m.status, m.reason, m.detail, m.signal_id)))
-    numbers = {"status": m.status, "reason": m.reason, "detail": m.detail}
-    p.cause("dropped", (m.signal_id, m.signal_id, m.signal_id), m.ts_event, numbers)
-
-
-def _order_proposed(p: Pen, m: OrderProposed) -> None:
-    p.out.append(("signal_sized", (order_key(m.client_order_id), m.quantity, m.signal_id)))
-    numbers = {
-        "intent": m.intent,
-        "side": m.side,
-        "quantity": m.quantity,
-        "type": m.type,
-        "notional": m.notional,
-        "reference_price": m.reference_price,
-        "binding": m.binding,
-        "sizing": m.sizing,
-        "contributions": m.contributions,
-    }
-    p.cause("sizing", (m.client_order_id, m.signal_id, m.lot_id), m.ts_event, numbers)
-
-
-def _order_approved(p: Pen, m: OrderApproved) -> None:
-    order = m.order
-    p.cause("approved", (order.client_order_id, order.signal_id, order.lot_id), m.ts_event, {})
-
-
-def _order_denied(p: Pen, m: OrderDenied) -> None:
-    p.out.append(("signal_dropped", ("rejected", m.rule, m.reason, m.signal_id)))
-    numbers = {"rule": m.rule, "reason": m.reason, "value": m.value, "limit": m.limit}
-    p.cause("denied", (m.client_order_id, m.signal_id, m.lot_id), m.ts_event, numbers)
 
 
 def _submit_order(p: Pen, m: SubmitOrder) -> None:
@@ -393,11 +284,6 @@ def _position_changed(p: Pen, m: PositionChanged) -> None:
 
 
 TRADE_ROWS: dict[type[Message], Callable[[Pen, Any], None]] = {
-    SignalRaised: _signal_raised,
-    SignalDropped: _signal_dropped,
-    OrderProposed: _order_proposed,
-    OrderApproved: _order_approved,
-    OrderDenied: _order_denied,
     SubmitOrder: _submit_order,
     CancelOrder: _cancel_order,
     ReplaceOrder: _replace_order,

@@ -11,7 +11,20 @@ from storage.database import DATABASES
 from storage.projection import Projection
 from storage.statements import NOTHING, STATEMENTS, Mark, Row
 from storage.transaction import lanes
-from tests.storage.books_samples import DAY, LOT, SESSION, dump, trading_day
+from tests.storage.books_samples import (
+    DAY,
+    LOT,
+    MINUTE,
+    SESSION,
+    T0,
+    bars,
+    dump,
+    fill,
+    lot,
+    proposal,
+    signal,
+    trading_day,
+)
 
 Dump = dict[str, dict[str, list[tuple[object, ...]]]]
 
@@ -232,6 +245,42 @@ def test_every_warning_of_a_decision_is_an_error_row_with_a_key_of_its_place() -
     ids = [row[0] for row in _select("SELECT id FROM error_log", "performance")]
     assert len(set(ids)) == 5
     assert all(str(id).startswith(f"{DAY}-") for id in ids)
+
+
+@pytest.mark.parametrize(
+    ("sold", "status"), [(True, ("executed", "x-9")), (False, ("expired", None))], ids=["sold", "stopped out"]
+)
+def test_a_close_without_a_lot_stands_for_the_first_exit_it_causes_even_an_input_later(
+    sold: bool, status: tuple[str, str | None]
+) -> None:
+    close, other = "gap_fill-20180216-9", "gap_fill-20180216-2"
+    t = T0 + 9 * MINUTE
+    exits = [
+        proposal(
+            held,
+            t,
+            2,
+            client_order_id=f"{held}:x1",
+            signal_id=close,
+            lot_id=held,
+            intent="exit",
+            side="sell",
+        )
+        for held in (LOT, other)
+    ]
+    gone = lot(t, 3, state="closed", role="exit" if sold else "stop", quantity=0, execution_id="x-9")
+    name = f"{LOT}:x2" if sold else "leg"
+    told = fill(name, t, 9, execution_id="x-9", parent_id="" if sold else f"{LOT}:e1")
+    projection = Projection(SESSION, ["AAA", "SPY"])
+    with Books(None, "replay:a", "memory") as books:
+        raised = signal(9, t, 1, signal_type="CLOSE")
+        for seq, message, caused in ((1, bars(t), [raised]), (2, bars(t), exits), (3, told, [gone])):
+            books.apply(projection.rows(seq, t, message, caused), Mark(DAY, seq), t)
+        books.commit()
+        found = books.connection("trades").execute(
+            "SELECT lot_id, order_key, status, execution_id FROM signals"
+        )
+        assert found.fetchall() == [(LOT, f"{LOT}:x", *status)]
 
 
 def _select(sql: str, name: str = "trades") -> list[tuple[object, ...]]:

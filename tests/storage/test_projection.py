@@ -6,14 +6,16 @@ from hypothesis import strategies as st
 from runtime.messages.codec import MESSAGES
 from storage.performance_rows import PERFORMANCE_ROWS
 from storage.projection import Projection
+from storage.signal_rows import SIGNAL_ROWS, order_key
 from storage.statements import STATEMENTS
-from storage.trade_rows import TRADE_ROWS, micros, order_key
+from storage.trade_rows import TRADE_ROWS, micros
 from tests.storage.books_samples import DAY, LOT, SESSION, T0, bars, fill, trading_day
 
 
 def test_every_writer_belongs_to_one_message_type() -> None:
-    assert set(TRADE_ROWS) | set(PERFORMANCE_ROWS) <= set(MESSAGES)
-    assert not set(TRADE_ROWS) & set(PERFORMANCE_ROWS)
+    kinds = [*SIGNAL_ROWS, *TRADE_ROWS, *PERFORMANCE_ROWS]
+    assert set(kinds) <= set(MESSAGES)
+    assert len(kinds) == len(set(kinds))
 
 
 def test_every_row_has_as_many_values_as_its_statement_has_places() -> None:

@@ -7,6 +7,7 @@ import pytest
 from runtime.messages.market import Bars
 from storage.loaders.sessions import SessionData
 from tests.system import days
+from tests.system.recordings import demo_market
 
 MICRO = 1_000_000
 
@@ -85,3 +86,27 @@ def test_costs_lower_equity_by_what_they_are_booked_at() -> None:
     booked = run.trades.execute("SELECT sum(commission) FROM trades").fetchone()[0]
     assert costs > 0
     assert booked == pytest.approx(costs, abs=0.005)
+
+
+SMA = (
+    "strategies.sma_cross.class=tests.samples.sma_cross:SmaCross",
+    "strategies.sma_cross.allocation=0.30",
+    "strategies.mean_reversion.allocation=0.0",
+)
+
+
+def test_a_close_that_names_no_lot_is_executed_by_the_fill_of_its_exit() -> None:
+    run = days.play(demo_market()[:2], days.settings(None, *SMA))
+    closes = run.trades.execute(
+        "SELECT s.status, s.executed_at, l.updated_at, l.state, e.order_id, s.order_key, s.quantity,"
+        " t.quantity FROM signals s LEFT JOIN lots l ON l.id = s.lot_id LEFT JOIN trades t ON t.id = s.lot_id"
+        " LEFT JOIN executions e ON e.id = s.execution_id"
+        " WHERE s.signal_type = 'CLOSE' AND s.status <> 'rejected'"
+    ).fetchall()
+    executed = [row[1:] for row in closes if row[0] == "executed"]
+    assert len(executed) > 5
+    for when, updated, state, order, key, asked, entered in executed:
+        assert order.rstrip("0123456789") == key
+        assert state != "closed" or when <= updated
+        assert asked == entered
+    assert not [row for row in closes if row[0] == "pending" and row[3] != "open"]
