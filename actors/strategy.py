@@ -14,6 +14,7 @@ from actors.strategies.admission import Admission
 from actors.strategies.base import Strategy
 from actors.strategies.context import Holding, Pending, StrategyContext
 from actors.strategies.host_rules import HostRules
+from actors.strategies.speech import NAME, clipped, foreign, heard
 from runtime.kernel.actor import Actor, Moment
 from runtime.messages.base import Decision, Message
 from runtime.messages.machine import SessionStarted
@@ -38,6 +39,7 @@ from runtime.messages.trading import LotChanged, SignalDropped, SignalRaised
 
 PANEL_HANDLERS = {"on_daily_bars": "on_daily_ready", "on_daily_ready": "on_daily_ready"}
 BAR_HANDLERS = {"on_bars": "on_bars", "on_bars_revised": "on_bars_revised"}
+READINESS = ("ACTIVE", "DEGRADED", "INACTIVE", "SHADOW")
 OPTIONAL = PANEL_HANDLERS | BAR_HANDLERS
 """Host handler to the strategy's handler without which it would have nothing to do."""
 
@@ -81,10 +83,12 @@ class StrategyActor(Actor):
         strategy: The class. settings: its section. header, panels: the session's facts.
         carried: What the last session's instance carried, None at the very first.
         allow_short: Whether the account may sell short.
-        rules: What decides whether a signal may leave. quota: slots of its own, for people to see.
+        rules: What decides whether a signal may leave.
+        quota: Slots the account grants it; None: as many as its settings allow.
 
     Raises:
         ParameterError: The settings' parameters do not fit the strategy.
+        ValueError: The strategy reports a readiness that is none.
     """
 
     def __init__(
@@ -97,18 +101,19 @@ class StrategyActor(Actor):
         *,
         allow_short: bool = False,
         rules: HostRules | None = None,
-        quota: int = 0,
+        quota: int | None = None,
     ) -> None:
         before = carried or StrategyCarried()
         self._settings = settings
         self._rules = rules = rules or HostRules()
-        self._quota = quota
+        most = settings.max_positions
+        self._quota = most if quota is None else quota
         self._context = context = StrategyContext(
             header,
             panels,
             name=settings.name,
             allow_short=allow_short,
-            slots=settings.max_positions,
+            slots=min(most, max(1, self._quota)),
             intraday=settings.intraday,
             rules=rules,
         )
@@ -125,7 +130,11 @@ class StrategyActor(Actor):
         self._strategy = strategy(strategy.parameters(settings.params), context)
         if before.state:
             self._strategy.restore(before.state)
-        self._ready, self._why = self._strategy.readiness()
+        self._ready, why = self._strategy.readiness()
+        if self._ready not in READINESS:
+            raise ValueError(f"readiness {self._ready!r} is none of {', '.join(READINESS)}")
+        self._why = clipped(why)
+        self._spoken: set[str] = set()
         self._bars = self._optional("on_bars")
         self._lot = self._optional("on_lot")
         self._dropped = self._optional("on_signal_dropped")
@@ -179,11 +188,7 @@ class StrategyActor(Actor):
 
     def on_bars_revised(self, bars: BarsRevised) -> Iterator[Decision]:
         """Late bars mend what the strategy knows; entries from them are refused by the contract."""
-        for said in self._optional("on_bars_revised")(bars) or ():
-            if not isinstance(said, SignalRaised) or said.signal_type == "CLOSE":
-                yield from self._examine([said])
-            else:
-                yield self._drop(said, "LATE", "a late bar never triggers an entry")
+        yield from self._examine(self._optional("on_bars_revised")(bars), late=True)
 
     def on_daily_bars(self, bars: DailyBars) -> None:
         self._daily_bars.append(bars)
@@ -286,17 +291,29 @@ class StrategyActor(Actor):
 
     # ---- which signals may leave ------------------------------------------------------------
 
-    def _examine(self, said: Iterable[Decision] | None) -> Iterator[Decision]:
+    def _examine(self, said: Iterable[Decision] | None, *, late: bool = False) -> Iterator[Decision]:
+        """Let signals leave that may, and notes; anything else a strategy says is its crash."""
+        context = self._context
         for message in said or ():
-            if not isinstance(message, SignalRaised):
-                yield message
+            told = heard(message, context)
+            if not isinstance(told, SignalRaised):
+                yield told
                 continue
-            reason, detail = self._admission.refusal(message, self._state())
+            why = foreign(told, context) or ("id was used before" if told.id in self._spoken else "")
+            if why:
+                # Under an id of its own: the refusal must not be taken for one of the true owner's signal.
+                yield self._drop(msgspec.structs.replace(told, id=context.next_id()), "INVALID", why)
+                continue
+            self._spoken.add(told.id)
+            if late and told.signal_type != "CLOSE":
+                yield self._drop(told, "LATE", "a late bar never triggers an entry")
+                continue
+            reason, detail = self._admission.refusal(told, self._state())
             if reason:
-                yield self._drop(message, reason, detail)
+                yield self._drop(told, reason, detail)
             else:
-                self._admission.admit(message)
-                yield message
+                self._admission.admit(told)
+                yield told
 
     def _drop(self, signal: SignalRaised, reason: str, detail: str) -> SignalDropped:
         numbers = (
@@ -306,8 +323,8 @@ class StrategyActor(Actor):
             ts_event=self.now,
             cause=self.seq,
             signal_id=signal.id,
-            strategy=signal.strategy,
-            symbol=signal.symbol,
+            strategy=self._settings.name,
+            symbol=clipped(signal.symbol, NAME),
             status="rejected",
             reason=reason,
             detail=f"{detail}; {numbers}" if detail else numbers,

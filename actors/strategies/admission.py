@@ -151,6 +151,8 @@ class Admission:
         broken = invalid(signal, self._rules)
         if broken:
             return "INVALID", broken
+        if signal.symbol not in self._context.index and not self._context.held(signal.symbol):
+            return "INVALID", f"{signal.symbol} is not in the symbol table"
         if signal.signal_type == "CLOSE":
             meant = self._meant(signal)
             if not meant:

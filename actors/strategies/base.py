@@ -176,7 +176,7 @@ class Strategy:
         return SignalRaised(
             ts_event=now,
             cause=context.moment.seq,
-            id=self._next_id(),
+            id=context.next_id(),
             strategy=context.name,
             symbol=name,
             signal_type=signal_type,
@@ -217,7 +217,7 @@ class Strategy:
         return SignalRaised(
             ts_event=self.now,
             cause=context.moment.seq,
-            id=self._next_id(),
+            id=context.next_id(),
             strategy=context.name,
             symbol=symbol,
             signal_type="CLOSE",
@@ -237,10 +237,6 @@ class Strategy:
             lot_id=what.lot_id if isinstance(what, Holding) else "",
             intraday=self.is_intraday,
         )
-
-    def _next_id(self) -> str:
-        self.context.signals += 1
-        return f"{self.context.name}-{self.context.date}-{self.context.signals}"
 
     # ---- parameters -------------------------------------------------------------------------
 

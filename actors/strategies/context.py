@@ -144,7 +144,7 @@ class StrategyContext:
         vix: (V,) closes, oldest first. vix_sessions: (V,) yyyymmdd.
         opening_volume: (4, count, K) shares in minutes 0-4, 0-14, 0-29, 0-59 of earlier sessions.
         date: yyyymmdd. open, close, market_close, ends, next_open, next_close: ns UTC, 0 unknown.
-        slots: Most positions the strategy may have.
+        slots: Lots that its sleeve is cut into: what one lot is worth of it (strategies 7).
         rules: What decides whether its signals may leave.
         regime: The fast regime, which scales positions; slow: the one that rotates.
         frame: The last minute of bars, None before the first.
@@ -198,6 +198,11 @@ class StrategyContext:
         self._pending_of: dict[str, list[str]] = {}
         self.moment = Moment()
         self.signals = 0
+
+    def next_id(self) -> str:
+        """Give out the id of a new signal."""
+        self.signals += 1
+        return f"{self.name}-{self.date}-{self.signals}"
 
     def add_symbol(self, symbol: str, sector: str) -> None:
         """Take up a symbol that was not in the table; it has no row in any panel."""

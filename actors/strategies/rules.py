@@ -23,10 +23,22 @@ def invalid(signal: SignalRaised, rules: HostRules = DEFAULT) -> str:
         return f"price {signal.price!r} is not a price"
     if signal.signal_type == "CLOSE":
         return ""
-    for name in ("strength", "confidence", "size_factor"):
+    return _out_of_bounds(signal) or _impossible_exits(signal, rules)
+
+
+def _out_of_bounds(signal: SignalRaised) -> str:
+    for name in ("strength", "confidence", "size_factor", "weight"):
         value = getattr(signal, name)
-        if not 0.0 <= value <= 1.0:
+        if value is not None and not 0.0 <= value <= 1.0:
             return f"{name} {value!r} is not within 0 and 1"
+    if signal.quantity is not None and signal.quantity < 1:
+        return f"quantity {signal.quantity} is not a number of shares"
+    if signal.direction != ("long" if signal.signal_type == "BUY" else "short"):
+        return f"{signal.signal_type} opens no {signal.direction} position"
+    return ""
+
+
+def _impossible_exits(signal: SignalRaised, rules: HostRules) -> str:
     stop, target = signal.stop_loss, signal.take_profit
     if rules.require_exits and (stop is None or target is None):
         return "an entry needs a stop and a target"
