@@ -42,10 +42,12 @@ class Watch(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         max_sessions: Time stop. invalid_runs: daily runs in a row without a valid b.
+        share: Of the sleeve that its lot was given, a fraction; 0 unknown.
     """
 
     max_sessions: int
     invalid_runs: int = 0
+    share: float = 0.0
 
 
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,22 +208,24 @@ class MeanReversionStrategy(Strategy):
     def _entries(self, scores: Scores) -> Iterator[SignalRaised]:
         context = self.context
         slots = max(1, context.slots // 2) if context.regime == "extreme" else context.slots
-        taken: dict[str, int] = {}
+        share = max(1.0, context.scalar) / context.slots
+        taken: dict[str, float] = {}
         for holding in context.holdings.values():
             at_holding = context.index.get(holding.symbol)
             sector = "" if at_holding is None else context.sectors[at_holding]
-            taken[sector] = taken.get(sector, 0) + 1
+            watch = self.watches.get(holding.lot_id)
+            given = watch.share if watch is not None and watch.share else share
+            taken[sector] = taken.get(sector, 0.0) + given
         room = slots - len(context.holdings)
-        per_sector = max(1, math.floor(SECTOR_SHARE * slots))
         for at in self._candidates(scores):
             if room <= 0:
                 return
             symbol, sector = context.symbols[at], context.sectors[at]
-            if self.busy(symbol) or taken.get(sector, 0) >= per_sector:
-                continue
-            taken[sector] = taken.get(sector, 0) + 1
+            if self.busy(symbol) or (sector in taken and taken[sector] + share > SECTOR_SHARE + 1e-9):
+                continue  # one lot in a sector is always allowed, however large
+            taken[sector] = taken.get(sector, 0.0) + share
             room -= 1
-            yield self._entry(at, scores)
+            yield self._entry(at, scores, share)
 
     def _candidates(self, scores: Scores) -> list[int]:
         """Ids of symbols beyond the threshold, most extreme first, ties by symbol."""
@@ -241,7 +245,7 @@ class MeanReversionStrategy(Strategy):
         found = [int(at) for at in np.flatnonzero(fit & far)]
         return sorted(found, key=lambda at: (-abs(float(scores.score[at])), self.context.symbols[at]))
 
-    def _entry(self, at: int, scores: Scores) -> SignalRaised:
+    def _entry(self, at: int, scores: Scores, share: float) -> SignalRaised:
         score, price = float(scores.score[at]), float(scores.price[at])
         sigma, kappa, atr14 = float(scores.sigma[at]), float(scores.kappa[at]), float(scores.atr[at])
         side = 1.0 if score < 0 else -1.0
@@ -275,7 +279,7 @@ class MeanReversionStrategy(Strategy):
             stop_follows_fill=True,
         )
         longest = min(self.params.max_hold_days, max(3, math.ceil(2 * half_life)))
-        self.watches[signal.id] = Watch(max_sessions=longest)
+        self.watches[signal.id] = Watch(max_sessions=longest, share=share)
         return signal
 
 
