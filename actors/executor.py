@@ -348,6 +348,7 @@ class Executor(Actor):
         if lot is not None:
             before = lot.orders[event.client_order_id]
             yield from self._told(lot, before, order_state.replaced(before, event))
+            yield from self._advance(lot)  # the other exit may have to follow the fill too
 
     def on_cancel_rejected(self, event: CancelRejected) -> Iterator[Decision]:
         lot = self._lot_of.get(event.client_order_id)

@@ -210,6 +210,49 @@ def test_two_strategies_in_one_direction_keep_their_own_lots_within_one_symbol_c
     )
 
 
+def with_cash(cash: float) -> EquityMarked:
+    return EquityMarked(ts_event=1, cause=1, equity=97_000.0, cash=cash, gross=97_000.0 - cash, positions=1)
+
+
+def test_an_entry_on_its_way_has_taken_its_cash_from_the_next() -> None:
+    stage = Round()
+    cash = with_cash(4_850.0 + 5_150.0)  # the buffer, and what is left above it
+    first, second = stage.play(cash, stage.signal(), stage.signal(symbol="IBM"))
+    assert (first.quantity, first.binding) == (48, "PCT")
+    assert (second.quantity, second.binding) == (3, "CASH")  # 350 USD
+    assert second.sizing["CASH"] == pytest.approx(350.0)
+
+
+def test_of_two_in_one_symbol_the_second_gets_the_cash_that_the_first_left() -> None:
+    stage = Round()
+    orders = stage.play(
+        with_cash(4_850.0 + 3_000.0),
+        stage.signal(),
+        stage.signal("relative_volume_breakout", strength=0.5, intraday=True),
+    )
+    assert [order.quantity for order in orders] == [24, 6]  # 24 each of 4,850 USD, but 600 USD are left
+
+
+@pytest.mark.parametrize(
+    ("style", "price", "shares", "left"),
+    [
+        (EntryStyle(type="stop_limit", stop=110.0, limit=111.0), 110.0, 44, 310.0),
+        (EntryStyle(type="stop", stop=110.0), 110.0, 44, 310.0),
+        (EntryStyle(type="limit", limit=95.0), 95.0, 51, 305.0),
+        (EntryStyle(type="market"), 100.0, 48, 350.0),
+    ],
+    ids=lambda one: one.type if isinstance(one, EntryStyle) else None,
+)
+def test_a_resting_entry_is_counted_at_its_own_price(
+    style: EntryStyle, price: float, shares: int, left: float
+) -> None:
+    stage = Round()
+    resting = stage.signal(entry=style, strength=0.9)
+    first, second = stage.play(with_cash(4_850.0 + 5_150.0), resting, stage.signal(symbol="IBM"))
+    assert (first.signal_id, first.reference_price, first.quantity) == (resting.id, price, shares)
+    assert second.sizing["CASH"] == pytest.approx(left)
+
+
 def test_the_same_strategy_speaks_once_for_a_side() -> None:
     stage = Round()
     weak, strong = stage.signal(strength=0.5), stage.signal(strength=0.9)

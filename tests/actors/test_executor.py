@@ -151,6 +151,31 @@ def test_the_target_follows_the_fill():
     assert floor.fills[-1].price == 102.03
 
 
+def test_the_stop_follows_the_fill_and_rounds_away_from_it():
+    for side, opened, stop, target, moved in (
+        ("buy", 101.0, 95.004, 110.0, 96.0),
+        ("sell", 99.0, 104.996, 90.0, 104.0),
+    ):
+        floor = started()
+        floor.say(approve("a", side, stop_loss=stop, take_profit=target, stop_follows_fill=True))
+        floor.minute(1, AAA=(opened,) * 4)
+        (move,) = floor.all(ReplaceOrder)
+        assert (move.stop_price, move.limit_price) == (moved, None)
+        resting = {one.role: one for one in floor.states().values() if one.role != "entry"}
+        assert (resting["stop"].stop_price, resting["stop"].status) == (moved, "accepted")
+        assert resting["target"].limit_price == target
+        floor.minute(2, AAA=(opened, max(opened, moved), min(opened, moved), opened))
+        assert [fill.price for fill in floor.fills[1:]] == [moved]
+
+
+def test_stop_and_target_follow_one_after_the_other():
+    floor = started()
+    floor.say(approve("a", **EXITS, stop_follows_fill=True, target_follows_fill=True))
+    floor.minute(1, AAA=(101, 101, 101, 101))
+    moves = floor.all(ReplaceOrder)
+    assert [(move.stop_price, move.limit_price) for move in moves] == [(96.0, None), (None, 106.0)]
+
+
 def test_a_target_stays_when_the_entry_filled_where_it_was_asked():
     floor = started()
     floor.say(

@@ -50,6 +50,8 @@ def need(price: float, stop: float | None, alloc: float, slots: int, **more: flo
         (need(10, 5, 1.0, 1), "RISK", 3_880.00, 388),
         (need(50, 49.5, 0.25, 5, cash=6_000.0), "CASH", 1_150.00, 23),
         (need(50, 49.5, 1.0, 1, equity=400_000.0), "ABS", 15_000.00, 300),
+        (need(50, 49.5, 1.0, 1, equity=400_000.0, held_symbol=5_000.0), "ABS", 10_000.00, 200),
+        (need(50, 49.5, 1.0, 1, held_symbol=1_000.0), "PCT", 3_850.00, 77),
     ],
 )
 def test_the_worked_examples_of_the_specification_come_out(

@@ -71,6 +71,14 @@ def test_value_counts_the_highest_price(quantity: int, expected: str | None) -> 
     assert rule(limits, quantity=quantity, reference_price=99.0, limit_price=99.5) == expected
 
 
+@pytest.mark.parametrize("field", ["reference_price", "limit_price", "stop_price"])
+@pytest.mark.parametrize(("quantity", "expected"), [(240, None), (241, "max_order_value")])
+def test_value_counts_a_price_above_the_last_one(field: str, quantity: int, expected: str | None) -> None:
+    """240 at 104 USD are 24,960 USD; at the last price, 100 USD, 250 would pass."""
+    changed: dict[str, Any] = {field: 104.0}
+    assert rule(guard(max_order_value=25_000.0), quantity=quantity, **changed) == expected
+
+
 @pytest.mark.parametrize(
     ("quantity", "expected"),
     [(20, None), (21, "max_order_quantity"), (0, "max_order_quantity"), (-5, "max_order_quantity")],
