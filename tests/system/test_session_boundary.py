@@ -1,12 +1,15 @@
 """What crosses a session does so as `carried` alone: a run cut at a boundary is the run that was not cut."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from actors.gateways.replay_feed import TapeSession
 from actors.verification import verify
-from tests.system import recordings
+from runtime.messages.base import Input, Message
+from runtime.messages.risk import PhaseChanged
+from tests.system import days, recordings
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +74,19 @@ def test_of_several_tapes_the_first_header_counts_and_the_run_s_own_state_goes_o
 
 def together_after_first(tapes: list[Path]) -> float:
     return recordings.replay(tapes[:1])[0].equity_end
+
+
+def test_a_phase_that_begins_when_a_minute_is_known_begins_before_that_minute_is_heard() -> None:
+    """15:45:00 is when the bars of 15:44 become known, too: in a playback the clock speaks first."""
+    made = recordings.demo_market()[0]
+    due = made.close - 15 * 60_000_000_000
+    told: list[str] = []
+
+    def watch(seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
+        if at == due:
+            told.append(type(message).__name__)
+            told.extend(f"-> {one.phase}" for one in caused if isinstance(one, PhaseChanged))
+
+    days.play([made], days.settings(recordings.DEMO), observers=[watch])
+    assert told[:2] == ["TimerFired", "-> MARKET_CLOSE"]
+    assert told.count("Bars") == 1

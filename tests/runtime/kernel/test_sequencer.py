@@ -289,6 +289,31 @@ def test_due_timers_fire_before_the_input_at_their_own_time() -> None:
     assert heard == ["a:Tick0", "a:early@10", "a:late@30", "a:Tick1"]
 
 
+def test_a_lone_timer_due_at_the_very_time_of_an_input_fires_before_it() -> None:
+    heard: list[str] = []
+    arm = lambda a, m: [set_timer(a, "k", 30)] if type(m) is Tick and m.n == 0 else []  # noqa: E731
+    sequencer = Sequencer([spec("a", 1, lambda: Teller(heard, arm))])
+    sequencer.post("market", Tick(ts_event=0), 0)
+    sequencer.post("market", Tick(ts_event=0, n=1), 29)
+    sequencer.post("market", Tick(ts_event=0, n=2), 30)
+    assert heard == ["a:Tick0", "a:Tick1", "a:k@30", "a:Tick2"]
+
+
+def test_a_timer_set_between_two_fills_of_one_moment_and_due_then_fires_before_the_second() -> None:
+    heard: list[str] = []
+
+    def say(actor: Actor, message: Message) -> Iterable[Message]:
+        if type(message) is Tick and message.n == 0:
+            yield from [Order(ts_event=actor.now, cause=actor.seq, n=n) for n in (1, 2)]
+        if type(message) is Fill and message.n == 1:
+            yield set_timer(actor, "k", actor.now)
+
+    sequencer = Sequencer([spec("broker", 0, Broker, port=True), spec("a", 1, lambda: Teller(heard, say))])
+    sequencer.post("market", Tick(ts_event=0), 0)
+    sequencer.post("market", Tick(ts_event=30, n=3), 30)
+    assert heard == ["a:Tick0", "a:Fill1", "a:k@30", "a:Fill2", "a:Tick3"]
+
+
 def test_timers_due_together_fire_in_the_order_they_were_set() -> None:
     heard: list[str] = []
     keys = ["e", "b", "a", "d", "c"]
