@@ -25,6 +25,7 @@ from actors.broker.minute_join import MinuteJoin, Quarantine
 from actors.broker.rest import Rest
 from actors.broker.stream_symbols import choose
 from actors.broker.trade_socket import TradeSocket
+from actors.execution.lot_orders import LotOrders
 from actors.gateways.broker_stream import BrokerStream
 from actors.gateways.db_writer import DbWriter
 from actors.gateways.kill_watch import KillSwitch, KillWatch
@@ -137,8 +138,9 @@ class Engine:
         """Run the session.
 
         Raises:
-            BooksRefused: The session began with other settings, code or account, or another runs it.
-            DataError, InvariantBroken: The tape cannot be gone on with; nothing was sent.
+            BooksRefused: The session began with other settings, code or account, its tape no longer causes
+                what it caused, or another process runs it; nothing was sent.
+            DataError: The files or the tape cannot be used.
             ExceptionGroup: What nothing works without has failed.
         """
         await anyio.to_thread.run_sync(self._open)
@@ -261,28 +263,32 @@ class Engine:
             errors=self._errors,
             fallback=plan.root / settings.log.dir / "errors-fallback.jsonl",
         )
-        held = self._remember()
+        self._remember()
         self.supervisor = Supervisor(
             [
                 self._spec("kill_watch", self._kills, self._kill_watch),
                 self._spec("broker_stream", Inbox(), self._broker_stream(rest)),
                 self._spec("order_gateway", self._orders, self._order_gateway(rest)),
-                self._spec("market_stream", Inbox(), self._market_stream(history, held)),
+                self._spec("market_stream", Inbox(), self._market_stream(history)),
             ],
             self._real,
             record=self._record,
         )
         self._is_live = True
 
-    def _remember(self) -> list[str]:
-        """Tell directory and desk what the tape knows; the symbols that are held."""
-        directory, memory = self.desk.directory, self._memory
-        held = []
+    def held(self) -> list[str]:
+        """Symbols of the lots that are not flat, each once."""
+        return sorted({lot.symbol for lot in self._lots() if lot.held})
+
+    def _lots(self) -> list[LotOrders]:
         carried = self.sequencer.carry().get("executor")
-        for lot in executor_state(carried).lots if carried is not None else ():
+        return executor_state(carried).lots if carried is not None else []
+
+    def _remember(self) -> None:
+        """Tell directory and desk what the tape knows."""
+        directory, memory = self.desk.directory, self._memory
+        for lot in self._lots():
             directory.seed(lot.orders.values())
-            if lot.held:
-                held.append(lot.symbol)
         for order in memory.ended_orders():
             directory.add(
                 order.client_order_id,
@@ -298,7 +304,6 @@ class Engine:
             self.desk.take_over(submission)
         for cancel in memory.cancels.values():
             self.desk.take_over(cancel)
-        return held
 
     def _spec(self, name: str, inbox: Inbox, build: Callable[[Inbox], Gateway]) -> GatewaySpec:
         rules = self._plan.settings.supervision
@@ -349,9 +354,9 @@ class Engine:
 
         return build
 
-    def _market_stream(self, history: BarHistory, held: Sequence[str]) -> Callable[[Inbox], Gateway]:
+    def _market_stream(self, history: BarHistory) -> Callable[[Inbox], Gateway]:
         plan, header, settings = self._plan, self.header, self._plan.settings
-        choice = choose(held, watch_lists(settings, header), settings.data.stream_symbols or None)
+        choice = choose(self.held(), watch_lists(settings, header), settings.data.stream_symbols or None)
         if choice.left_out:
             _log.warning("symbols not streamed: the data plan has no room", left_out=choice.told())
         refused = Quarantine("market stream")

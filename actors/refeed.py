@@ -16,7 +16,7 @@ from actors.execution.order_state import TERMINAL
 from actors.executor import ExecutorCarried
 from actors.gateways.replay_feed import TapeSession, recorded
 from config.snapshot import from_snapshot
-from runtime.errors import BooksRefused, InvariantBroken
+from runtime.errors import BooksRefused
 from runtime.kernel.sequencer import Observer, Recorder, Sequencer
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.machine import ActorCrashed, SessionEnded, Source
@@ -129,7 +129,7 @@ def refeed(session: TapeSession, tape: Recorder | None, observers: Sequence[Obse
         observers: Called for every input of the tape, and for those that come later.
 
     Raises:
-        InvariantBroken: An input caused other messages than the tape says.
+        BooksRefused: An input caused other messages than the tape says.
         TapeDamaged: A record cannot be trusted.
     """
     header = session.header
@@ -147,7 +147,7 @@ def refeed(session: TapeSession, tape: Recorder | None, observers: Sequence[Obse
         sequencer.expect(recorded(entry))
         sequencer.post(entry.source, entry.message, entry.at)
         if entry.count is not None and watched.last != (entry.count, entry.digest):
-            raise InvariantBroken(
+            raise BooksRefused(
                 f"{session.path}: input {entry.seq} ({type(entry.message).__name__}) no longer causes "
                 "what it caused; `replay --verify` shows where"
             )
@@ -183,7 +183,7 @@ def carried_from(path: Path) -> dict[str, bytes]:
     """What the session of a tape hands to the next one; a session that was cut short ends first.
 
     Raises:
-        InvariantBroken: The code no longer decides as it did then. TapeDamaged, DataError: as for any tape.
+        BooksRefused: The code no longer decides as it did then. TapeDamaged, DataError: as for any tape.
     """
     session = TapeSession(path)
     memory = Memory()

@@ -11,7 +11,7 @@ import pytest_asyncio
 from actors.refeed import carried_from
 from actors.verification import verify
 from runtime import kill_switch
-from runtime.errors import BooksRefused, InvariantBroken
+from runtime.errors import BooksRefused
 from runtime.messages.risk import HaltThrown, PhaseChanged
 from runtime.messages.trading import OrderAccepted, OrderFilled, SubmitOrder
 from tests.alpaca_server.server import AlpacaServer
@@ -181,6 +181,6 @@ async def test_a_tape_that_no_longer_causes_what_it_caused_is_not_gone_on_with(s
     async with running(live):
         await until_entered(live)
     monkeypatch.setattr("actors.strategies.gap_fill.MAX_STOP", 0.004)
-    with pytest.raises(InvariantBroken, match="no longer causes"):
+    with pytest.raises(BooksRefused, match="no longer causes"):
         await Live(server, root).engine.run()
     assert orders_sent(server) == [ENTRY]

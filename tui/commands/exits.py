@@ -38,6 +38,9 @@ _CODES = {
     "BooksRefused": DATA,
     "StorageUnavailable": DATA,
     "WrongUse": USAGE,
+    "KeysRefused": AUTH,
+    "BrokerUnavailable": FAILED,
+    "BrokerRejected": FAILED,
 }
 """By name, so that no command imports the modules of errors it cannot meet."""
 

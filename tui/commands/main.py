@@ -14,26 +14,13 @@ from tui.commands import exits
 
 COMMANDS = (
     *("demo", "replay", "tape", "status", "explain", "report", "config"),
-    *("halt", "resume", "stop", "check"),
+    *("halt", "resume", "stop", "check", "run"),
 )
-"""Modules of this package, one per command; only the one asked for is imported."""
+"""Each a module of this package; only the one asked for is imported."""
 
 _HERE = "tui.commands"
-_KEYS = ("ALPACA_API_KEY", "ALPACA_SECRET_KEY")
-
-NO_KEYS = """\
-no broker keys: {missing} not set, so there is nothing to trade with.
-To see the system at work without keys or a network:
-
-    python -m runtime demo
-"""
-
-NO_ENGINE = """\
-trading through the broker is not part of this version yet; what runs today:
-
-    python -m runtime demo          a made-up market, no keys, no network
-    python -m runtime replay TAPE   a recorded session
-"""
+MODULES = {"run": "trade"}
+"""Commands whose module is not called as they are."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -58,7 +45,7 @@ def build(only: str | None = None) -> Parser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name in (only,) if only in COMMANDS else COMMANDS:
-        importlib.import_module(f"{_HERE}.{name}").add(commands)
+        importlib.import_module(f"{_HERE}.{MODULES.get(name, name)}").add(commands)
     return parser
 
 
@@ -81,11 +68,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
+    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
+        words = ["run", *words]
     first = next((word for word in words if not word.startswith("-")), None)
     try:
         arguments = build(first).parse_args(words)
-        if arguments.command is None:
-            return _no_command()
         return int(arguments.run(arguments))
     except SystemExit as end:  # argparse has printed help, or what was wrong
         return end.code if isinstance(end.code, int) else exits.OK
@@ -118,13 +105,3 @@ def _silence() -> None:
             stream.flush()
         except OSError:
             os.dup2(nowhere, stream.fileno())
-
-
-def _no_command() -> int:
-    missing = [name for name in _KEYS if not os.environ.get(name, "").strip()]
-    if not missing:
-        print(NO_ENGINE, end="", file=sys.stderr)
-        return exits.FAILED
-    verb = "are" if len(missing) > 1 else "is"
-    print(NO_KEYS.format(missing=f"{' and '.join(missing)} {verb}"), end="", file=sys.stderr)
-    return exits.AUTH

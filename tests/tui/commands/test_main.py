@@ -14,7 +14,7 @@ from runtime.errors import BooksRefused, DataError
 from storage.lock import RootBusy
 from tests.demo_run import demo, tapes
 from tui.commands import exits
-from tui.commands.main import COMMANDS, main
+from tui.commands.main import COMMANDS, MODULES, main
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 PROGRAM = [sys.executable, "-m", "runtime"]
@@ -71,15 +71,17 @@ def test_without_keys_the_demo_is_named(capsys: Captured, monkeypatch: pytest.Mo
     assert "PK-secret-looking" not in shown
 
 
-def test_with_keys_it_says_that_trading_is_not_built(
-    capsys: Captured, monkeypatch: pytest.MonkeyPatch
+def test_with_keys_it_asks_the_broker_and_says_when_it_does_not_answer(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("ALPACA_API_KEY", "PK-secret-looking")
     monkeypatch.setenv("ALPACA_SECRET_KEY", "secret-looking-too")
-    assert main([]) == exits.FAILED
-    shown = capsys.readouterr().err
-    assert "not part of this version" in shown
-    assert "secret-looking" not in shown
+    monkeypatch.setenv("TRADING_SYSTEM_ROOT", str(tmp_path))
+    monkeypatch.setenv("ALPACA_TRADING_URL", "http://127.0.0.1:9")  # where nobody listens
+    assert main([]) == main(["--headless"]) == exits.FAILED
+    shown = capsys.readouterr()
+    assert "error: " in shown.err
+    assert "secret-looking" not in shown.out + shown.err
 
 
 @pytest.mark.parametrize(
@@ -132,7 +134,7 @@ def test_an_error_has_one_code_and_one_line(error: Exception, code: int | None, 
 
 @pytest.mark.parametrize("name", [*COMMANDS, "tape_import"])
 def test_a_commands_documented_exit_codes_are_those_of_the_table(name: str) -> None:
-    said = import_module(f"tui.commands.{name}").__doc__ or ""
+    said = import_module(f"tui.commands.{MODULES.get(name, name)}").__doc__ or ""
     assert "Exit codes: " in said, name
     codes = [int(code) for code in re.findall(r"(?:^|; |, )(\d+) ", said.split("Exit codes: ")[1])]
     assert codes

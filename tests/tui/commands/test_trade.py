@@ -1,0 +1,89 @@
+"""`run` as a process of its own: started, looked at, stopped and gone on with; and what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from actors.verification import verify
+from tests.alpaca_server.hosted import HostedAlpacaServer
+from tests.system.live_day import ONE_STRATEGY, lay_files
+from tui.commands import exits
+from tui.commands.main import main
+
+CLOCK = "2026-11-20T09:29:00-05:00"
+SETTINGS = [word for each in ONE_STRATEGY for word in ("--set", each)]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    lay_files(tmp_path)
+    return tmp_path
+
+
+def environment(server: HostedAlpacaServer, root: Path) -> dict[str, str]:
+    found = server.server
+    keys = {"ALPACA_API_KEY": found.options.key, "ALPACA_SECRET_KEY": found.options.secret}
+    return os.environ | found.urls.environment() | keys | {"TRADING_SYSTEM_ROOT": str(root)}
+
+
+def engine(server: HostedAlpacaServer, root: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "runtime", "--headless", "--clock", CLOCK, *SETTINGS],
+        env=environment(server, root),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until_ready(server: HostedAlpacaServer) -> None:
+    """Both streams are up, and the account was compared."""
+    server.call(lambda one: one.until(lambda: one.stream.subscribed("bars"), 20))
+    server.call(lambda one: one.until(lambda: one.history.requests("GET /v2/positions"), 20))
+
+
+def stopped(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=10)
+    assert process.returncode == exits.OK, err
+    return out, err
+
+
+def test_an_engine_starts_stops_in_order_and_goes_on(root, capsys):
+    with HostedAlpacaServer(symbols=("SPY",), start=CLOCK) as server:
+        with engine(server, root) as process:
+            until_ready(server)
+            out, _ = stopped(process)
+        assert out.startswith("session 2026-11-20, books paper:PA3LOOPBACK1")
+        before = verify(root / "tapes" / "2026-11-20.tape")
+        assert before.identical
+        server.call(lambda one: one.history.exchanges.clear())
+        with engine(server, root) as process:
+            until_ready(server)
+            stopped(process)
+        after = verify(root / "tapes" / "2026-11-20.tape")
+        assert after.identical
+        assert after.inputs > before.inputs > 5
+        secret = server.server.options.secret.encode()
+    assert main(["status", "--root", str(root), "--json"]) in (exits.OK, exits.UNHEALTHY)
+    assert json.loads(capsys.readouterr().out)["schema"]
+    assert not any(secret in path.read_bytes() for path in root.rglob("*") if path.is_file())
+
+
+def test_a_clock_of_its_own_is_for_a_broker_on_this_machine_only(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("ALPACA_API_KEY", "a")
+    monkeypatch.setenv("ALPACA_SECRET_KEY", "b")
+    assert main(["run", "--root", str(tmp_path), "--clock", CLOCK]) == exits.USAGE
+    assert "loopback" in capsys.readouterr().err
+
+
+def test_real_money_needs_more_than_a_word(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("ALPACA_API_KEY", "a")
+    monkeypatch.setenv("ALPACA_SECRET_KEY", "b")
+    assert main(["run", "--root", str(tmp_path), "--live"]) == exits.CONFIG
+    assert 'broker.mode = "live"' in capsys.readouterr().err

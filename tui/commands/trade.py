@@ -1,0 +1,210 @@
+"""`run`: trade one session of the account that the keys belong to, on paper unless told otherwise.
+
+Exit codes: 0 the session is over, or the engine was stopped in order; 3 a setting is refused; 7 an engine is
+at work in this root already; 8 the keys are missing or refused; 9 files or tape cannot be used.
+"""
+
+import argparse
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tui.commands import exits
+from tui.commands.config import add_settings_arguments
+from tui.commands.place import add_root, default_root
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from actors.engine import Engine
+    from config.live_money import Addresses
+    from config.load import Loaded
+    from runtime.error_sink import ErrorSink
+    from runtime.kernel.clock import Clock
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+NO_KEYS = """\
+no broker keys: {missing} not set, so there is nothing to trade with.
+To see the system at work without keys or a network:
+
+    python -m runtime demo
+"""
+
+
+class _Start(NamedTuple):
+    """What a start has found out before it asks the broker.
+
+    Attributes:
+        account: The live account that may trade, or empty: paper.
+    """
+
+    root: Path
+    loaded: "Loaded"
+    where: "Addresses"
+    account: str
+    clock: "Clock"
+    real: "Clock"
+
+
+def add(subparsers: Any) -> None:
+    """Register `run`."""
+    parser: argparse.ArgumentParser = subparsers.add_parser(
+        "run",
+        help="trade one session through the broker, on paper unless told otherwise",
+        description="Trades the session that the present moment belongs to, until it ends or is stopped.",
+    )
+    add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of `run`, which the program without a command takes too."""
+    add_settings_arguments(parser)
+    add_root(parser)
+    parser.add_argument("--headless", action="store_true", help="no screen (there is none yet)")
+    parser.add_argument(
+        "--live", action="store_true", help="real money; needs the setting and the account too"
+    )
+    parser.add_argument("--clock", metavar="TIME", help="market time to begin at, ISO; loopback broker only")
+    parser.add_argument("--speed", type=float, default=1.0, help="market seconds a second, with --clock")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start, trade, stop."""
+    from config.secrets import API_KEY, ENV_FILE, SECRET_KEY, with_env_file
+
+    root = Path(arguments.root) if arguments.root is not None else default_root()
+    environ = with_env_file(os.environ, root / ENV_FILE)
+    missing = [name for name in (API_KEY, SECRET_KEY) if not environ.get(name, "").strip()]
+    if missing:
+        import sys
+
+        verb = "are" if len(missing) > 1 else "is"
+        print(NO_KEYS.format(missing=f"{' and '.join(missing)} {verb}"), end="", file=sys.stderr)
+        return exits.AUTH
+    return _run(arguments, root, environ)
+
+
+def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]") -> int:
+    import anyio
+
+    from runtime.error_sink import ErrorSink
+    from runtime.log import configure, open_log
+    from storage.lock import RootLock
+
+    start = _prepare(arguments, root, environ)
+    log, errors = start.loaded.settings.log, ErrorSink()
+    keys = [key.reveal() for key in (start.loaded.secrets.api_key, start.loaded.secrets.secret_key) if key]
+    with RootLock(start.root), open_log(start.root / log.dir / "engine.log") as stream:
+        configure(stream, clock=start.real.now, level=log.level, sink=errors, secrets=keys)
+        try:
+            anyio.run(_trade, start, errors)
+        except ExceptionGroup as group:
+            raise _first(group) from None
+    return exits.OK
+
+
+def _prepare(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]") -> _Start:
+    """Everything that can be refused without asking anybody."""
+    from config.live_money import addresses, permit
+    from config.load import load
+    from runtime.kernel.clock import LiveClock
+    from tui.commands.config import check_strategies
+
+    loaded = load(arguments.config, environ=environ, overrides=arguments.overrides)
+    settings = loaded.settings
+    check_strategies(settings)
+    mode = settings.broker.mode
+    source = loaded.sources.get("broker.mode", "default")
+    account = permit(mode, source, live=arguments.live, environ=environ)
+    where = addresses(settings.endpoints, mode, settings.data.feed)
+    if arguments.root is None and settings.paths.root:
+        root = Path(settings.paths.root)
+    real = LiveClock()
+    clock = real if arguments.clock is None else _driven(arguments, where, real)
+    return _Start(root, loaded, where, account, clock, real)
+
+
+def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") -> "Clock":
+    """Market time that begins where it is told to.
+
+    Raises:
+        WrongUse: An address is not of this machine, or the time is none.
+    """
+    from urllib.parse import urlsplit
+
+    from runtime.kernel.paced_clock import PacedClock
+
+    if any(urlsplit(each).hostname not in _LOOPBACK for each in where):
+        raise exits.WrongUse("--clock is for a loopback broker: all four addresses must be of this machine")
+    try:
+        moment = datetime.fromisoformat(arguments.clock)
+        if moment.tzinfo is None:
+            raise ValueError("it has no offset")
+        return PacedClock(real, round(moment.timestamp() * 1e6) * 1_000, arguments.speed)
+    except ValueError as error:
+        raise exits.WrongUse(f"--clock {arguments.clock} --speed {arguments.speed:g}: {error}") from None
+
+
+async def _trade(start: _Start, errors: "ErrorSink") -> None:
+    import asyncio
+    import signal
+
+    from actors.engine import Engine, Plan
+    from actors.live_session import make_start
+    from actors.market.calendar import session_of
+
+    settings, secrets = start.loaded.settings, start.loaded.secrets
+    books = f"{settings.broker.mode}:{await _account(start)}"
+    session = session_of(start.clock.now())
+    plan = Plan(
+        root=start.root,
+        session=session,
+        books=books,
+        settings=settings,
+        addresses=start.where,
+        secrets=secrets,
+        make=lambda: make_start(start.root, session, settings, books=books, now=start.clock.now()),
+    )
+    engine = Engine(plan, clock=start.clock, real=start.real, errors=errors)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, engine.stop)
+    print(f"session {session}, books {books}, root {start.root}; Ctrl-C stops it in order", flush=True)
+    await engine.run()
+    _say_goodbye(engine, session)
+
+
+async def _account(start: _Start) -> str:
+    """The number of the account the keys belong to.
+
+    Raises:
+        LiveRefused: Another account was named. BrokerUnavailable, BrokerRejected, KeysRefused: no answer.
+    """
+    from actors.broker.rest import Rest
+    from config.live_money import confirm
+
+    rest = Rest(start.where.trading, start.loaded.secrets, start.real)
+    try:
+        found = await rest.account()
+    finally:
+        await rest.aclose()
+    confirm(start.account, found.account_number)
+    return found.account_number or found.id or "unnamed"
+
+
+def _say_goodbye(engine: "Engine", session: str) -> None:
+    held = engine.held()
+    print(f"session {session}: stopped after {engine.sequencer.inputs:,} inputs")
+    if held:
+        print(f"still held: {', '.join(held)}; their stops and targets stay at the broker")
+        print("warning: intraday positions are closed, and DAY stops renewed, by a running engine only")
+
+
+def _first(group: "ExceptionGroup[Exception]") -> Exception:
+    """The first error that is not itself a group."""
+    found: Exception = group
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found
