@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    return print_summary(arguments, summary, seconds, root, regimes=False)
+    return print_summary(arguments, summary, seconds, root, regimes=False, torn=bool(warnings))
 
 
 def _make_room(root: Path, books: str, fresh: bool) -> None:
@@ -133,16 +133,22 @@ def _check_file(path: Path) -> None:
 
 
 def _sessions(tapes: Sequence[Path], warnings: list[str]) -> "Iterator[TapeSession]":
-    """The tapes as sessions; a torn end is told when it has been reached."""
+    """The tapes as sessions; an end that is missing is told when it has been reached, and logged."""
     from actors.gateways.replay_feed import TapeSession
+    from runtime.log import get_logger
 
     for path in tapes:
         session = TapeSession(path)
         yield session
-        if session.reader.torn is not None:
-            warnings.append(f"{path}: {session.reader.torn}; played up to it")
-        elif not session.reader.closed:
-            warnings.append(f"{path}: the recording was not closed; played up to input {session.reader.seq}")
+        reader = session.reader
+        if reader.torn is not None:
+            warning = f"{path}: {reader.torn}; played up to it"
+        elif not reader.closed:
+            warning = f"{path}: the recording was not closed; played up to input {reader.seq}"
+        else:
+            continue
+        warnings.append(warning)
+        get_logger(__name__).warning(warning)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

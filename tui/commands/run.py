@@ -125,13 +125,20 @@ def _kept(player: "Playback", sessions: "Iterable[Session]", keeper: "Bookkeeper
 
 
 def print_summary(
-    arguments: argparse.Namespace, summary: "Summary", seconds: float, root: Path | None, *, regimes: bool
+    arguments: argparse.Namespace,
+    summary: "Summary",
+    seconds: float,
+    root: Path | None,
+    *,
+    regimes: bool,
+    torn: bool | None = None,
 ) -> int:
     """Print what a run did.
 
     Args:
         root: Where its books are; None: nowhere.
         regimes: Whether the JSON object names them.
+        torn: Whether a tape's end was missing; None: no tape was played.
     """
     import msgspec
 
@@ -144,6 +151,8 @@ def print_summary(
         result["bars_per_second"] = round(summary.bars / seconds) if seconds else 0
         if regimes:
             result["regimes_seen"] = seen
+        if torn is not None:
+            result["torn"] = torn
         if root is not None:
             result["root"] = one_line(str(root), 4_000)
         print(msgspec.json.encode(result).decode())

@@ -14,6 +14,7 @@ from actors.gateways.replay_feed import TapeSession
 from actors.verification import Verdict
 from storage.books import Books
 from storage.lock import RootLock
+from storage.tape import TapeReader
 from tests.demo_run import demo, tapes
 from tests.storage.tape.made import tape as made_tape
 from tui.commands import exits
@@ -157,13 +158,39 @@ def test_damage_in_the_middle_is_named_before_anything_is_played(
     assert not root.exists()
 
 
-def test_a_torn_tape_is_played_up_to_the_tear(copies: list[Path], capsys: Captured) -> None:
+def test_a_torn_tape_is_played_up_to_the_tear(copies: list[Path], tmp_path: Path, capsys: Captured) -> None:
     torn = unpacked(copies[0])
     torn.write_bytes(torn.read_bytes()[:-40_000])
-    assert call("replay", torn, "--no-books", "--json") == exits.OK
+    root = tmp_path / "root"
+    assert call("replay", copies[1], "--no-books", "--json") == exits.OK
+    assert json.loads(capsys.readouterr().out)["torn"] is False
+    assert call("replay", torn, "--root", root, "--json") == exits.OK
     shown = capsys.readouterr()
-    assert f"warning: {torn}: the last record is torn" in shown.err
-    assert json.loads(shown.out)["sessions"] == 1
+    said = f"{torn}: the last record is torn"
+    assert f"warning: {said}" in shown.err
+    summary = json.loads(shown.out)
+    assert (summary["sessions"], summary["torn"]) == (1, True)
+    link = sqlite3.connect(f"file:{root}/db/performance.db?mode=ro", uri=True)
+    told = link.execute("SELECT level, message FROM error_log WHERE logger_name = 'tui.commands.replay'")
+    ((level, message),) = told.fetchall()
+    (count,) = link.execute("SELECT count(*) FROM error_log").fetchone()
+    link.close()
+    assert (level, message[: len(said)]) == ("WARNING", said)
+    assert summary["errors"] == count
+
+
+def test_a_tape_that_was_not_closed_is_told_as_torn_though_every_record_is_whole(
+    copies: list[Path], capsys: Captured
+) -> None:
+    cut = unpacked(copies[0])
+    footer = list(TapeReader(cut).records())[-1]
+    cut.write_bytes(cut.read_bytes()[: footer.offset])
+    assert call("replay", cut, "--no-books", "--json") == exits.OK
+    shown = capsys.readouterr()
+    assert f"warning: {cut}: the recording was not closed" in shown.err
+    summary = json.loads(shown.out)
+    assert summary["torn"] is True
+    assert summary["errors"] >= 1
 
 
 def test_a_tape_without_its_panels_is_refused(tmp_path: Path, capsys: Captured) -> None:
