@@ -25,7 +25,7 @@ class Account(Section, frozen=True, kw_only=True):
     """Set of numbers laid over the defaults: `full` sets max_positions to 101, every strategy's own maximum.
     Source: strategies 2 #1."""
 
-    trading_capital: PositiveUsd = 97_000.0
+    trading_capital: Annotated[float, msgspec.Meta(gt=0, le=1_000_000_000_000)] = 97_000.0
     """USD the books begin with; sizing and breakers use it plus the P&L of our lots, never more than the
     broker's equity. Environment: TRADING_CAPITAL. Source: seed 2, appendix B."""
 

@@ -186,8 +186,10 @@ def test_a_wrong_strategy_setting_is_refused(key: str, value: str) -> None:
         ("account.max_positions=2.5", "must be a whole number >= 1 and <= 1000000000, was 2.5"),
         ("account.risk_per_trade=2", "must be a number > 0 and <= 1, was 2"),
         ("account.risk_per_trade=nan", "must be a number > 0 and <= 1, was nan"),
-        ("account.trading_capital=inf", "trading_capital must be a finite number, was inf"),
-        ("account.trading_capital=-1", "must be a number > 0, was -1"),
+        ("account.trading_capital=inf", "must be a number > 0 and <= 1000000000000, was inf"),
+        ("account.trading_capital=-1", "must be a number > 0 and <= 1000000000000, was -1"),
+        ("account.trading_capital=1000000000001", "and <= 1000000000000, was 1000000000001"),
+        ("account.min_order_value=inf", "min_order_value must be a finite number, was inf"),
         ("account.allow_short=1", "must be true or false, was 1"),
         ("account.profile=ful", "must be one of default, full, was 'ful'"),
         ("breakers.drawdown_clear=0.2", "breakers: drawdown_clear must lie below drawdown (0.15), was 0.2"),
@@ -209,7 +211,8 @@ def test_a_refusal_names_key_place_and_bound(override: str, said: str) -> None:
 def test_a_wrong_variable_is_named() -> None:
     error = refusal(None, TRADING_CAPITAL="97,000")
     assert str(error) == (
-        "environment TRADING_CAPITAL: account.trading_capital: must be a number > 0, was '97,000'"
+        "environment TRADING_CAPITAL: account.trading_capital: must be a number > 0 and <= 1000000000000, "
+        "was '97,000'"
     )
 
 
