@@ -70,7 +70,9 @@ def lay_files(root: Path) -> None:
 class Live:
     """One engine against one server; market time moves only when told."""
 
-    def __init__(self, server: AlpacaServer, root: Path, chosen: Settings | None = None) -> None:
+    def __init__(
+        self, server: AlpacaServer, root: Path, chosen: Settings | None = None, session: str = SESSION
+    ) -> None:
         self.server, self.root = server, root
         self.settings = chosen or SETTINGS
         self.clock, self.real = ReplayClock(server.clock.now()), LiveClock()
@@ -83,12 +85,12 @@ class Live:
         urls = server.urls
         plan = Plan(
             root=root,
-            session=SESSION,
+            session=session,
             books=BOOKS,
             settings=self.settings,
             addresses=Addresses(urls.trading, urls.data, urls.trading_stream, urls.data_stream),
             secrets=keys(server),
-            make=lambda: make_start(root, SESSION, self.settings, books=BOOKS, now=self.clock.now()),
+            make=lambda: make_start(root, session, self.settings, books=BOOKS, now=self.clock.now()),
         )
         self.engine = Engine(
             plan, clock=self.clock, real=self.real, errors=self.errors, observers=[self._see]

@@ -145,6 +145,17 @@ async def test_after_the_halt_file_no_entry_leaves(server, root):
     assert verdict.identical, verdict.text()
 
 
+async def test_a_gateway_that_crashes_comes_back_and_its_crash_is_one_row(server, root):
+    live = Live(server, root)
+    async with running(live):
+        # What no decision actor ever sends it: the gateway raises, and is restarted around the same desk.
+        live.engine._orders.offer(HaltThrown(ts_event=0, reason="not a command"))
+        await until_entered(live)
+    assert orders_sent(server) == [ENTRY]
+    query = "SELECT component, exception_type, occurrences FROM error_log WHERE level = 'ERROR'"
+    assert await in_thread(books, root, "performance", query) == [("order_gateway", "NotImplementedError", 1)]
+
+
 async def test_a_session_that_is_over_hands_its_state_to_the_next(server, root):
     live = Live(server, root)
     async with running(live):
@@ -164,6 +175,25 @@ async def test_a_session_that_is_over_hands_its_state_to_the_next(server, root):
         async with running(Live(server, root)):
             pass
     assert "is over" in str(refused.value.exceptions[0])
+
+
+async def test_the_next_session_starts_from_what_the_last_tape_ends_with(server, root):
+    friday = Live(server, root)
+    async with running(friday):
+        await until_entered(friday)
+        await until_closed(friday)
+    cash = (await in_thread(carried_from, friday.engine.tape_path))["portfolio"]
+    await server.move_to("2026-11-23T09:00:00-05:00")
+    monday = Live(server, root, session="2026-11-23")
+    async with running(monday):
+        assert monday.engine.header.carried["portfolio"] == cash
+    (first,) = await in_thread(books, root, "trades", "SELECT id FROM trades")
+    assert first == ("gap_fill-20261120-1",)
+    sessions = await in_thread(books, root, "performance", "SELECT date FROM session_log ORDER BY date")
+    assert sessions == [("2026-11-20",), ("2026-11-23",)]
+    assert orders_sent(server) == [ENTRY]
+    verdict = await in_thread(verify, monday.engine.tape_path)
+    assert verdict.identical, verdict.text()
 
 
 async def test_other_settings_do_not_go_on_with_a_session(server, root):

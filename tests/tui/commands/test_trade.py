@@ -47,28 +47,25 @@ def until_ready(server: HostedAlpacaServer) -> None:
     server.call(lambda one: one.until(lambda: one.history.requests("GET /v2/positions"), 20))
 
 
-def stopped(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=10)
-    assert process.returncode == exits.OK, err
-    return out, err
-
-
-def test_an_engine_starts_stops_in_order_and_goes_on(root, capsys):
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_an_engine_starts_ends_and_goes_on(root, capsys, end):
     with HostedAlpacaServer(symbols=("SPY",), start=CLOCK) as server:
         with engine(server, root) as process:
             until_ready(server)
-            out, _ = stopped(process)
+            process.send_signal(end)
+            out, err = process.communicate(timeout=10)
+        assert process.returncode == (exits.OK if end is signal.SIGTERM else -end), err
         assert out.startswith("session 2026-11-20, books paper:PA3LOOPBACK1")
         before = verify(root / "tapes" / "2026-11-20.tape")
         assert before.identical
         server.call(lambda one: one.history.exchanges.clear())
         with engine(server, root) as process:
             until_ready(server)
-            stopped(process)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == exits.OK
         after = verify(root / "tapes" / "2026-11-20.tape")
         assert after.identical
-        assert after.inputs > before.inputs > 5
+        assert after.inputs > before.inputs > 0
         secret = server.server.options.secret.encode()
     assert main(["status", "--root", str(root), "--json"]) in (exits.OK, exits.UNHEALTHY)
     assert json.loads(capsys.readouterr().out)["schema"]
