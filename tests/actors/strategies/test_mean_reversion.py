@@ -53,6 +53,7 @@ def stage(
     scale: float = 1.0,
     short: bool = True,
     spoil: Any = None,
+    quota: int | None = None,
     **params: Any,
 ) -> tuple[Stage, np.ndarray]:
     symbols, sectors, sessions, panel = table()
@@ -71,17 +72,21 @@ def stage(
         "price_ratio": np.full(len(symbols), 1.0 / scale),
     }
     section = Section(name="mean_reversion", max_positions=25, params=params)
-    actor = StrategyActor(MeanReversionStrategy, section, facts, panels, carried, allow_short=short)
+    actor = StrategyActor(
+        MeanReversionStrategy, section, facts, panels, carried, allow_short=short, quota=quota
+    )
     return Stage(actor, "mean_reversion"), panel[:5, :, today]
 
 
-def evening(session: str, regime: Any = None, **more: Any) -> tuple[Stage, list[SignalRaised]]:
+def evening(
+    session: str, regime: Any = None, scalar: float = 1.0, **more: Any
+) -> tuple[Stage, list[SignalRaised]]:
     told, day = stage(session, **more)
     now = told.actor._context.close + 20 * MINUTE  # type: ignore[attr-defined]
     if regime:
         told.tell(
             RegimeChanged(
-                ts_event=0, cause=1, fast=regime, slow=regime, scalar=1.0, vix=30.0, previous="low"
+                ts_event=0, cause=1, fast=regime, slow=regime, scalar=scalar, vix=30.0, previous="low"
             ),
             now,
         )
@@ -148,6 +153,46 @@ def test_signals_keep_every_bound_of_the_rule(session: str) -> None:
         assert s.entry.type == "marketable"
     scores = [abs(s.features["s"]) for s in said]
     assert scores == sorted(scores, reverse=True)
+
+
+def fullest_sector(said: list[SignalRaised]) -> int:
+    sectors = dict(zip(*table()[:2], strict=True))
+    entries = [sectors[s.symbol] for s in said if s.signal_type != "CLOSE"]
+    return max(entries.count(sector) for sector in ETFS)
+
+
+@pytest.mark.parametrize(
+    ("quota", "scalar", "most"),
+    [
+        (5, 1.0, 1),  # lots of 1/5: a second would make 40 %
+        (8, 1.0, 2),  # lots of 1/8: two are 25 %
+        (25, 1.0, 6),  # lots of 1/25: six are 24 %
+        (25, 1.25, 5),  # lots of 1/20: five are 25 %
+        (2, 1.0, 1),  # lots of 1/2: one is always allowed
+    ],
+)
+def test_a_sector_takes_a_quarter_of_the_sleeve_by_the_lots_that_are_granted(
+    quota: int, scalar: float, most: int
+) -> None:
+    said = [evening(day, "normal", scalar, quota=quota, kappa_min=4.2, s_in=1.0)[1] for day in DAYS]
+    assert max(fullest_sector(of_day) for of_day in said) == most
+    assert all(len(of_day) <= quota for of_day in said)
+
+
+def test_a_holding_counts_with_the_share_it_was_given_and_not_with_todays() -> None:
+    """Two lots of 1/8 in a sector fill it; lots of 1/25 beside them would not know, had they forgotten."""
+    told, said = evening("2018-02-05", quota=8, kappa_min=4.2, s_in=1.0)
+    sectors = dict(zip(*table()[:2], strict=True))
+    full = {etf for etf in ETFS if sum(sectors[s.symbol] == etf for s in said) == 2}
+    assert full
+    for signal in said:
+        told.tell(lot(signal), told.moment.now)
+    carried = told.actor.carry()
+    assert isinstance(carried, StrategyCarried)
+    _, later = evening("2018-02-06", carried=carried, quota=25, kappa_min=4.2, s_in=1.0)
+    entries = [s for s in later if s.signal_type != "CLOSE"]
+    assert entries
+    assert not {sectors[s.symbol] for s in entries} & full
 
 
 def test_nervous_markets_need_more_extreme_scores_and_halve_the_slots() -> None:
