@@ -273,7 +273,7 @@ def _readiness(make: Callable[[bytes | None], StrategyActor]) -> str:
     """What a strategy reports at the session's start; START_FAILED if it raises instead."""
     try:
         return make(None).readiness
-    except Exception:  # noqa: BLE001 - a strategy's failure is told by the machine that builds it for the day
+    except (Exception, SystemExit):  # noqa: BLE001 - a strategy's failure is told by the machine that builds it for the day
         return START_FAILED
 
 
