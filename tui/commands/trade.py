@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from runtime.kernel.clock import Clock
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_BROKERS = "broker"
 
 NO_KEYS = """\
 no broker keys: {missing} not set, so there is nothing to trade with.
@@ -38,14 +39,17 @@ class _Start(NamedTuple):
 
     Attributes:
         account: The live account that may trade, or empty: paper.
+        clock: Market time; None: the broker's own clock is to tell where it stands.
+        speed: Of such a clock.
     """
 
     root: Path
     loaded: "Loaded"
     where: "Addresses"
     account: str
-    clock: "Clock"
+    clock: "Clock | None"
     real: "Clock"
+    speed: float
 
 
 def add(subparsers: Any) -> None:
@@ -67,7 +71,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--live", action="store_true", help="real money; needs the setting and the account too"
     )
-    parser.add_argument("--clock", metavar="TIME", help="market time to begin at, ISO; loopback broker only")
+    parser.add_argument(
+        "--clock",
+        metavar="TIME",
+        help="market time to begin at, ISO, or `broker`: the broker's own; loopback broker only",
+    )
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds a second, with --clock")
 
 
@@ -124,11 +132,11 @@ def _prepare(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, s
         root = Path(settings.paths.root)
     real = LiveClock()
     clock = real if arguments.clock is None else _driven(arguments, where, real)
-    return _Start(root, loaded, where, account, clock, real)
+    return _Start(root, loaded, where, account, clock, real, arguments.speed)
 
 
-def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") -> "Clock":
-    """Market time that begins where it is told to.
+def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") -> "Clock | None":
+    """Market time that begins where it is told to; None: where the broker says.
 
     Raises:
         WrongUse: An address is not of this machine, or the time is none.
@@ -140,6 +148,9 @@ def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") ->
     if any(urlsplit(each).hostname not in _LOOPBACK for each in where):
         raise exits.WrongUse("--clock is for a loopback broker: all four addresses must be of this machine")
     try:
+        if arguments.clock == _BROKERS:
+            PacedClock(real, 0, arguments.speed)  # is the speed one
+            return None
         moment = datetime.fromisoformat(arguments.clock)
         if moment.tzinfo is None:
             raise ValueError("it has no offset")
@@ -157,8 +168,9 @@ async def _trade(start: _Start, errors: "ErrorSink") -> None:
     from actors.market.calendar import session_of
 
     settings, secrets = start.loaded.settings, start.loaded.secrets
-    books = f"{settings.broker.mode}:{await _account(start)}"
-    session = session_of(start.clock.now())
+    account, clock = await _greet(start)
+    books = f"{settings.broker.mode}:{account}"
+    session = session_of(clock.now())
     plan = Plan(
         root=start.root,
         session=session,
@@ -166,9 +178,9 @@ async def _trade(start: _Start, errors: "ErrorSink") -> None:
         settings=settings,
         addresses=start.where,
         secrets=secrets,
-        make=lambda: make_start(start.root, session, settings, books=books, now=start.clock.now()),
+        make=lambda: make_start(start.root, session, settings, books=books, now=clock.now()),
     )
-    engine = Engine(plan, clock=start.clock, real=start.real, errors=errors)
+    engine = Engine(plan, clock=clock, real=start.real, errors=errors)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, engine.stop)
     print(f"session {session}, books {books}, root {start.root}; Ctrl-C stops it in order", flush=True)
@@ -176,22 +188,30 @@ async def _trade(start: _Start, errors: "ErrorSink") -> None:
     _say_goodbye(engine, session)
 
 
-async def _account(start: _Start) -> str:
-    """The number of the account the keys belong to.
+async def _greet(start: _Start) -> "tuple[str, Clock]":
+    """The number of the account the keys belong to, and market time.
 
     Raises:
         LiveRefused: Another account was named. BrokerUnavailable, BrokerRejected, KeysRefused: no answer.
     """
+    from actors.broker import wire
     from actors.broker.rest import Rest
     from config.live_money import confirm
+    from runtime.errors import BrokerUnavailable
+    from runtime.kernel.paced_clock import PacedClock
 
-    rest = Rest(start.where.trading, start.loaded.secrets, start.real)
+    rest, clock = Rest(start.where.trading, start.loaded.secrets, start.real), start.clock
     try:
         found = await rest.account()
+        confirm(start.account, found.account_number)
+        if clock is None:
+            told = wire.nanoseconds((await rest.clock()).timestamp)
+            if told is None:
+                raise BrokerUnavailable("the broker tells no time that can be read")
+            clock = PacedClock(start.real, told, start.speed)
     finally:
         await rest.aclose()
-    confirm(start.account, found.account_number)
-    return found.account_number or found.id or "unnamed"
+    return found.account_number or found.id or "unnamed", clock
 
 
 def _say_goodbye(engine: "Engine", session: str) -> None:
