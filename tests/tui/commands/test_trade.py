@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,14 +38,20 @@ def environment(server: HostedAlpacaServer, root: Path) -> dict[str, str]:
     return os.environ | found.urls.environment() | keys | {"TRADING_SYSTEM_ROOT": str(root)}
 
 
-def engine(server: HostedAlpacaServer, root: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "runtime", "--headless", "--clock", CLOCK, *SETTINGS],
-        env=environment(server, root),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+@contextmanager
+def process_of(*words: str, env: dict[str, str]) -> "Iterator[subprocess.Popen[str]]":
+    """A Python process that does not outlive the block, whatever fails in it."""
+    command = [sys.executable, "-m", *words]
+    process = subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def engine(server: HostedAlpacaServer, root: Path) -> "AbstractContextManager[subprocess.Popen[str]]":
+    return process_of("runtime", "--headless", "--clock", CLOCK, *SETTINGS, env=environment(server, root))
 
 
 def until_ready(server: HostedAlpacaServer) -> None:
@@ -90,16 +98,18 @@ def recorded_day(path: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_session_sixty_times_as_fast_trades_and_its_tape_replays_identically(root):
-    words = ["--start", "2026-11-20T09:22:00-05:00", "--speed", "60", "--stay"]
+    words = ["--start", "2026-11-20T09:20:00-05:00", "--speed", "60", "--stay"]
     day = recorded_day(root / "day.jsonl.gz")
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.alpaca_server", "--session", str(day), *words],
-        stdout=subprocess.PIPE, text=True,
-    ) as server:  # fmt: skip
+    paced = ["runtime", "run", "--clock", "broker", "--speed", "60", *SETTINGS]
+    with process_of("tests.alpaca_server", "--session", str(day), *words, env=dict(os.environ)) as server:
         assert server.stdout is not None
         found = os.environ | json.loads(server.stdout.readline()) | {"TRADING_SYSTEM_ROOT": str(root)}
-        command = [sys.executable, "-m", "runtime", "run", "--clock", "broker", "--speed", "60", *SETTINGS]
-        with subprocess.Popen(command, env=found, stdout=subprocess.PIPE, text=True) as process:
+        begun = time.monotonic()
+        with process_of(*paced, env=found) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline().startswith("session 2026-11-20")
+            if time.monotonic() - begun > 8:  # of the ten until the opening
+                pytest.skip("this machine is too busy to start an engine within eight seconds")
             until_closed(root / "db" / "trades.db")
             process.send_signal(signal.SIGTERM)
             assert process.wait(10) == exits.OK
@@ -114,7 +124,7 @@ def test_a_session_sixty_times_as_fast_trades_and_its_tape_replays_identically(r
 
 def until_closed(path: Path) -> None:
     """Until the books, which the engine writes as it goes, have a closed lot."""
-    pause, until = threading.Event(), time.monotonic() + 40
+    pause, until = threading.Event(), time.monotonic() + 30
     while time.monotonic() < until:
         pause.wait(0.2)
         if path.exists():
