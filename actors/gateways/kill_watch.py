@@ -69,6 +69,7 @@ class KillSwitch:
         self._is_lifting = False
         self._state = CLEAR
         self._flatten = False
+        self._writing = asyncio.Lock()
 
     @property
     def state(self) -> State:
@@ -181,14 +182,18 @@ class KillSwitch:
         )
 
     async def _keep(self) -> None:
-        """See that a file lies there while the halt stands, and no receipt of an earlier lifting."""
-        state, flatten, now = self._state, self._flatten, self._clock.now()
-        try:
-            trouble = await anyio.to_thread.run_sync(_keep_file, self.root, state.reason, flatten, now)
-        except OSError as error:
-            trouble = (
-                f"HALT cannot be written: {error.strerror or error}; the engine stays halted all the same"
-            )
+        """See that a file lies there while the halt stands, and no receipt of an earlier lifting.
+
+        One at a time: two threads that write the same draft would leave a link in the place of the file.
+        """
+        async with self._writing:
+            state, flatten, now = self._state, self._flatten, self._clock.now()
+            try:
+                trouble = await anyio.to_thread.run_sync(_keep_file, self.root, state.reason, flatten, now)
+            except OSError as error:
+                trouble = (
+                    f"HALT cannot be written: {error.strerror or error}; the engine stays halted all the same"
+                )
         if trouble and trouble != self._trouble:
             _log.error(trouble)
         self._trouble = trouble

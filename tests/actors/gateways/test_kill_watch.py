@@ -310,6 +310,20 @@ async def test_a_halt_thrown_while_the_watcher_was_down_is_written_by_the_next_o
     assert posted.inputs == [thrown("key K")]
 
 
+async def test_many_who_attend_at_once_write_one_whole_file(root: Path) -> None:
+    switch, posted = switch_of(root)
+    await switch.start()
+    switch.throw("key K")
+    await asyncio.gather(*(switch.attend() for _ in range(20)))
+    assert await asyncio.to_thread(halt(root).is_file)
+    assert not await asyncio.to_thread(halt(root).is_symlink)
+    assert "reason: key K" in await asyncio.to_thread(halt(root).read_text)
+    assert [path.name for path in await asyncio.to_thread(lambda: list(halt(root).parent.iterdir()))] == [
+        "HALT"
+    ]
+    assert posted.inputs == [thrown("key K")]
+
+
 async def test_a_root_that_cannot_be_written_stays_halted_in_memory(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
