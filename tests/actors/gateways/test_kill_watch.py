@@ -1,10 +1,12 @@
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import anyio
 import anyio.to_thread
@@ -310,17 +312,30 @@ async def test_a_halt_thrown_while_the_watcher_was_down_is_written_by_the_next_o
     assert posted.inputs == [thrown("key K")]
 
 
-async def test_many_who_attend_at_once_write_one_whole_file(root: Path) -> None:
+async def test_two_who_attend_at_once_write_one_after_the_other(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, release = threading.Event(), threading.Event(), threading.Event()
+    write = kill_watch._keep_file
+
+    def slow(*about: Any) -> str:
+        if first.is_set():
+            second.set()
+        first.set()
+        release.wait(5)
+        return write(*about)
+
+    monkeypatch.setattr(kill_watch, "_keep_file", slow)
     switch, posted = switch_of(root)
     await switch.start()
     switch.throw("key K")
-    await asyncio.gather(*(switch.attend() for _ in range(20)))
-    assert await asyncio.to_thread(halt(root).is_file)
+    both = asyncio.gather(switch.attend(), switch.attend())
+    assert await asyncio.to_thread(first.wait, 5)
+    assert not await asyncio.to_thread(second.wait, 0.2), "two drafts of one name would spoil each other"
+    release.set()
+    await both
+    assert await asyncio.to_thread(os.listdir, halt(root).parent) == ["HALT"]
     assert not await asyncio.to_thread(halt(root).is_symlink)
-    assert "reason: key K" in await asyncio.to_thread(halt(root).read_text)
-    assert [path.name for path in await asyncio.to_thread(lambda: list(halt(root).parent.iterdir()))] == [
-        "HALT"
-    ]
     assert posted.inputs == [thrown("key K")]
 
 
