@@ -63,14 +63,22 @@ class PaperTrade:
         self.stop = price - self.side * min(max(self.distance, least * price), most * price)
 
     def left_at(self, first: float, high: float, low: float) -> float | None:
-        """Price at which a bar took the trade out, stop before target, gaps through; None: still in."""
+        """Price at which a bar took the trade out; None: still in.
+
+        The open comes first, whichever price it jumped over; inside the bar the stop counts before the
+        target, as at the simulated broker (strategies 0).
+        """
         if self.side > 0:
+            if first >= self.target or first <= self.stop:
+                return first
             if low <= self.stop:
-                return min(first, self.stop)
-            return max(first, self.target) if high >= self.target else None
+                return self.stop
+            return self.target if high >= self.target else None
+        if first <= self.target or first >= self.stop:
+            return first
         if high >= self.stop:
-            return max(first, self.stop)
-        return min(first, self.target) if low <= self.target else None
+            return self.stop
+        return self.target if low <= self.target else None
 
 
 def learn(record: Record, context: StrategyContext, members: Iterable[int], bucket: Bucket) -> Record:
