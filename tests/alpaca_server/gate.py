@@ -304,15 +304,24 @@ def _malformed(fault: Fault, answer: Answer) -> web.Response:
         case "list":
             return _json(200, [])
         case "missing_id":
-            body = {name: value for name, value in body.items() if name != "id"}
+            body = _spoilt(body, lambda one: {name: value for name, value in one.items() if name != "id"})
         case "other_client_order_id":
-            body = body | {"client_order_id": "somebody-elses"}
+            body = _spoilt(body, lambda one: one | {"client_order_id": "somebody-elses"})
         case "null_qty":
-            body = body | {"qty": None, "filled_qty": None}
+            body = _spoilt(body, lambda one: one | {"qty": None, "filled_qty": None})
+    if body is None:
+        return _json(answer.status, None, answer.headers)
     text = json.dumps(body, separators=(",", ":"))
     if how == "truncated":
         text = text[: len(text) // 2]
     return web.Response(status=200, text=text, content_type="application/json")
+
+
+def _spoilt(body: Any, spoil: Callable[[dict[str, Any]], dict[str, Any]]) -> Any:
+    """A body with its object, or each object of its list, spoilt; what has no fields has none to spoil."""
+    if isinstance(body, list):
+        return [_spoilt(one, spoil) for one in body]
+    return spoil(body) if isinstance(body, dict) else body
 
 
 def _drop(request: web.Request, record: Exchange) -> None:

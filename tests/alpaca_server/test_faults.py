@@ -143,6 +143,20 @@ async def test_a_malformed_answer_hides_an_order_that_is_there(alpaca, rest, how
         assert not whole
 
 
+@pytest.mark.parametrize("how", ["missing_id", "other_client_order_id", "null_qty"])
+async def test_an_answer_without_a_body_has_no_fields_to_spoil_and_a_list_is_spoilt_item_by_item(
+    alpaca, rest, how
+):
+    assert (await rest("POST", "/v2/orders", order("a")))[0] == 200
+    alpaca.faults.add("malformed", "* /*", how=how, times=2)
+    status, items = await rest("GET", "/v2/orders?status=open")
+    assert status == 200
+    (one,) = items
+    assert not ("id" in one and one["qty"] and one["client_order_id"] == "a")
+    assert await rest("DELETE", f"/v2/orders/{alpaca.orders[0].id}") == (204, None)
+    assert len(alpaca.faults.fired) == 2
+
+
 async def test_any_answer_can_be_edited(alpaca, rest):
     alpaca.faults.add("edit", "GET /v2/account", change=lambda body: body | {"status": "ON_HOLIDAY"})
     assert (await rest("GET", "/v2/account"))[1]["status"] == "ON_HOLIDAY"
