@@ -62,3 +62,10 @@ def words_of(error: Exception) -> str:
         place = f"{error.filename}: " if error.filename else ""
         return one_line(f"{place}{error.strerror}", 1_000)
     return one_line(str(error) or type(error).__name__, 1_000)
+
+
+def plain(text: str) -> str:
+    """Several lines without control characters."""
+    from runtime.text import printable
+
+    return printable(text)

@@ -1,20 +1,21 @@
 """The command line: finds the command, loads only what it needs, turns errors into exit codes."""
 
-import argparse
-import difflib
 import importlib
 import io
 import os
-import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import TYPE_CHECKING
 
-from tui.commands import exits
+from tui.commands import exits, narration
+from tui.commands.parser import COMMON, Parser, inner, leaves
+
+if TYPE_CHECKING:
+    import argparse
 
 COMMANDS = (
     *("demo", "replay", "tape", "status", "explain", "report", "config"),
-    *("halt", "resume", "stop", "check", "run"),
+    *("halt", "resume", "stop", "check", "run", "completion"),
 )
 """Each a module of this package; only the one asked for is imported."""
 
@@ -23,30 +24,34 @@ MODULES = {"run": "trade"}
 """Commands whose module is not called as they are."""
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse that says which word was probably meant."""
-
-    def error(self, message: str) -> NoReturn:
-        """Print usage and the problem, then exit 2."""
-        if found := re.search(r"invalid choice: (\S+) \(choose from (.*)\)", message):
-            wrong = found[1].strip("'\"")
-            near = difflib.get_close_matches(wrong, re.findall(r"[\w-]+", found[2]), n=1)
-            if near:
-                message = f"no command {wrong!r}, did you mean {near[0]!r}?"
-        super().error(message)
+PROGRAM = "python -m runtime"
 
 
-def build(only: str | None = None) -> Parser:
-    """The parser; with `only`, that command alone is imported."""
+def build(only: str | None = None, *, prog: str = PROGRAM) -> Parser:
+    """The parser; with `only`, that command alone is imported.
+
+    Args:
+        prog: What the program is called in its own words.
+    """
     parser = Parser(
-        prog="python -m runtime",
+        prog=prog,
         description="An automated US-equities trading system. Without a command it starts the engine.",
         epilog="exit codes: " + "; ".join(f"{code} {text}" for code, text in exits.MEANINGS.items()),
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name in (only,) if only in COMMANDS else COMMANDS:
-        importlib.import_module(f"{_HERE}.{MODULES.get(name, name)}").add(commands)
+        module = importlib.import_module(f"{_HERE}.{MODULES.get(name, name)}")
+        module.add(commands)
+        for command in leaves(inner(parser)[name]):
+            command.epilog = command.epilog or _exit_codes(module.__doc__ or "")
+    parser.set_defaults(whole=build)
     return parser
+
+
+def _exit_codes(words: str) -> str | None:
+    """What a command's module says of its exit codes, on one line."""
+    _, mark, codes = words.partition("Exit codes: ")
+    return f"exit codes: {' '.join(codes.split())}" if mark else None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -68,16 +73,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(words: list[str]) -> int:
-    if not words or (words[0].startswith("-") and words[0] not in ("-h", "--help")):
-        words = ["run", *words]
+    words = _completed(words)
     first = next((word for word in words if not word.startswith("-")), None)
     try:
         arguments = build(first).parse_args(words)
+        _heed(arguments)
         return int(arguments.run(arguments))
     except SystemExit as end:  # argparse has printed help, or what was wrong
         return end.code if isinstance(end.code, int) else exits.OK
     except KeyboardInterrupt as stop:
-        print(str(stop) or "stopped", file=sys.stderr)
+        narration.say(str(stop) or "stopped")
         return exits.INTERRUPTED
     except BrokenPipeError:
         raise
@@ -86,8 +91,28 @@ def _run(words: list[str]) -> int:
         if code is None:
             raise
         _flush()
+        if narration.is_verbose():
+            import traceback
+
+            narration.detail(exits.plain(traceback.format_exc()))
         print(f"error: {exits.words_of(error)}", file=sys.stderr)
         return code
+
+
+def _completed(words: list[str]) -> list[str]:
+    """The words with `run` in them where no command is named."""
+    common = {name for names in COMMON for name in names}
+    place = next((n for n, word in enumerate(words) if word not in common), len(words))
+    if place < len(words) and (not words[place].startswith("-") or words[place] in ("-h", "--help")):
+        return words
+    return [*words[:place], "run", *words[place:]]
+
+
+def _heed(arguments: "argparse.Namespace") -> None:
+    """What is asked of every command: how much it says, and whether in colour."""
+    narration.ask_for(quiet=getattr(arguments, "quiet", False), verbose=getattr(arguments, "verbose", False))
+    if getattr(arguments, "no_color", False):
+        os.environ["NO_COLOR"] = "1"  # read where something is drawn, also by a process started from here
 
 
 def _flush() -> None:

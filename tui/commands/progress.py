@@ -4,6 +4,7 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
+from tui.commands.narration import is_quiet
 from tui.commands.output import decorated
 
 
@@ -15,7 +16,7 @@ class Progress:
     """
 
     def __init__(self, total: int, *, shown: bool) -> None:
-        self.shown = shown and sys.stderr is not None and sys.stderr.isatty()
+        self.shown = shown and not is_quiet() and sys.stderr is not None and sys.stderr.isatty()
         self._total = total
         self._done = 0
         self._session = ""
