@@ -50,8 +50,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
         day_pnl: Since the session began; day_frac: as a fraction of its opening equity.
         stream: State of the market stream in a word (`up`, `connecting`, `down`, `none`); orders: of the
             order stream. bar_at: when the last minute entered, ns of market time, 0: none yet.
-        bars_per_s: Over the last publishing second. p99_ns: from posting to handled, over the last minute.
-        db_lag: Inputs the books are behind. lag_worst_ns: The loop's worst step since the engine started.
+        bars_per_s: Over the last publishing second. p99_ns: from posting to handled, of the latest inputs.
+        db_lag: Inputs the books are behind. lag_worst_ns: The longest that an input has waited to be handled.
         not_streamed: How many wanted symbols the data plan has no room for.
         critical, errors, warnings: Unresolved rows, by level.
     """
@@ -320,8 +320,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What changed since the frame before, at most four times a second.
 
     Attributes:
-        number: Counts this client's frames from 1; a gap means that it read too slowly and the next one
-            is whole. at: market time, ns. real: the engine's wall time, ns.
+        number: Counts the engine's frames; the first after attaching is whole, and so is the one after a
+            gap, which means that this client read too slowly.
+        at: market time, ns. real: the engine's wall time, ns.
         dropped: Frames this client missed because it did not read.
     """
 
@@ -353,13 +354,16 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a client asks: one line of JSON.
 
-    `attach` turns the connection into a stream of frames; on it further lines may come, each is answered by
-    an `Answer` frame of its own. Commands: attach, halt, flatten, resume, pause_strategy, unpause_strategy,
-    resolve_error, stop, explain, and for a replay play, pause, step, speed, seek, seek_order.
+    `attach` turns the connection into a stream of `Wire`s, frames or, if it is refused, one answer and the
+    end; on it further lines may come, each is answered by an `Answer` in a `Wire` of its own, in any order.
+    Commands: attach, hello, halt, flatten, resume, pause_strategy, unpause_strategy, resolve_error, stop,
+    explain, and for a replay play, pause, step, speed, seek, seek_order. `hello` tells the process's number.
 
     Attributes:
         id: The client's own number, given back in the answer. read_only: an attached client that may ask
-            nothing but `explain`. target: the strategy, error id, or what to explain. value: speed or time.
+            nothing but `hello` and `explain`. by: who asks, in words, for the books.
+        strategy: Of pause and unpause. target: the error id, or what to explain. flatten: with `halt`.
+        value: Of `speed` (0: as fast as it goes), or the market time to `seek` to, ns.
     """
 
     command: str

@@ -9,13 +9,14 @@ import json
 import os
 import select
 import signal
-import socket
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from runtime import control_socket
+
 _LOCK = ("run", "lock")
-_SOCKET = ("run", "engine.sock")
-_MOST_ANSWER = 65_536
+_MOST_ANSWER = 4 << 20
+"""Bytes; the longest is the chain of causes of a busy lot."""
 
 
 class Holder(NamedTuple):
@@ -95,20 +96,14 @@ def ask(root: Path, request: dict[str, Any], seconds: float = 2.0) -> str:
         OSError: There is no socket, or nobody answers in time.
         ValueError: The answer is none, or a refusal.
     """
-    directory = os.open(root / _SOCKET[0], os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-            line.settimeout(seconds)
-            line.connect(f"/proc/self/fd/{directory}/{_SOCKET[1]}")  # a root's own path may be too long
-            line.sendall(json.dumps(request).encode() + b"\n")
-            answer = b""
-            while not answer.endswith(b"\n") and len(answer) < _MOST_ANSWER:
-                piece = line.recv(4_096)
-                if not piece:
-                    break
-                answer += piece
-    finally:
-        os.close(directory)
+    with control_socket.connect(root, seconds) as line:
+        line.sendall(json.dumps(request).encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n") and len(answer) < _MOST_ANSWER:
+            piece = line.recv(65_536)
+            if not piece:
+                break
+            answer += piece
     said = json.loads(answer)
     if not isinstance(said, dict) or said.get("ok") is not True:
         text = said.get("text", "") if isinstance(said, dict) else ""

@@ -58,7 +58,7 @@ def test_the_script_for_zsh_is_one(scripts: Path, capsys: pytest.CaptureFixture[
     path = script("zsh", scripts, capsys)
     text = path.read_text()
     assert text.startswith("#compdef runtime")
-    assert all(f'{name}:' in text for name in COMMANDS)
+    assert all(f"{name}:" in text for name in COMMANDS)
     if shutil.which("zsh"):
         subprocess.run(["zsh", "-n", str(path)], check=True, timeout=30)
 
