@@ -45,12 +45,15 @@ def open_ledger(root: Path) -> Iterator[Ledger]:
         trades.close()
 
 
-def records(connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...] = ()) -> list[Record]:
+Parameters = tuple[object, ...] | dict[str, Any]
+
+
+def records(connection: sqlite3.Connection, sql: str, parameters: Parameters = ()) -> list[Record]:
     """All rows as dictionaries."""
     return [dict(row) for row in connection.execute(sql, parameters)]
 
 
-def record(connection: sqlite3.Connection, sql: str, parameters: tuple[object, ...] = ()) -> Record | None:
+def record(connection: sqlite3.Connection, sql: str, parameters: Parameters = ()) -> Record | None:
     """The first row, or None."""
     row = connection.execute(sql, parameters).fetchone()
     return None if row is None else dict(row)

@@ -17,7 +17,7 @@ from runtime.text import one_line
 from tui.commands.roots import folder
 
 _NEW_YORK = ZoneInfo("America/New_York")
-_TIMES = frozenset(
+TIMES = frozenset(
     [
         "timestamp",
         "ts",
@@ -30,6 +30,7 @@ _TIMES = frozenset(
         "triggered_at",
         "expires_at",
         "cleared_at",
+        "executed_at",
         "input_ts",
     ]
 )
@@ -130,7 +131,7 @@ def _readable(value: Any, name: str = "") -> Any:
         return {key: _readable(item, key) for key, item in value.items()}
     if isinstance(value, list):
         return [_readable(item) for item in value]
-    if name in _TIMES and isinstance(value, int):
+    if name in TIMES and isinstance(value, int):
         return times(value)
     if isinstance(value, float) and not abs(value) < float("inf"):
         return None

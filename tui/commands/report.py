@@ -1,14 +1,21 @@
-"""`report`: what the books of a root say of the whole run.
+"""`report`: what the books of a root say of the whole run, or of one session: in words, as a page, as CSV.
 
-Exit codes: 0 shown; 9 there are no books, or they cannot be read.
+Exit codes: 0 shown or written; 9 there are no books, they cannot be read or have no such session, or a file
+cannot be written.
 """
 
 import argparse
-from typing import Any
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
 from tui.commands import exits
+from tui.commands.narration import say
 from tui.commands.output import add_root, new_york, percent, print_json, print_table, text
 from tui.commands.roots import root_to_read
+
+if TYPE_CHECKING:
+    from storage.readers.history import Span
+    from storage.readers.ledger import Ledger, Record
 
 SCHEMA = 1
 
@@ -22,21 +29,75 @@ def add(subparsers: Any) -> None:
         "became of the signals, breakers and errors.",
     )
     add_root(parser)
+    parser.add_argument("--day", type=_day, metavar="DATE", help="one session alone, like 2026-11-16")
+    parser.add_argument(
+        "--html", metavar="FILE", help="write it as a web page that stands alone (`-`: stdout)"
+    )
+    parser.add_argument(
+        "--csv", metavar="FILE", help="write the trades, every digit (`-`: stdout); into a folder, all tables"
+    )
     parser.set_defaults(run=run)
 
 
+def _day(words: str) -> str:
+    try:
+        return date.fromisoformat(words).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a date like 2026-11-16, was {words!r}") from None
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report."""
+    """Print the report, or write it."""
+    from storage.readers.history import WHOLE, span_of
     from storage.readers.ledger import open_ledger
     from storage.readers.report import report
 
+    on_stdout = sum((arguments.html == "-", arguments.csv == "-", arguments.json))
+    if on_stdout > 1:
+        raise exits.WrongUse("only one of the page, the CSV and --json can go to stdout")
     with open_ledger(root_to_read(arguments)) as ledger:
-        found = report(ledger)
+        span = span_of(ledger, arguments.day) if arguments.day else WHOLE
+        found = report(ledger, span)
+        written = [
+            *_write_page(arguments.html, ledger, span, found),
+            *_write_csv(arguments.csv, ledger, span),
+        ]
+    for line in written:
+        (say if on_stdout else print)(f"wrote {line}")
     if arguments.json:
         print_json(SCHEMA, found)
-    else:
+    elif not (arguments.html or arguments.csv):
         _show(found)
     return exits.OK
+
+
+def _write_csv(target: str | None, ledger: "Ledger", span: "Span") -> list[str]:
+    if not target:
+        return []
+    from tui.commands.report_files import write_csv
+
+    return write_csv(target, ledger, span)
+
+
+def _write_page(target: str | None, ledger: "Ledger", span: "Span", found: "Record") -> list[str]:
+    if not target:
+        return []
+    from storage.readers import history
+    from tui.commands.report_files import STDOUT, write_text
+    from tui.commands.report_page import Facts, page
+
+    facts = Facts(
+        report=found,
+        sessions=history.sessions(ledger, span),
+        equity=history.equity(ledger, span),
+        start=history.start_of(ledger, span),
+        trades=history.trades(ledger, span),
+        strategy_days=history.strategy_days(ledger, span),
+        breakers=history.breakers(ledger, span),
+        regimes=history.regimes(ledger, span),
+    )
+    write_text(target, page(facts))
+    return [] if target == STDOUT else [f"{target}: open it in a browser"]
 
 
 def _show(found: dict[str, Any]) -> None:
