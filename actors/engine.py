@@ -38,6 +38,7 @@ from config.live_money import Addresses
 from config.schema import Settings
 from config.secrets import Secrets
 from config.snapshot import settings_hash
+from runtime.error_fallback import FALLBACK
 from runtime.error_sink import ErrorSink
 from runtime.errors import DataError
 from runtime.kernel.clock import Clock, happens_by
@@ -261,7 +262,7 @@ class Engine:
             plan.root,
             plan.books,
             errors=self._errors,
-            fallback=plan.root / settings.log.dir / "errors-fallback.jsonl",
+            fallback=plan.root / settings.log.dir / FALLBACK,
         )
         self._remember()
         self.supervisor = Supervisor(

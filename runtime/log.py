@@ -4,15 +4,8 @@ structlog and the standard library's loggers end in the same chain. Nothing here
 to a stream, a warning is left in a bounded sink that the database's writer empties when it can.
 """
 
-import contextlib
-import io
-import json
 import logging
-import re
-import sys
-import threading
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,128 +13,11 @@ import structlog
 from structlog.typing import EventDict
 
 from runtime.error_sink import ErrorSink
-from runtime.text import printable
+from runtime.log_chain import LEVELS, LogChain
+from runtime.redaction import Redactor, text_of
 
-LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
-_QUIET = ("websockets", "urllib3", "asyncio", "aiosqlite")
-"""Their DEBUG lines print authentication frames or drown everything else."""
-
-_REDACTED = "[redacted]"
-_SECRET_NAMES = re.compile(r"key_id|secret|passw|token|authori[sz]ation|api_?key|credential", re.IGNORECASE)
-_SECRET_SHAPES = re.compile(r"\b(?:PK|AK|CK)[A-Z0-9]{16,24}\b|(?<=[Bb]earer )\S+")
-_SHORTEST_SECRET = 6
-
-
-class Redactor:
-    """Takes secrets out of everything that is written.
-
-    Args:
-        secrets: Values that must never appear; shorter ones than six characters would hit plain words.
-    """
-
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        known = sorted({s for s in secrets if len(s) >= _SHORTEST_SECRET}, key=lambda s: (-len(s), s))
-        self._known = re.compile("|".join(map(re.escape, known))) if known else None
-
-    def text(self, value: str) -> str:
-        """Replace known secrets and what looks like one."""
-        if self._known is not None:
-            value = self._known.sub(_REDACTED, value)
-        return _SECRET_SHAPES.sub(_REDACTED, value)
-
-    def value(self, value: Any) -> Any:
-        """The same inside mappings and sequences; other objects become their text."""
-        if value is None or isinstance(value, bool | int | float):
-            return value
-        if isinstance(value, Mapping):
-            return {
-                self._clean(str(name)): _REDACTED if _SECRET_NAMES.search(str(name)) else self.value(item)
-                for name, item in value.items()
-            }
-        if isinstance(value, list | tuple):
-            return [self.value(item) for item in value]
-        return self._clean(value if isinstance(value, str) else _text_of(value))
-
-    def _clean(self, text: str) -> str:
-        return printable(self.text(text))
-
-
-class LogChain:
-    """From an event to a line: level, place, traceback, redaction, the sink, JSON.
-
-    Args:
-        stream: Where the lines go. clock: ns UTC. sink: gets WARNING and above, or None.
-        level: The lowest level written.
-    """
-
-    def __init__(
-        self, stream: TextIO, clock: Callable[[], int], sink: ErrorSink | None, redactor: Redactor, level: int
-    ) -> None:
-        self._stream, self._clock, self._sink, self._redactor = stream, clock, sink, redactor
-        self._lock = threading.Lock()
-        self.level = level
-        self.lost = 0
-
-    def write(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        """Write one line and, from WARNING on, tell the sink. Never raises, never waits for a database."""
-        level = level.upper()
-        rank = LEVELS.get(level, 20)
-        if rank < self.level:
-            return
-        now = self._clock()
-        said = dict(fields)
-        caught = said.pop("exc_info", None)
-        line: dict[str, Any] = {"ts": now, "level": level, "event": self._redactor.value(str(event))}
-        line |= self._redactor.value(said)
-        if caught:
-            line |= self._exception(caught)
-        if self._sink is not None and rank >= LEVELS["WARNING"]:
-            self._tell_sink(self._sink, now, line)
-        try:
-            text = json.dumps(line, ensure_ascii=False, allow_nan=True)
-            with self._lock:
-                self._stream.write(text + "\n")
-                self._stream.flush()
-        except (OSError, ValueError):  # a full disk or a closed stream must not reach whoever logs
-            self.lost += 1
-
-    def _exception(self, caught: Any) -> dict[str, Any]:
-        if isinstance(caught, tuple):
-            error = caught[1]
-        else:
-            error = caught if isinstance(caught, BaseException) else sys.exc_info()[1]
-        if not isinstance(error, BaseException):
-            return {}
-        kind, trace = type(error), error.__traceback__
-        lines = "".join(traceback.format_exception(kind, error, trace))  # without local variables
-        module = "" if kind.__module__ == "builtins" else f"{kind.__module__}."
-        found = {"exception_type": f"{module}{kind.__qualname__}", "traceback": self._redactor.value(lines)}
-        frames = traceback.extract_tb(trace)
-        if frames:
-            found |= {"raised_in": frames[-1].filename, "raised_at": frames[-1].lineno or 0}
-        return found
-
-    @staticmethod
-    def _tell_sink(sink: ErrorSink, now: int, line: Mapping[str, Any]) -> None:
-        logger = str(line.get("logger", ""))
-        known = ("ts", "level", "event", "logger", "file", "line", "component", "traceback")
-        extra = {name: value for name, value in line.items() if name not in (*known, "exception_type")}
-        text = str(line["event"])
-        for name in ("raised_in", "raised_at"):
-            extra.pop(name, None)
-        if extra:
-            text += " " + " ".join(f"{name}={value}" for name, value in extra.items())
-        sink.put(
-            timestamp=now,
-            level=str(line["level"]),
-            logger_name=logger,
-            message=text,
-            source_file=str(line.get("raised_in") or line.get("file", "")),
-            line_number=int(line.get("raised_at") or line.get("line", 0)),
-            exception_type=str(line.get("exception_type", "")),
-            exception_traceback=str(line.get("traceback", "")),
-            component=str(line.get("component") or component_of(logger)),
-        )
+_QUIET = ("websockets", "urllib3", "asyncio", "aiosqlite", "apprise", "requests", "requests_oauthlib")
+"""Their DEBUG lines print authentication frames or addresses with keys, or drown everything else."""
 
 
 def configure(
@@ -161,7 +37,12 @@ def configure(
     Raises:
         KeyError: The level is unknown.
     """
-    chain = LogChain(stream, clock, sink, Redactor(secrets), LEVELS[level])
+    redactor = Redactor(secrets)
+    chain = LogChain(stream, clock, sink, redactor, LEVELS[level])
+    least = LEVELS[level]
+    if sink is not None:
+        sink.clean = redactor.clean
+        least = min(least, LEVELS["WARNING"])
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -169,43 +50,29 @@ def configure(
             _place_of_warnings(),
             _Ending(chain),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.ReturnLoggerFactory(),
         cache_logger_on_first_use=False,
     )
-    root = logging.getLogger()
-    for handler in [h for h in root.handlers if isinstance(h, _Bridge)]:
-        root.removeHandler(handler)
+    root = _let_go()
     root.addHandler(_Bridge(chain))
-    root.setLevel(LEVELS[level])
+    root.setLevel(least)
     for name in _QUIET:
-        logging.getLogger(name).setLevel(max(LEVELS[level], logging.INFO))
+        logging.getLogger(name).setLevel(max(least, logging.INFO))
     return chain
 
 
-@contextlib.contextmanager
-def logging_to(path: Path | None, *, clock: Callable[[], int], level: str = "INFO") -> Iterator[ErrorSink]:
-    """Log into a file (None: nowhere) for as long as the block runs; what it logs at WARNING and above.
-
-    Args:
-        path: Made with its folder, for its owner only; appended to.
-        clock: Time in ns UTC. level: one of `LEVELS`.
-    """
-    sink = ErrorSink()
-    with open_log(path) if path is not None else io.StringIO() as stream:
-        configure(stream, clock=clock, level=level, sink=sink)
-        try:
-            yield sink
-        finally:
-            _release()
-
-
-def _release() -> None:
+def release() -> None:
     """Let go of the stream: a later line would be written into a closed file."""
+    _let_go()
+    structlog.reset_defaults()
+
+
+def _let_go() -> logging.Logger:
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, _Bridge)]:
         root.removeHandler(handler)
-    structlog.reset_defaults()
+    return root
 
 
 def open_log(path: Path) -> TextIO:
@@ -220,14 +87,6 @@ def get_logger(name: str) -> Any:
     return structlog.get_logger(logger_name=name)
 
 
-def component_of(logger: str) -> str:
-    """The part of the system a logger belongs to: `actors.gateways.db_writer` -> `gateways`."""
-    parts = logger.split(".")
-    if parts[0] in ("actors", "runtime", "storage", "tui") and len(parts) > 1:
-        return parts[1]
-    return parts[0] or "process"
-
-
 class _Ending:
     """Last processor: hands the event to the chain and ends structlog's own."""
 
@@ -238,7 +97,8 @@ class _Ending:
         fields = dict(event)
         level = str(fields.pop("level"))
         fields["logger"] = fields.pop("logger_name", "")
-        self._chain.write(level, str(fields.pop("event", "")), fields)
+        said: Any = fields.pop("event", "")
+        self._chain.write(level, said if isinstance(said, str) else text_of(said), fields)
         raise structlog.DropEvent
 
 
@@ -259,11 +119,22 @@ def _place_of_warnings() -> Callable[[Any, str, EventDict], EventDict]:
 
 
 class _Bridge(logging.Handler):
-    """The standard library's loggers into the same chain."""
+    """The standard library's loggers into the same chain.
+
+    It has no lock of its own: a finaliser that logs while the chain is locked would take the two in the
+    wrong order.
+    """
 
     def __init__(self, chain: LogChain) -> None:
         super().__init__()
         self._chain = chain
+
+    def createLock(self) -> None:  # noqa: N802 - its name in the standard library
+        self.lock = None
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        self.emit(record)
+        return True
 
     def emit(self, record: logging.LogRecord) -> None:
         fields: dict[str, Any] = {"logger": record.name}
@@ -275,11 +146,9 @@ class _Bridge(logging.Handler):
             text = record.getMessage()
         except Exception as error:  # noqa: BLE001 - a foreign format string with wrong arguments is still news
             text = f"{record.msg} ({type(error).__name__} while formatting)"
-        self._chain.write(record.levelname, text, fields)
+        self._chain.write(_level_name(record.levelno), text, fields)
 
 
-def _text_of(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001 - a broken __repr__ must not break the log
-        return f"<{type(value).__name__}: {type(error).__name__} in repr>"
+def _level_name(number: int) -> str:
+    """The standard level at or below a library's own."""
+    return max((name for name in LEVELS if LEVELS[name] <= number), key=LEVELS.__getitem__, default="DEBUG")

@@ -10,6 +10,18 @@ from storage.statements import Row
 
 _json = msgspec.json.Encoder()
 
+_WINDOW = 60_000_000_000
+_REMEMBERED = 1_000
+
+
+class _Said(msgspec.Struct):
+    """An error that was told within the last minute: its row, and how often."""
+
+    id: str
+    ts: int
+    seq: int
+    count: int = 0
+
 
 class Pen:
     """Writes the rows of one session, input by input.
@@ -33,6 +45,7 @@ class Pen:
         self.message: Message | None = None
         self.caused: Sequence[Message] = ()
         self.out: list[Row] = []
+        self._said: dict[tuple[str, str, str, int], _Said] = {}
 
     def cause(self, kind: str, ids: tuple[str, str, str], ts: int, numbers: dict[str, Any]) -> None:
         """Add one link of the chain from bar to fill.
@@ -54,28 +67,23 @@ class Pen:
         line: int = 0,
         exception: str = "",
         traceback: str = "",
+        context: str = "",
     ) -> None:
-        """Add a row of `error_log`, named by its place on the tape."""
-        id = f"{self.session}-{self.seq}-{len(self.out)}"
-        logger = f"actors.{component}"
+        """Add a row of `error_log`, named by its place on the tape; the same within a minute counts on it."""
+        key = (level, component, text, line)
+        said = self._said.pop(key, None)
+        if said is None or ts - said.ts >= _WINDOW:
+            said = _Said(f"{self.session}-{self.seq}-{len(self.out)}", ts, self.seq)
+        said.count += 1
+        self._said[key] = said
+        while len(self._said) > _REMEMBERED:
+            del self._said[next(iter(self._said))]
         self.out.append(
             (
                 "error",
                 (
-                    id,
-                    ts,
-                    level,
-                    logger,
-                    text,
-                    file,
-                    line,
-                    exception,
-                    traceback,
-                    component,
-                    1,
-                    ts,
-                    self.session,
-                    self.seq,
+                    *(said.id, said.ts, level, f"actors.{component}", text, file, line, exception, traceback),
+                    *(component, said.count, ts, self.session, said.seq, context),
                 ),
             )
         )

@@ -4,7 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from runtime.messages.base import Message
-from runtime.messages.machine import ActorCrashed, ActorRestarted, ActorStopped, SessionEnded, SessionStarted
+from runtime.messages.machine import (
+    ActorCrashed,
+    ActorRestarted,
+    ActorStopped,
+    ErrorResolved,
+    SessionEnded,
+    SessionStarted,
+)
 from runtime.messages.market import BarsQuarantined, SymbolAdded
 from runtime.messages.risk import (
     BreakerCleared,
@@ -22,7 +29,7 @@ from runtime.messages.risk import (
     TaskDone,
 )
 from runtime.messages.trading import OrderRejected, OrderUnknown
-from storage.pen import Pen
+from storage.pen import Pen, json_text
 
 _MINUTE = 60_000_000_000
 
@@ -191,6 +198,14 @@ def _actor_crashed(p: Pen, m: ActorCrashed) -> None:
         line=m.line_number,
         exception=exception,
         traceback=m.traceback,
+        context=json_text(
+            {
+                "message_type": m.message_type,
+                "ordinal": m.ordinal,
+                "digest": m.message_digest,
+                "crashes": m.crashes,
+            }
+        ),
     )
 
 
@@ -205,6 +220,10 @@ def _actor_stopped(p: Pen, m: ActorStopped) -> None:
 
 def _noted(p: Pen, m: Noted) -> None:
     p.error(m.level, m.component, m.text, m.ts_event)
+
+
+def _error_resolved(p: Pen, m: ErrorResolved) -> None:
+    p.out.append(("error_resolved", (m.ts_event, m.by, m.note, m.error_id)))
 
 
 def _bars_quarantined(p: Pen, m: BarsQuarantined) -> None:
@@ -252,6 +271,7 @@ PERFORMANCE_ROWS: dict[type[Message], Callable[[Pen, Any], None]] = {
     ActorRestarted: _actor_restarted,
     ActorStopped: _actor_stopped,
     Noted: _noted,
+    ErrorResolved: _error_resolved,
     BarsQuarantined: _bars_quarantined,
     OrderRejected: _order_rejected,
     OrderUnknown: _order_unknown,

@@ -193,9 +193,30 @@ STATEMENTS: dict[str, Statement] = {
         _P,
         "error_log",
         "id, timestamp, level, logger_name, message, source_file, line_number, exception_type, "
-        "exception_traceback, component, occurrences, last_seen, session, seq",
+        "exception_traceback, component, occurrences, last_seen, session, seq, context",
+        "ON CONFLICT (id) DO UPDATE SET occurrences = MAX(occurrences, excluded.occurrences), "
+        "last_seen = MAX(last_seen, excluded.last_seen), "
+        "is_resolved = is_resolved AND resolved_at >= excluded.last_seen",  # what comes again is not resolved
+    ),
+    "error_resolved": Statement(
+        _P,
+        "error_log",
+        "UPDATE error_log SET is_resolved = 1, resolved_at = ?, resolved_by = ?, note = ? WHERE id = ?",
+    ),
+    "alert": _insert(
+        _P,
+        "alert_log",
+        "id, timestamp, last_seen, occurrences, event, level, component, title, body, sinks, delivery",
         "ON CONFLICT (id) DO UPDATE SET occurrences = MAX(occurrences, excluded.occurrences), "
         "last_seen = MAX(last_seen, excluded.last_seen)",
+    ),
+    "alert_delivery": Statement(
+        _P, "alert_log", "UPDATE alert_log SET delivery = ?, delivered_at = ? WHERE id = ?"
+    ),
+    "alerts_abandoned": Statement(
+        _P,
+        "alert_log",
+        "UPDATE alert_log SET delivery = 'not sent: the engine ended first' WHERE delivery = 'waiting'",
     ),
     "task": _insert(_P, "task_log", "session, seq, n, timestamp, task, phase, status, detail", _ONCE),
     "strategy_state": _insert(

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from runtime.error_fallback import read_fallback
 from runtime.error_sink import ErrorSink
+from runtime.log import get_logger
 from runtime.messages.base import Input, Message
 from runtime.messages.session import SessionHeader
 from storage.books import Books
 from storage.projection import Projection
+
+_log = get_logger(__name__)
 
 
 class Bookkeeper:
@@ -17,15 +21,30 @@ class Bookkeeper:
         root: Where `db/` lies; None keeps the books in memory.
         books: Whose books they are.
         errors: What the process itself logs at WARNING and above; it lands in `error_log`.
+        fallback: Where an earlier run left errors that found no database.
 
     Raises:
         BooksRefused: The databases are another run's.
     """
 
-    def __init__(self, root: Path | None, books: str, errors: ErrorSink | None = None) -> None:
+    def __init__(
+        self, root: Path | None, books: str, errors: ErrorSink | None = None, fallback: Path | None = None
+    ) -> None:
         self._errors = errors
         self.books = Books(root, books, "memory" if root is None else "replay")
         self._projection: Projection | None = None
+        if fallback is not None:
+            self._import(fallback)
+
+    def _import(self, fallback: Path) -> None:
+        try:
+            kept, _ = read_fallback(fallback)
+            if kept:
+                self.books.log(entry.row() for entry in kept)
+                self.books.commit()
+                fallback.unlink(missing_ok=True)
+        except OSError as error:
+            _log.warning("errors kept in a file are not imported", error=str(error))
 
     def begin(self, header: SessionHeader) -> None:
         """A session starts."""

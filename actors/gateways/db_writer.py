@@ -18,13 +18,18 @@ import anyio.abc
 import anyio.lowlevel
 import anyio.to_thread
 
-from runtime.error_sink import ErrorSink, append_fallback, read_fallback
+from runtime.error_fallback import read_fallback, spill
+from runtime.error_sink import ErrorSink
+from runtime.log import get_logger
 from storage.books import read_mark
 from storage.database import BUSY_MS, DATABASES, Mode, database_path, pragmas, prepare
 from storage.statements import NOTHING, STATEMENTS, Mark, Row
 from storage.transaction import MarkedRow, transaction
 
 _ROWS_A_BATCH = 5_000
+_MOST_LOGGED = 10_000
+
+_log = get_logger(__name__)
 
 
 class Batch(NamedTuple):
@@ -68,6 +73,7 @@ class DbWriter:
         self._send, self._receive = anyio.create_memory_object_stream[Batch | None](capacity)
         self._pending: dict[str, list[MarkedRow]] = {name: [] for name in DATABASES}
         self._covered: dict[str, Mark] = dict.fromkeys(DATABASES, NOTHING)
+        self._logged: list[MarkedRow] = []
         self._last: Batch | None = None
         self._pauses = pauses
         self._busy_ms = busy_ms
@@ -96,6 +102,18 @@ class DbWriter:
                 self.dropped_from = mark
         return False
 
+    def log(self, rows: Sequence[Row]) -> bool:
+        """Hand over rows that belong to no input (performance.db); from the event loop's thread.
+
+        Returns:
+            Whether there was room for them.
+        """
+        if len(self._logged) + len(rows) > _MOST_LOGGED:
+            return False
+        self._logged += [(NOTHING, row) for row in rows]
+        self._nudge()
+        return True
+
     def close(self) -> None:
         """Take nothing more; `run` returns once everything taken is written."""
         self._send.close()
@@ -123,6 +141,7 @@ class DbWriter:
             for name in DATABASES:
                 self._covered[name] = await anyio.to_thread.run_sync(self._make_ready, name)
                 links[name] = await self._open(name)
+            self._unsaved = True
             await self._import_fallback(links)
             self._listen()
             task_status.started()
@@ -179,18 +198,23 @@ class DbWriter:
         try:
             await self._write_all(links)
         except sqlite3.Error as error:
+            if not self.failure:
+                _log.error("the books cannot be written", error=f"{type(error).__name__}: {error}")
             self.failure = f"{type(error).__name__}: {error}"
             first, longest = self._pauses
             self._pause = min(max(self._pause * 2, first), longest)
             await self._spill()
         else:
+            if self.failure:
+                _log.warning("the books can be written again", after=self.failure)
             self.failure, self._pause = "", 0.0
-            if self._unsaved:
-                await self._import_fallback(links)
+            await self._import_fallback(links)
 
     async def _last_try(self, links: dict[str, aiosqlite.Connection]) -> None:
         try:
             await self._write_all(links)
+            self._unsaved = True
+            await self._import_fallback(links)
         except sqlite3.Error as error:
             self.failure = f"{type(error).__name__}: {error}"
             await self._spill()
@@ -200,11 +224,14 @@ class DbWriter:
         """Commit everything pending, each database in one shielded transaction with its mark."""
         last = self._last
         entries = self._errors.take() if self._errors is not None else []
+        logged, self._logged = self._logged, []
         try:
             for name, link in links.items():
                 rows = self._pending[name]
                 ahead = last is not None and last.mark > self._covered[name]
-                extra = [(NOTHING, entry.row()) for entry in entries] if name == "performance" else []
+                extra: list[MarkedRow] = []
+                if name == "performance":
+                    extra = [*logged, *((NOTHING, entry.row()) for entry in entries)]
                 if not (rows or extra or ahead):
                     continue
                 mark = last.mark if last is not None and ahead else None
@@ -214,8 +241,9 @@ class DbWriter:
                     if mark is not None:
                         self._covered[name] = mark
                     if extra:
-                        entries = []
+                        entries, logged = [], []
         except BaseException:
+            self._logged = logged + self._logged
             if self._errors is not None:
                 self._errors.give_back(entries)
             raise
@@ -268,30 +296,34 @@ class DbWriter:
 
     async def _spill(self) -> None:
         """Move waiting errors to the fallback file; if that fails too they stay in the sink."""
-        path = self._fallback
-        if self._errors is None or path is None:
-            return
-        entries = self._errors.take()
-        if not entries:
-            return
-        try:
-            await anyio.to_thread.run_sync(append_fallback, path, entries)
+        if self._errors is not None and self._fallback is not None:
+            await anyio.to_thread.run_sync(spill, self._errors, self._fallback)
             self._unsaved = True
-        except OSError:
-            self._errors.give_back(entries)
 
     async def _import_fallback(self, links: dict[str, aiosqlite.Connection]) -> None:
-        """Bring in what an earlier trouble left in the file; by UUID, so that twice is once."""
+        """Bring in what an earlier trouble left in the file; by UUID, so that twice is once.
+
+        What cannot be brought in now stays in the file for the next try.
+        """
         path = self._fallback
-        if path is None:
+        if path is None or not self._unsaved:
             return
-        entries, _ = await anyio.to_thread.run_sync(read_fallback, path)
-        if entries:
-            rows: list[MarkedRow] = [(NOTHING, entry.row()) for entry in entries]
-            with anyio.CancelScope(shield=True):
-                self.refused += await _run(links["performance"], rows, None, 0)
+        try:
+            entries, bad = await anyio.to_thread.run_sync(read_fallback, path)
+            if entries:
+                rows: list[MarkedRow] = [(NOTHING, entry.row()) for entry in entries]
+                with anyio.CancelScope(shield=True):
+                    self.refused += await _run(links["performance"], rows, None, 0)
+            if entries or bad:
                 await anyio.to_thread.run_sync(lambda: path.unlink(missing_ok=True))
+        except (sqlite3.Error, OSError) as error:
+            # Tried again after the next trouble and at the end: this warning alone must not bring it back.
+            _log.warning("errors kept in a file are not imported", error=f"{type(error).__name__}: {error}")
+            self._unsaved = False
+            return
         self._unsaved = False
+        if bad:
+            _log.warning("lines of the fallback file could not be read and are lost", count=bad)
 
 
 async def _run(link: aiosqlite.Connection, rows: list[MarkedRow], mark: Mark | None, at: int) -> int:

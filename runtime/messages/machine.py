@@ -46,6 +46,14 @@ class CancelTimer(Decision, frozen=True, kw_only=True, gc=False, array_like=True
     key: str
 
 
+class ErrorResolved(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """A person has dealt with a row of `error_log`."""
+
+    error_id: str
+    by: str
+    note: str = ""
+
+
 class ActorCrashed(Message, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
     """A handler raised; the message is kept aside and never redelivered.
 

@@ -175,6 +175,26 @@ _EQUITY = """
     ) STRICT
 """
 
+_ERROR_CONTEXT = "ALTER TABLE error_log ADD COLUMN context TEXT NOT NULL DEFAULT ''"  # JSON, or ''
+_ERROR_NOTE = "ALTER TABLE error_log ADD COLUMN note TEXT NOT NULL DEFAULT ''"  # of whoever resolved it
+
+_ALERTS = """
+    CREATE TABLE alert_log (
+        id           TEXT PRIMARY KEY,              -- <session>-<seq>-<n> of a decision, else a UUID
+        timestamp    INTEGER NOT NULL,              -- of what happened first
+        last_seen    INTEGER NOT NULL,
+        occurrences  INTEGER NOT NULL DEFAULT 1 CHECK (occurrences >= 1),
+        event        TEXT NOT NULL,
+        level        TEXT NOT NULL CHECK (level IN ('INFO', 'WARNING', 'ERROR', 'CRITICAL')),
+        component    TEXT NOT NULL,
+        title        TEXT NOT NULL,
+        body         TEXT NOT NULL,
+        sinks        TEXT NOT NULL,                 -- names with commas between; never their addresses
+        delivery     TEXT NOT NULL,                 -- waiting, sent, failed: why, not sent: why
+        delivered_at INTEGER
+    ) STRICT
+"""
+
 _INDEXES = (
     "CREATE INDEX breakers_active ON circuit_breaker_state (breaker_type, target) WHERE is_active = 1",
     "CREATE INDEX errors_by_time ON error_log (timestamp)",
@@ -200,5 +220,10 @@ PERFORMANCE = (
             _EQUITY,
             *_INDEXES,
         ),
+    ),
+    Migration(
+        2,
+        "context and notes of errors, alert history",
+        (_ERROR_CONTEXT, _ERROR_NOTE, _ALERTS, "CREATE INDEX alerts_by_time ON alert_log (timestamp)"),
     ),
 )

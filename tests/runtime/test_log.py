@@ -9,7 +9,9 @@ import pytest
 import structlog
 
 from runtime import log
-from runtime.error_sink import ErrorSink, append_fallback, read_fallback
+from runtime.error_fallback import append_fallback, read_fallback, spill
+from runtime.error_sink import MOST_OF_ONE_PLACE, ErrorEntry, ErrorSink
+from runtime.log_chain import component_of, speaking_for
 
 CANARY = "s3cr3t-canary-value"
 NOW = 1_518_791_400_000_000_000
@@ -50,7 +52,7 @@ def test_a_warning_reaches_the_sink_with_its_place_and_component(capture: Captur
     (entry,) = capture.sink.take()
     assert (entry.level, entry.component, entry.logger_name) == (
         "WARNING",
-        "gateways",
+        "db_writer",
         "actors.gateways.db_writer",
     )
     assert entry.message == "slow disk seconds=2"
@@ -212,6 +214,157 @@ def test_entries_given_back_come_first_and_only_once() -> None:
     assert sorted((entry.message, entry.occurrences) for entry in sink.take()) == [("a", 2), ("b", 1)]
 
 
+def test_one_line_of_code_that_says_ever_new_things_is_a_few_rows_and_a_count() -> None:
+    sink = ErrorSink()
+    for n in range(1_000):
+        put(sink, f"order {n} failed", at=NOW + n)
+    entries = sink.take()
+    assert len(entries) == MOST_OF_ONE_PLACE + 1
+    assert sum(entry.occurrences for entry in entries) == 1_000
+    assert entries[-1].message.startswith("order 20 failed (and other things")
+    assert sink.overflow == 0
+    put(sink, "order 7000 failed", at=NOW + 61_000_000_000)
+    assert [entry.message for entry in sink.take()] == ["order 7000 failed"]
+
+
+def test_what_is_put_without_the_log_is_cleaned_too(capture: Capture) -> None:
+    capture.sink.put(
+        timestamp=NOW,
+        level="ERROR",
+        logger_name="runtime.kernel.supervisor",
+        message=f"crashed: {CANARY} \x1b[2J",
+        exception_traceback=f"ValueError: {CANARY}",
+        context=CANARY,
+    )
+    (entry,) = capture.sink.take()
+    assert CANARY not in repr(entry)
+    assert "\x1b" not in entry.message
+
+
+def test_a_finaliser_that_logs_while_its_thread_is_in_the_sink_or_in_a_line_does_not_hang(
+    capture: Capture,
+) -> None:
+    inner = log.get_logger("storage.inner")
+    said: list[str] = []
+
+    class Talkative(ErrorSink):
+        def _fold(self, found: ErrorEntry, fresh: list[ErrorEntry]) -> None:
+            if not said:
+                said.append("once")
+                inner.error("from inside the sink")
+            super()._fold(found, fresh)
+
+    class Stream(io.StringIO):
+        def write(self, text: str) -> int:
+            if len(said) == 1:
+                said.append("twice")
+                inner.error("from inside the stream")
+            return super().write(text)
+
+    sink, stream = Talkative(), Stream()
+    log.configure(stream, clock=lambda: NOW, sink=sink)
+    log.get_logger("storage.outer").error("outer")
+    assert sorted(entry.message for entry in sink.take()) == [
+        "from inside the sink",
+        "from inside the stream",
+        "outer",
+    ]
+    events = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+    assert sorted(events) == ["from inside the sink", "from inside the stream", "outer"]
+
+
+def test_every_new_entry_is_heard_once_and_its_repetitions_are_not() -> None:
+    sink = ErrorSink()
+    heard: list[tuple[str, int]] = []
+    sink.heard = lambda entry: heard.append((entry.message, entry.occurrences))
+    for text in ("a", "a", "b"):
+        put(sink, text)
+    assert heard == [("a", 1), ("b", 1)]
+
+
+@pytest.mark.parametrize("level", ["ERROR", "CRITICAL"])
+def test_a_warning_is_a_row_even_where_the_log_is_quieter(level: str) -> None:
+    before = logging.getLogger().level
+    loud = Capture(level)
+    log.get_logger("storage.x").warning("ours")
+    logging.getLogger("theirs").warning("theirs")
+    logging.getLogger("theirs").log(35, "between two levels")
+    assert loud.lines() == []
+    assert [(entry.message, entry.level) for entry in loud.sink.take()] == [
+        ("ours", "WARNING"),
+        ("theirs", "WARNING"),
+        ("between two levels", "WARNING"),
+    ]
+    log.release()
+    logging.getLogger().setLevel(before)
+
+
+def test_a_long_traceback_keeps_its_beginning_and_its_end(capture: Capture) -> None:
+    def deep(n: int) -> None:
+        if n == 0:
+            raise ValueError("x" * 9_000 + " the end of it")
+        if n % 2:
+            deep(n - 1)
+        else:
+            deep(n - 1)
+
+    try:
+        deep(60)
+    except ValueError:
+        log.get_logger("storage.x").exception("deep")
+    (entry,) = capture.sink.take()
+    assert entry.exception_traceback.startswith("Traceback")
+    assert entry.exception_traceback.rstrip().endswith("the end of it")
+    assert len(entry.exception_traceback) < 13_000
+
+
+def test_a_value_that_contains_itself_is_logged_all_the_same(capture: Capture) -> None:
+    knot: dict[str, object] = {}
+    knot["knot"] = knot
+    log.get_logger("storage.x").error("odd", value=knot)
+    assert len(capture.sink.take()) == 1
+
+
+def test_all_that_is_said_for_a_component_counts_as_its_own(capture: Capture) -> None:
+    with speaking_for("alerts"):
+        logging.getLogger("apprise").warning("not sent")
+        log.get_logger("actors.x").warning("neither")
+    assert [entry.component for entry in capture.sink.take()] == ["alerts", "alerts"]
+
+
+def test_a_line_torn_by_a_full_disk_spoils_nothing_but_itself(tmp_path: Path) -> None:
+    sink = ErrorSink()
+    path = tmp_path / "errors.jsonl"
+    put(sink, "before")
+    append_fallback(path, sink.take())
+    with path.open("ab") as file:
+        file.write(b'{"id": "torn')
+    put(sink, "after")
+    assert spill(sink, path)
+    entries, bad = read_fallback(path)
+    assert ([entry.message for entry in entries], bad) == (["before", "after"], 1)
+
+
+def test_an_entry_that_was_kept_twice_is_read_once_as_it_last_was(tmp_path: Path) -> None:
+    sink = ErrorSink()
+    path = tmp_path / "errors.jsonl"
+    put(sink)
+    assert spill(sink, path)
+    put(sink, at=NOW + 1)
+    assert spill(sink, path)
+    ((entry,), _) = read_fallback(path)
+    assert entry.occurrences == 2
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_what_the_fallback_file_cannot_take_stays_in_the_sink(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file where a folder should be")
+    sink = ErrorSink()
+    put(sink)
+    assert not spill(sink, tmp_path / "logs" / "errors.jsonl")
+    assert len(sink.take()) == 1
+
+
 def test_the_sink_wakes_whoever_listens() -> None:
     sink = ErrorSink()
     woken: list[int] = []
@@ -234,5 +387,6 @@ def test_the_fallback_file_survives_a_torn_line(tmp_path: Path) -> None:
 
 
 def test_a_loggers_name_tells_its_component() -> None:
-    assert log.component_of("runtime.kernel.host") == "kernel"
-    assert log.component_of("websockets.client") == "websockets"
+    assert component_of("runtime.kernel.host") == "kernel"
+    assert component_of("actors.gateways.market_stream") == "market_stream"
+    assert component_of("websockets.client") == "websockets"

@@ -79,7 +79,7 @@ def play(
     from actors.playback import Playback
     from runtime.errors import StorageUnavailable
     from runtime.kernel.clock import LiveClock
-    from runtime.log import logging_to
+    from runtime.process_log import FALLBACK, logging_to
     from tui.commands.progress import Progress
 
     begun = time.perf_counter()
@@ -87,10 +87,10 @@ def play(
     path = root / log.dir / "run.log" if root is not None else None
     try:
         with (
-            logging_to(path, clock=LiveClock().now, level=log.level) as errors,
+            logging_to(path, clock=LiveClock().now, level=log.level) as (errors, _),
             Progress(count, shown=not (arguments.headless or arguments.json)) as progress,
         ):
-            keeper = Bookkeeper(root, books, errors)
+            keeper = Bookkeeper(root, books, errors, path.with_name(FALLBACK) if path is not None else None)
             player = Playback(
                 loaded.settings,
                 projection=keeper,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from config.load import Loaded
     from runtime.error_sink import ErrorSink
     from runtime.kernel.clock import Clock
+    from runtime.strays import Strays
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BROKERS = "broker"
@@ -98,17 +99,19 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]") -> int:
     import anyio
 
-    from runtime.error_sink import ErrorSink
-    from runtime.log import configure, open_log
+    from runtime.process_log import logging_to
     from storage.lock import RootLock
 
     start = _prepare(arguments, root, environ)
-    log, errors = start.loaded.settings.log, ErrorSink()
+    log = start.loaded.settings.log
     keys = [key.reveal() for key in (start.loaded.secrets.api_key, start.loaded.secrets.secret_key) if key]
-    with RootLock(start.root), open_log(start.root / log.dir / "engine.log") as stream:
-        configure(stream, clock=start.real.now, level=log.level, sink=errors, secrets=keys)
+    path = start.root / log.dir / "engine.log"
+    with (
+        RootLock(start.root),
+        logging_to(path, clock=start.real.now, level=log.level, secrets=keys) as (errors, strays),
+    ):
         try:
-            anyio.run(_trade, start, errors)
+            anyio.run(_trade, start, errors, strays)
         except ExceptionGroup as group:
             raise _first(group) from None
     return exits.OK
@@ -159,7 +162,7 @@ def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") ->
         raise exits.WrongUse(f"--clock {arguments.clock} --speed {arguments.speed:g}: {error}") from None
 
 
-async def _trade(start: _Start, errors: "ErrorSink") -> None:
+async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> None:
     import asyncio
     import signal
 
@@ -167,6 +170,7 @@ async def _trade(start: _Start, errors: "ErrorSink") -> None:
     from actors.live_session import make_start
     from actors.market.calendar import session_of
 
+    asyncio.get_running_loop().set_exception_handler(strays.loop)
     settings, secrets = start.loaded.settings, start.loaded.secrets
     account, clock = await _greet(start)
     books = f"{settings.broker.mode}:{account}"

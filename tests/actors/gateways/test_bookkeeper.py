@@ -7,9 +7,10 @@ import pytest
 
 from actors.gateways.bookkeeper import Bookkeeper
 from runtime.kernel.clock import ReplayClock
-from runtime.log import get_logger, logging_to
+from runtime.log import get_logger
 from runtime.messages.machine import SessionStarted
 from runtime.messages.risk import Noted
+from runtime.process_log import logging_to
 from tests.actors.days import header
 
 
@@ -23,7 +24,7 @@ def rows(keeper: Bookkeeper) -> list[tuple[str, str, str]]:
 def test_warnings_of_any_logger_become_rows_and_lines_while_the_run_lasts(tmp_path: Path) -> None:
     clock = ReplayClock(1_520_000_000_000_000_000)
     path = tmp_path / "logs" / "run.log"
-    with logging_to(path, clock=clock.now) as errors:
+    with logging_to(path, clock=clock.now) as (errors, _):
         keeper = Bookkeeper(None, "replay:test", errors)
         get_logger("actors.gateways.replay_feed").warning("a feed hiccup", symbol="SPY")
         logging.getLogger("some.library").error("it broke")

@@ -2,13 +2,15 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
+import aiosqlite
 import anyio
 import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
 from actors.gateways.db_writer import DbWriter
-from runtime.error_sink import ErrorSink, append_fallback
+from runtime.error_fallback import append_fallback
+from runtime.error_sink import ErrorSink
 from runtime.errors import BooksRefused
 from storage.books import Books
 from storage.database import DATABASES, database_path, open_reader
@@ -26,6 +28,8 @@ def day_rows() -> list[tuple[int, int, list[Row]]]:
 
 
 DAY_ROWS = day_rows()
+SESSION_OF = 15
+"""Where the dump of `error_log` has the session: none for an error of the process."""
 Dump = dict[str, dict[str, list[tuple[object, ...]]]]
 
 
@@ -161,8 +165,8 @@ async def test_a_locked_database_delays_rows_and_loses_none(tmp_path: Path) -> N
     found = await on_disk(tmp_path)
     errors = found["performance"].pop("error_log")
     wanted = {name: dict(tables) for name, tables in EXPECTED.items()}
-    assert [row for row in errors if row[-1] is not None] == wanted["performance"].pop("error_log")
-    assert [row[4] for row in errors if row[-1] is None] == ["while the books are locked"]
+    assert [row for row in errors if row[SESSION_OF] is not None] == wanted["performance"].pop("error_log")
+    assert [row[4] for row in errors if row[SESSION_OF] is None] == ["while the books are locked"]
     assert found == wanted
 
 
@@ -177,6 +181,85 @@ async def test_the_fallback_file_is_imported_once(tmp_path: Path) -> None:
         await until(lambda: not fallback.exists())
     rows = (await on_disk(tmp_path))["performance"]["error_log"]
     assert [row[4] for row in rows] == ["from the last run"]
+
+
+async def test_books_that_are_locked_at_the_start_do_not_keep_the_fallback_file_from_being_imported_later(
+    tmp_path: Path,
+) -> None:
+    await write(DbWriter(tmp_path, "paper:1", mode="replay"), 0)
+    sink = ErrorSink()
+    put(sink, "from the last run")
+    fallback = tmp_path / "logs" / "errors-fallback.jsonl"
+    await anyio.to_thread.run_sync(append_fallback, fallback, sink.take())
+    locks: list[sqlite3.Connection] = []
+
+    class Late(DbWriter):
+        async def _import_fallback(self, links: dict[str, aiosqlite.Connection]) -> None:
+            if not locks:
+                locks.extend(await anyio.to_thread.run_sync(lock, tmp_path))
+                await super()._import_fallback(links)
+                assert await anyio.to_thread.run_sync(fallback.exists)
+                await anyio.to_thread.run_sync(unlock, locks)
+            else:
+                await super()._import_fallback(links)
+
+    await write(Late(tmp_path, "paper:1", mode="replay", errors=sink, fallback=fallback, busy_ms=0), 0)
+    rows = (await on_disk(tmp_path))["performance"]["error_log"]
+    assert [row[4] for row in rows] == ["from the last run"]
+    assert not await anyio.to_thread.run_sync(fallback.exists)
+
+
+async def test_a_full_disk_delays_rows_and_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    links: list[aiosqlite.Connection] = []
+    real = DbWriter._open
+
+    async def cramped(self: DbWriter, name: str) -> aiosqlite.Connection:
+        link = await real(self, name)
+        ((pages,),) = await link.execute_fetchall("PRAGMA page_count")
+        await link.execute_fetchall(f"PRAGMA max_page_count = {pages}")
+        links.append(link)
+        return link
+
+    monkeypatch.setattr(DbWriter, "_open", cramped)
+    sink = ErrorSink()
+    fallback = tmp_path / "logs" / "errors-fallback.jsonl"
+    writer = DbWriter(tmp_path, "paper:1", mode="replay", errors=sink, fallback=fallback, pauses=(0.01, 0.01))
+    async with anyio.create_task_group() as group:
+        await group.start(writer.run)
+        for n in range(30):
+            sink.put(timestamp=n, level="ERROR", logger_name=f"actors.x{n}", message="y" * 4_000)
+        for seq, at, rows in DAY_ROWS:
+            writer.post(Mark(DAY, seq), at, rows)
+        await until(lambda: "full" in writer.failure)
+        await until(fallback.exists)
+        for link in links:
+            await link.execute_fetchall("PRAGMA max_page_count = 100000")
+        await until(lambda: not writer.failure and not fallback.exists())
+        writer.close()
+    found = await on_disk(tmp_path)
+    errors = found["performance"].pop("error_log")
+    assert sorted(row[3] for row in errors if row[SESSION_OF] is None) == sorted(
+        f"actors.x{n}" for n in range(30)
+    )
+    wanted = {name: dict(tables) for name, tables in EXPECTED.items()}
+    wanted["performance"].pop("error_log")
+    assert found == wanted
+
+
+async def test_rows_of_the_process_are_written_beside_those_of_inputs(tmp_path: Path) -> None:
+    writer = DbWriter(tmp_path, "paper:1", mode="replay")
+    sink = ErrorSink()
+    put(sink, "of the process")
+    (entry,) = sink.take()
+    async with anyio.create_task_group() as group:
+        await group.start(writer.run)
+        assert writer.log([entry.row()])
+        assert writer.log([("error_resolved", (5, "me", "seen", entry.id))])
+        writer.close()
+    ((*_, resolved, at, by, _, _, _, _, _, note),) = (await on_disk(tmp_path))["performance"]["error_log"]
+    assert (resolved, at, by, note) == (1, 5, "me", "seen")
 
 
 def test_the_last_input_covered_is_in_the_same_transaction_as_its_rows() -> None:
