@@ -8,6 +8,7 @@ import numpy as np
 
 from actors.risk.activations import BreakerState, Event, Row
 from actors.risk.breakers import BreakerChain
+from actors.risk.gauges import Gauge, gauges
 from actors.risk.limits import GuardState, OrderGuard
 from config.strategies import StrategySettings
 from config.trading import Breakers, Limits
@@ -87,6 +88,7 @@ class Breaker(Actor):
         carried: Carried | None,
     ) -> None:
         allocations = {s.name: s.allocation for s in strategies if s.enabled}
+        self._limits, self._allocations = breakers, allocations
         self._chain = BreakerChain(breakers, allocations, carried.chain if carried else None)
         self._guard = OrderGuard(limits, carried.guard if carried else None)
         self._halted = carried.halted if carried else None
@@ -285,6 +287,10 @@ class Breaker(Actor):
         if due > self._ends:
             return []
         return [SetTimer(ts_event=self.now, cause=self.seq, actor=self.name, key=_EXPIRY, due=due)]
+
+    def gauges(self) -> list[Gauge]:
+        """How far each breaker is from its limit, for people; read between two inputs."""
+        return gauges(self._chain.state(), self._limits, self._allocations)
 
     def carry(self) -> Carried:
         return Carried(

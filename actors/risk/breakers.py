@@ -108,11 +108,11 @@ class BreakerChain:
         self._last = micros
         rows, limits = self._rows, self._limits
         if micros <= self._daily_level and _DAILY not in rows:
-            value = _loss(micros, self._opening)
+            value = loss_from(micros, self._opening)
             events.append(self._trip(now, "daily_loss", value, limits.daily_loss, expires_at=next_open))
         if micros <= self._drawdown_level:
             if _DRAWDOWN not in rows:
-                value = _loss(micros, self._high_water)
+                value = loss_from(micros, self._high_water)
                 events.append(self._trip(now, "drawdown", value, limits.drawdown))
         elif micros >= self._clear_level and _DRAWDOWN in rows:
             events.append(self._clear(_DRAWDOWN, "recovered"))
@@ -237,7 +237,7 @@ class BreakerChain:
         if (peak - micros) * PARTS >= peak * self._rapid_parts:
             window.clear()
             until = now + self._rapid_halt
-            value = _loss(micros, peak)
+            value = loss_from(micros, peak)
             events.append(self._trip(now, "rapid_loss", value, limits.rapid_loss, expires_at=until))
 
     def _judge_sleeves(self, now: int, profits: Mapping[str, float], events: list[Event]) -> None:
@@ -340,5 +340,6 @@ def _share_up(base: int, fraction: float) -> int:
     return -(-base * round(fraction * PARTS) // PARTS)
 
 
-def _loss(micros: int, base: int) -> float:
+def loss_from(micros: int, base: int) -> float:
+    """Loss from a base as a fraction of it; a gain is negative."""
     return 1.0 - micros / base if base else 1.0
