@@ -324,6 +324,7 @@ class Engine:
 
     def _broker_stream(self, rest: Rest) -> Callable[[Inbox], Gateway]:
         source = TradeSocket(self._plan.addresses.trading_stream, self._plan.secrets, self._real)
+        first = iter((True,))
 
         def build(inbox: Inbox) -> Gateway:
             return BrokerStream(
@@ -336,6 +337,7 @@ class Engine:
                 clock=self._clock,
                 real=self._real,
                 told_until=self._memory.last_fill,
+                is_first=next(first, False),
             )
 
         return build

@@ -5,37 +5,30 @@ What a lot needs next is decided in `execution.lot_orders`, what an order's even
 """
 
 from collections.abc import Iterable, Iterator
-from typing import Literal
 
 import msgspec
 
-from actors.execution import lot_commands, order_state
+from actors.execution import ids, lot_commands, order_state, refusals
+from actors.execution.account_side import READ, STUCK, AccountSide
+from actors.execution.lot_keeper import EXPIRY, PARTIAL, RETRY, SECOND_NS, LotKeeper
 from actors.execution.lot_orders import (
     MOST_CANCELS,
-    MOST_EXITS,
-    Cancel,
-    Exit,
-    Follow,
     LotOrders,
-    NothingToExit,
-    Protect,
-    Step,
     entry_prices,
-    followed_stop,
-    followed_target,
-    next_step,
     opened,
 )
-from actors.execution.order_state import OrderState
 from config.schema import Orders
-from runtime.kernel.actor import Actor
+from runtime.messages.account import AssetsRead, ExternalChanged
 from runtime.messages.base import Decision
-from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
+from runtime.messages.machine import SessionStarted, TimerFired
 from runtime.messages.market import TradingStatus
-from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, Noted
+from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, PhaseChanged
 from runtime.messages.trading import (
+    BrokerAccount,
+    BrokerSnapshot,
     BrokerStreamChanged,
     CancelRejected,
+    FillCorrected,
     OrderAccepted,
     OrderApproved,
     OrderCanceled,
@@ -45,16 +38,7 @@ from runtime.messages.trading import (
     OrderRejected,
     OrderReplaced,
     OrderUnknown,
-    Role,
 )
-
-_EXPIRY = "expiry"
-_PARTIAL, _RETRY = "partial:", "retry:"
-Level = Literal["WARNING", "ERROR", "CRITICAL"]
-
-_SECOND_NS = 1_000_000_000
-_FOR_NOW = 2**62
-"""ns UTC; later than any session: a halt whose end is not known."""
 
 
 class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,21 +46,25 @@ class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         is_flattening: Whether the halt wants everything sold. is_confirmed: whether it was told as done.
+        external: What the account has beside our lots. doubted: symbols that differ from the broker's.
     """
 
     lots: list[LotOrders]
     is_halted: bool
     is_flattening: bool = False
     is_confirmed: bool = False
+    external: list[ExternalChanged] = []
+    doubted: list[str] = []
 
 
-class Executor(Actor):
+class Executor(LotKeeper):
     """Sends what the breaker approved; sees to it that no share stands without a stop or an exit.
 
     Args:
         settings: How long a partly filled entry may stand, how soon a refusal is tried again.
         halt_rest: No entries in a symbol for so long after its halt ended, ns (strategies 0).
         cancel_protective: Whether the kill switch cancels stops and targets too (seed 6).
+        reconciles: Whether there is a broker whose account can differ from our books: a real one.
     """
 
     def __init__(
@@ -84,29 +72,28 @@ class Executor(Actor):
         settings: Orders,
         carried: ExecutorCarried | None = None,
         *,
-        halt_rest: int = 300 * _SECOND_NS,
+        halt_rest: int = 300 * SECOND_NS,
         cancel_protective: bool = False,
+        reconciles: bool = False,
     ) -> None:
-        self._protect_ns = round(settings.partial_entry_protect_s * _SECOND_NS)
-        self._retry_ns = round(settings.retry_s * _SECOND_NS)
-        self._halt_rest = halt_rest
-        self._no_entries_until: dict[str, int] = {}
-        self._lots: dict[str, LotOrders] = {}
-        self._lot_of: dict[str, LotOrders] = {}
-        self._expiring: dict[str, int] = {}
-        self._expiry_due = 0
-        self._cancel_protective = cancel_protective
-        self._is_halted = carried is not None and carried.is_halted
+        super().__init__(
+            settings,
+            carried.lots if carried else (),
+            is_halted=carried is not None and carried.is_halted,
+            cancel_protective=cancel_protective,
+        )
         self._is_flattening = carried is not None and carried.is_flattening
         self._is_confirmed = carried is not None and carried.is_confirmed
         self.unsettled = self._is_halted and not self._is_confirmed
-        self._deaf = ""
-        for lot in carried.lots if carried else ():
-            self._lots[lot.lot_id] = lot
-            for name in lot.orders:
-                self._lot_of[name] = lot
-            if lot.expires_at and lot.entry.is_live:
-                self._expiring[lot.lot_id] = lot.expires_at
+        self._account = AccountSide(
+            settings,
+            is_halted=self._is_halted,
+            rest=halt_rest,
+            reconciles=reconciles,
+            external=carried.external if carried else (),
+            doubted=carried.doubted if carried else (),
+        )
+        self._gate = self._account.gate
 
     def carry(self) -> ExecutorCarried:
         lots = [lot for lot in self._lots.values() if not lot.is_over]
@@ -115,6 +102,8 @@ class Executor(Actor):
             is_halted=self._is_halted,
             is_flattening=self._is_flattening,
             is_confirmed=self._is_confirmed,
+            external=self._account.watch.external,
+            doubted=self._account.watch.doubted,
         )
 
     # ---- what is wanted ---------------------------------------------------------------------
@@ -124,7 +113,7 @@ class Executor(Actor):
         yield from self._set_expiry()
         for lot in self._lots.values():
             if lot.entry.is_live and lot.entry.filled and not lot.closing:
-                yield self._timer(_PARTIAL + lot.lot_id, self._protect_ns)
+                yield self._timer(PARTIAL + lot.lot_id, self._protect_ns)
             yield from self._advance(lot)
 
     def on_order_approved(self, approved: OrderApproved) -> Iterable[Decision]:
@@ -140,23 +129,22 @@ class Executor(Actor):
         except ValueError as error:
             text = f"order {order.client_order_id} was not sent: {error}"
             return self._noted("ERROR", text), self._unsent(state, str(error))
-        if self._is_halted:
-            return (self._unsent(state, "the kill switch is thrown"),)
-        if self._deaf:
-            return (self._unsent(state, self._deaf),)
-        if self._no_entries_until.get(order.symbol, 0) > self.now:
-            return (self._unsent(state, f"{order.symbol} is halted, or resumed too short a while ago"),)
+        refusal = self._gate.refusal(order.symbol, order.side, self.moment.now)
+        if refusal:
+            return (self._unsent(state, refusal),)
         if prices.limit is not None or prices.stop is not None:
             state = msgspec.structs.replace(state, limit_price=prices.limit, stop_price=prices.stop)
         lot = opened(order, state, prices)
         self._lots[lot.lot_id] = self._lot_of[state.client_order_id] = lot
         now, seq = self.moment.now, self.moment.seq
-        sent = lot_commands.enter(order, prices, now, seq)
+        sent: tuple[Decision, ...] = (lot_commands.enter(order, prices, now, seq),)
+        if self._account.reconciles:
+            sent += self._account.sent(now, seq)
         if lot.expires_at:
             self._expiring[lot.lot_id] = lot.expires_at
             if not self._expiry_due or lot.expires_at < self._expiry_due:
-                return sent, *self._set_expiry()
-        return (sent,)
+                return *sent, *self._set_expiry()
+        return sent
 
     def _exit(self, order: OrderProposed) -> Iterable[Decision]:
         lot = self._lots.get(order.lot_id)
@@ -171,6 +159,7 @@ class Executor(Actor):
     def on_halt_thrown(self, halt: HaltThrown) -> Iterator[Decision]:
         """Entries are cancelled, exits pass; `flatten` sells everything too."""
         self._is_halted, self._is_confirmed = True, False
+        self._gate.halt(True)
         self.unsettled = True
         self._is_flattening = self._is_flattening or halt.flatten
         for lot in self._lots.values():
@@ -199,35 +188,62 @@ class Executor(Actor):
 
     def on_trading_status(self, status: TradingStatus) -> Iterator[Decision]:
         """A halted symbol takes no entries, those that work are cancelled; its exits stay where they are."""
-        if not status.halted:
-            self._no_entries_until[status.symbol] = self.now + self._halt_rest
-            return
-        self._no_entries_until[status.symbol] = _FOR_NOW
-        for lot in self._lots.values():
-            if lot.symbol == status.symbol:
-                yield from self._end_entry(lot, "trading halted")
-
-    def on_broker_stream_changed(self, change: BrokerStreamChanged) -> None:
-        """No entry while its events may not reach us; exits and cancellations never wait.
-
-        Without such an input (a simulated broker tells everything) the stream counts as ready.
-        """
-        self._deaf = "" if change.ready else f"the order stream is not ready: {change.reason}"
+        self._gate.symbol_halted(status.symbol, status.halted, self.now)
+        if status.halted:
+            for lot in self._lots.values():
+                if lot.symbol == status.symbol:
+                    yield from self._end_entry(lot, "trading halted")
 
     def on_halt_lifted(self, _: HaltLifted) -> Iterator[Decision]:
         """Entries may leave again; what the halt left without stop or target gets them back."""
         self._is_halted = self._is_flattening = self.unsettled = False
+        self._gate.halt(False)
         for lot in self._lots.values():
             yield from self._advance(lot)
 
+    # ---- what the account is ----------------------------------------------------------------
+
+    def on_broker_stream_changed(self, change: BrokerStreamChanged) -> Iterator[Decision]:
+        """No entry while its events may not reach us; exits and cancellations never wait.
+
+        Without such an input (a simulated broker tells everything) the stream counts as ready. At the first
+        word of a process the entries go that were left to work without it: those that outlive a day.
+        """
+        self._gate.stream(change.ready, change.reason)
+        if not change.started:
+            return
+        self._account.started()
+        for lot in self._lots.values():
+            if lot.time_in_force == "gtc":
+                yield from self._end_entry(lot, "left from before a restart")
+
+    def on_broker_account(self, account: BrokerAccount) -> None:
+        self._gate.account(blocked=account.blocked, can_short=account.shorting_enabled)
+
+    def on_assets_read(self, assets: AssetsRead) -> None:
+        self._gate.assets(assets.untradable, assets.unborrowable)
+
+    def on_broker_snapshot(self, snapshot: BrokerSnapshot) -> Iterator[Decision]:
+        """Compare positions and open orders with ours (architecture 4)."""
+        return self._account.compare(snapshot, self._lots.values(), self.now, self.seq)
+
+    def on_phase_changed(self, change: PhaseChanged) -> Iterator[Decision]:
+        return self._account.phase(change, self.now, self.seq)
+
     def on_timer_fired(self, timer: TimerFired) -> Iterator[Decision]:
-        if timer.key == _EXPIRY:
+        if timer.key == EXPIRY:
             self._expiry_due = 0
             for lot_id, due in list(self._expiring.items()):
                 if due <= timer.ts_event:
                     del self._expiring[lot_id]
                     yield from self._end_entry(self._lots[lot_id], "expired")
             yield from self._set_expiry()
+            return
+        if timer.key == READ:
+            yield from self._account.read(self.now, self.seq)
+            return
+        if timer.key == STUCK:
+            yield from self._account.look_up_stuck(self._lots.values(), self.now, self.seq)
             return
         kind, _, lot_id = timer.key.partition(":")
         lot = self._lots.get(lot_id)
@@ -236,22 +252,10 @@ class Executor(Actor):
         if kind == "partial":
             yield from self._end_entry(lot, "partly filled and unprotected")
         else:
-            is_halted = self._is_halted or self._no_entries_until.get(lot.symbol) == _FOR_NOW
+            is_halted = self._is_halted or self._gate.is_symbol_halted(lot.symbol)
             if lot.is_timed or 0 < lot.expires_at <= self.now or is_halted:
                 yield from self._end_entry(lot, "cancelled again")
             yield from self._advance(lot)
-
-    def _end_entry(self, lot: LotOrders, reason: str) -> Iterator[Decision]:
-        if lot.entry.is_live and lot.entry.status != "pending_cancel":
-            yield from self._cancel(lot, lot.entry, reason)
-
-    def _set_expiry(self) -> Iterator[SetTimer]:
-        """Keep one timer, for the entry that expires next."""
-        if self._expiring:
-            self._expiry_due = min(self._expiring.values())
-            yield SetTimer(
-                ts_event=self.now, cause=self.seq, actor=self.name, key=_EXPIRY, due=self._expiry_due
-            )
 
     # ---- what the broker says ---------------------------------------------------------------
 
@@ -279,7 +283,11 @@ class Executor(Actor):
     def on_order_filled(self, event: OrderFilled) -> Iterable[Decision]:
         lot = self._lot_of.get(event.client_order_id) or self._lot_of.get(event.parent_id)
         if lot is None:
+            if ids.parse(event.client_order_id) is None:
+                return self._account.watch.stranger(event, self.now, self.seq)
             return (self._stranger(event.client_order_id, event.symbol),)
+        if self._account.reconciles:
+            self._account.watch.traded(event.symbol, self.moment.now)
         before = lot.orders.get(event.client_order_id)
         if before is None:
             before = lot_commands.unannounced_leg_state(lot, event)
@@ -291,12 +299,30 @@ class Executor(Actor):
         if after.role == "entry":
             if after.is_live and not lot.is_timed and (lot.stop_loss or lot.take_profit):
                 lot.is_timed = True
-                said.append(self._timer(_PARTIAL + lot.lot_id, self._protect_ns))
+                said.append(self._timer(PARTIAL + lot.lot_id, self._protect_ns))
         elif lot.held < 0:
             text = f"lot {lot.lot_id} was oversold: {lot.held} shares of {lot.symbol}"
             said.append(self._noted("CRITICAL", text))
         said += self._advance(lot)
         return said
+
+    def on_fill_corrected(self, event: FillCorrected) -> Iterator[Decision]:
+        """A fill was taken back or changed: what rests must not be more than is held, nor less."""
+        lot = self._lot_of.get(event.client_order_id) or self._lot_of.get(event.parent_id)
+        before = lot.orders.get(event.client_order_id) if lot else None
+        if lot is None or before is None:
+            return  # the portfolio says so
+        after = order_state.corrected(before, event)
+        if after is before:
+            return
+        if self._account.reconciles:
+            self._account.watch.traded(event.symbol, self.moment.now)
+        lot.is_corrected = True
+        yield from self._told(lot, before, after)
+        if lot.held < 0:
+            text = f"lot {lot.lot_id} holds {lot.held} shares of {lot.symbol} after a correction"
+            yield self._noted("CRITICAL", f"{text}; a person must buy or sell them")
+        yield from self._advance(lot)
 
     def on_order_ended(self, event: OrderCanceled | OrderExpired) -> Iterable[Decision]:
         lot = self._lot_of.get(event.client_order_id)
@@ -315,26 +341,19 @@ class Executor(Actor):
         after = order_state.rejected(before, event)
         if after is before:
             return
-        yield from self._told(lot, before, after)
-        text = f"{lot.symbol} {after.role} {after.client_order_id} was rejected: {after.reason}"
         if after.role == "entry":
-            yield self._noted("WARNING", text)
-        elif after.role == "exit":
-            lot.refused_exits += 1
-            if lot.refused_exits < MOST_EXITS:
-                yield self._noted("WARNING", text)
-                yield self._timer(_RETRY + lot.lot_id, self._retry_ns)
-                return
-            yield self._noted("CRITICAL", text + "; given up, protecting what is held")
-            lot.closing = False
+            self._gate.refused_asset(lot.symbol, event.reason)
+            refusal = refusals.of_entry(lot, after, event)
+            yield from self._told(lot, before, after, goes_on=refusal.plainly)
+            yield from self._refused(lot, refusal)
+            return
+        yield from self._told(lot, before, after)
+        if after.role == "exit":
+            yield from self._refused(lot, refusals.of_exit(lot, after, event))
+        elif (given_up := refusals.of_protection(lot, after)) is not None:
+            yield from self._refused(lot, given_up)
         else:
-            lot.refused_protections += 1
-            if lot.refused_exits >= MOST_EXITS:
-                yield self._noted("CRITICAL", text + "; the position is UNPROTECTED and needs a person")
-                return
-            yield self._noted("CRITICAL", text + "; selling at the market")
-            lot.closing, lot.exit_reason = True, "protection rejected"
-        yield from self._advance(lot)
+            yield self._noted("CRITICAL", refusals.unprotected(lot, after))
 
     def on_order_unknown(self, event: OrderUnknown) -> Iterator[Decision]:
         lot = self._lot_of.get(event.client_order_id)
@@ -361,93 +380,7 @@ class Executor(Actor):
                 return
             lot.refused_cancels += 1
             if lot.refused_cancels <= MOST_CANCELS or self._is_halted:
-                yield self._timer(_RETRY + lot.lot_id, self._retry_ns)
+                yield self._timer(RETRY + lot.lot_id, self._retry_ns)
             if lot.refused_cancels == MOST_CANCELS + 1:
                 text = f"order {event.client_order_id} cannot be cancelled: {event.reason}"
                 yield self._noted("CRITICAL", text)
-
-    # ---- carrying it out --------------------------------------------------------------------
-
-    def _advance(self, lot: LotOrders) -> Iterable[Decision]:
-        """Do the one thing the lot needs now."""
-        if self._is_halted and self._cancel_protective and not lot.closing:
-            return self._strip(lot)
-        step = next_step(lot)
-        return () if step is None else self._do(lot, step)
-
-    def _strip(self, lot: LotOrders) -> Iterator[Decision]:
-        """Cancel whatever rests: the kill switch as the seed has it."""
-        for name in list(lot.orders):
-            order = lot.orders[name]  # cancelling one has changed its group
-            if order.is_live and order.role != "exit" and order.status != "pending_cancel":
-                yield from self._cancel(lot, order, "kill switch")
-
-    def _do(self, lot: LotOrders, step: Step) -> Iterable[Decision]:
-        match step:
-            case Cancel(order, reason):
-                return self._cancel(lot, order, reason)
-            case Exit(quantity):
-                name = lot.exit_id if lot.exit_id and lot.exit_id not in lot.orders else lot.next_id("exit")
-                lot.exit_id = ""
-                return self._submit(lot, name, "exit", quantity)
-            case Protect(quantity):
-                return self._protect(lot, quantity)
-            case Follow(order, price):
-                if order.role == "stop":
-                    lot.stop_loss = price
-                else:
-                    lot.take_profit = price
-                return (lot_commands.follow(order, price, self.now, self.seq),)
-            case NothingToExit():
-                name, lot.closing, lot.exit_id = lot.exit_id, False, ""
-                if name:
-                    state = lot_commands.reducing_state(lot, name, "exit", lot.entry.quantity)
-                    return (self._unsent(state, "nothing is held any more"),)
-        return ()
-
-    def _protect(self, lot: LotOrders, quantity: int) -> Iterable[Decision]:
-        lot.take_profit, lot.stop_loss = followed_target(lot), followed_stop(lot)
-        role: Role = "stop" if lot.take_profit is None else "target"
-        return self._submit(lot, lot.next_id(role), role, quantity)
-
-    def _submit(self, lot: LotOrders, name: str, role: Role, quantity: int) -> tuple[Decision]:
-        """Send an order that only reduces the lot."""
-        state = lot_commands.reducing_state(lot, name, role, quantity)
-        lot.orders[name] = state
-        self._lot_of[name] = lot
-        return (lot_commands.reduce(lot, state, self.moment.now, self.moment.seq),)
-
-    def _cancel(self, lot: LotOrders, order: OrderState, reason: str) -> list[Decision]:
-        """Cancel an order; its group goes with it."""
-        said: list[Decision] = [lot_commands.cancel(order, reason, self.now, self.seq)]
-        for before in lot.group_of(order.client_order_id):
-            said += self._told(lot, before, order_state.cancelling(before))
-        return said
-
-    def _told(self, lot: LotOrders, before: OrderState, after: OrderState) -> tuple[Decision, ...]:
-        """Remember an order's new state and tell of it, if it is one."""
-        if after is before:
-            return ()
-        lot.orders[after.client_order_id] = after
-        if after.role == "entry" and not after.is_live:
-            self._expiring.pop(lot.lot_id, None)
-        return (order_state.changed(after, self.moment.now, self.moment.seq),)
-
-    def _unsent(self, state: OrderState, reason: str) -> Decision:
-        ended = msgspec.structs.replace(state, status="canceled", reason=f"not sent: {reason}")
-        return order_state.changed(ended, self.now, self.seq)
-
-    def _stranger(self, name: str, symbol: str) -> Noted:
-        return self._noted("WARNING", f"the broker speaks of an order that is not ours: {name} in {symbol}")
-
-    def _timer(self, key: str, delay: int) -> SetTimer:
-        return SetTimer(ts_event=self.now, cause=self.seq, actor=self.name, key=key, due=self.now + delay)
-
-    def _noted(self, level: Level, text: str) -> Noted:
-        return Noted(
-            ts_event=self.now,
-            cause=self.seq,
-            level=level,
-            component=self.name,
-            text=text,
-        )

@@ -176,6 +176,7 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
                 c,
                 halt_rest=host_rules(settings).halt_rest,
                 cancel_protective=settings.kill_switch.cancel_protective,
+                reconciles=not simulated and header.books.startswith(("paper:", "live:")),
             ),
             intensity,
         ),

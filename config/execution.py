@@ -42,6 +42,14 @@ class Orders(Section, frozen=True, kw_only=True):
     """Seconds to wait for a cancellation to be confirmed before the order is looked up; the simulated broker
     confirms at once. Read by the live engine. Source: design."""
 
+    stuck_s: Seconds = 10.0
+    """Seconds without news after which an order that ought to have some (sent, being cancelled, or a market
+    order in an open market) is looked up, again and again. Live only. Source: alpaca F; faults D 39."""
+
+    reconcile_s: Seconds = 60.0
+    """Seconds of market time between two comparisons of positions and open orders with the broker's, between
+    the open and the close. Live only. Source: architecture 4."""
+
 
 class Execution(Section, frozen=True, kw_only=True):
     """What the simulated broker charges and how much it fills; live trading does not read it."""

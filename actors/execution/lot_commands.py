@@ -110,6 +110,28 @@ def enter(order: OrderProposed, prices: EntryPrices, now: int, cause: int) -> Su
     )
 
 
+def enter_plainly(lot: LotOrders, state: OrderState, now: int, cause: int) -> SubmitOrder:
+    """The entry once more, without exits: for a broker that takes none beside an entry of its type."""
+    return SubmitOrder(
+        ts_event=now,
+        cause=cause,
+        client_order_id=state.client_order_id,
+        lot_id=lot.lot_id,
+        strategy=lot.strategy,
+        symbol=lot.symbol,
+        side=state.side,
+        quantity=state.quantity,
+        type=state.type,
+        order_class="simple",
+        time_in_force=lot.time_in_force,
+        limit_price=state.limit_price,
+        stop_price=state.stop_price,
+        intraday=lot.intraday,
+        group_id=lot.group_id,
+        reason="the broker takes no bracket on it",
+    )
+
+
 def reduce(lot: LotOrders, state: OrderState, now: int, cause: int) -> SubmitOrder:
     """An order that only reduces the lot; a target with a stop beside it is an OCO.
 

@@ -34,6 +34,8 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
         closing: Whether everything is to be sold (bought back).
         exit_id: Client id of the approved exit that has not been sent yet.
         refused_exits, refused_protections, refused_cancels: How often the broker refused one.
+        is_plain: Whether the broker refused the entry with exits beside it; they follow its fill.
+        is_corrected: Whether a fill was taken back or changed: what rests may be more than is held.
     """
 
     lot_id: str
@@ -57,6 +59,13 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
     refused_protections: int = 0
     refused_cancels: int = 0
     is_timed: bool = False
+    is_plain: bool = False
+    is_corrected: bool = False
+
+    @property
+    def net(self) -> int:
+        """Shares held, signed as the position is."""
+        return self.held if self.side == "buy" else -self.held
 
     @property
     def entry(self) -> OrderState:
@@ -167,9 +176,13 @@ def next_step(lot: LotOrders) -> Step | None:
     if entry.is_live:
         return None
     held = lot.held
+    live = lot.live
+    if lot.is_corrected:
+        for one in live:
+            if one.remaining > max(held, 0) and one.role != "exit":
+                return Cancel(one, "more than is held") if one.status != "pending_cancel" else None
     if held <= 0:
         return None
-    live = lot.live
     if not live:
         return Protect(held) if lot.stop_loss is not None or lot.take_profit is not None else None
     return _follow(lot, entry, live)

@@ -8,6 +8,7 @@ Source: alpaca.md 2.3-2.5; faults.md D.
 import msgspec
 
 from runtime.messages.trading import (
+    FillCorrected,
     OrderAccepted,
     OrderCanceled,
     OrderChanged,
@@ -111,6 +112,20 @@ def filled(state: OrderState, event: OrderFilled) -> OrderState:
     )
 
 
+def corrected(state: OrderState, event: FillCorrected) -> OrderState:
+    """Take a fill back, or count it at its new price and quantity; the status stays as it is."""
+    if event.execution_id in state.executions:
+        return state
+    worth = event.price * event.quantity - event.price_before * event.quantity_before
+    return _with(
+        state,
+        filled=max(0, event.cumulative),
+        priced=max(0, state.priced + event.quantity - event.quantity_before),
+        value=max(0.0, state.value + worth),
+        executions=(*state.executions, event.execution_id),
+    )
+
+
 def ended(state: OrderState, event: OrderCanceled | OrderExpired) -> OrderState:
     """Cancelled or expired, with what had filled before."""
     seen = max(state.filled, event.cumulative)
@@ -145,9 +160,9 @@ def cancel_refused(state: OrderState) -> OrderState:
     return _with(state, status="partially_filled" if state.filled else "accepted")
 
 
-def changed(state: OrderState, now: int, cause: int) -> OrderChanged:
-    """The message that tells of the state."""
-    kind = OrderEnded if state.status in _UNFILLED else OrderChanged
+def changed(state: OrderState, now: int, cause: int, *, goes_on: bool = False) -> OrderChanged:
+    """The message that tells of the state; `goes_on` where another order takes the place of a dead one."""
+    kind = OrderEnded if state.status in _UNFILLED and not goes_on else OrderChanged
     return kind(
         ts_event=now,
         cause=cause,

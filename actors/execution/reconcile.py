@@ -72,6 +72,7 @@ def compare(
     held: Mapping[str, int],
     external: Mapping[str, int],
     snapshot: BrokerSnapshot,
+    moved: Iterable[str] = (),
 ) -> Comparison:
     """Compare what we think with what the broker says.
 
@@ -79,16 +80,17 @@ def compare(
         orders: Every order we know, live or over.
         held: Net shares over our lots by symbol.
         external: Shares by symbol that were not ours when last compared.
+        moved: Symbols that traded while the broker was asked.
     """
     ours = {one.client_order_id: one for one in orders}
     theirs = {one.client_order_id: one for one in snapshot.orders}
-    is_routine = snapshot.reason == "schedule"
-    moving: dict[str, bool] = {}
+    has_gateway = snapshot.reason != "start"
+    moving = dict.fromkeys(moved, True)
     found: list[Difference] = []
     for state in ours.values():
         there = theirs.get(state.client_order_id)
         if state.is_live:
-            if there is None and is_routine and state.status in _UNANSWERED:
+            if there is None and has_gateway and state.status in _UNANSWERED:
                 moving[state.symbol] = True  # the order gateway has it in hand
                 continue
             found += _live_here(state, there, ours, moving)

@@ -49,6 +49,7 @@ class BrokerStream(Gateway):
         clock: Market time. real: Time of waits.
         told_until: Time of the last fill that is already on the tape, ns UTC; 0: fills are not asked for
             beyond those that orders lack.
+        is_first: Whether it is the first instance of its process.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class BrokerStream(Gateway):
         real: Clock,
         waits: BackOff | None = None,
         told_until: int = 0,
+        is_first: bool = True,
     ) -> None:
         super().__init__(name, inbox, port)
         self.figures = BrokerStreamFigures()
@@ -72,6 +74,7 @@ class BrokerStream(Gateway):
         self._clock, self._real = clock, real
         self._waits = waits or BackOff(name)
         self._told_until = told_until
+        self._is_first_word = self._is_first_look = is_first
         self._told: tuple[bool, str] | None = None
         self._is_caught_up = self._is_stuck = False
         self._held: list[Event] | None = []
@@ -220,7 +223,10 @@ class BrokerStream(Gateway):
             reason = ""
         if (ready, reason) != self._told:
             self._told = ready, reason
-            self.port("broker", BrokerStreamChanged(ts_event=self._clock.now(), ready=ready, reason=reason))
+            started, self._is_first_word = self._is_first_word, False
+            now = self._clock.now()
+            change = BrokerStreamChanged(ts_event=now, ready=ready, reason=reason, started=started)
+            self.port("broker", change)
 
     # ---- the snapshot -----------------------------------------------------------------------
 
@@ -274,7 +280,9 @@ class BrokerStream(Gateway):
 
     async def _compared(self) -> bool:
         """Have the books compared with the broker's positions and open orders."""
-        self._post([await snapshot.take(self._rest, self._directory, self._clock.now(), "reconnect")])
+        reason: snapshot.Reason = "start" if self._is_first_look else "reconnect"
+        self._post([await snapshot.take(self._rest, self._directory, self._clock.now(), reason)])
+        self._is_first_look = False
         return True
 
     async def _snapshot(self) -> None:

@@ -12,17 +12,23 @@ from typing import TypeVar
 import anyio
 import anyio.abc
 
+from actors.broker import snapshot
 from actors.broker.amendments import Amendments
 from actors.broker.desk import Desk, Sending
 from actors.broker.order_line import DEFAULT_PATIENCE, Line, Patience
 from actors.broker.rest import Rest
 from actors.broker.submissions import Submissions
+from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
 from runtime.kernel.clock import Clock
 from runtime.kernel.gateway import Gateway, Inbox, Port
+from runtime.log import get_logger
+from runtime.messages.account import ReadAccount
 from runtime.messages.base import Input, Message
 from runtime.messages.trading import CancelOrder, LookUpOrder, ReplaceOrder, SubmitOrder
 
 About = TypeVar("About")
+
+_log = get_logger(__name__)
 
 
 class OrderGateway(Gateway):
@@ -60,6 +66,7 @@ class OrderGateway(Gateway):
         self._submissions = Submissions(self._line, sync, halted)
         self._amendments = Amendments(self._line)
         self._under_way = 0
+        self._is_reading = False
 
     def _post(self, message: Input) -> None:
         self.port("broker", message)
@@ -120,8 +127,24 @@ class OrderGateway(Gateway):
                 group.start_soon(self._counted, self._amendments.replace, command)
             case LookUpOrder():
                 group.start_soon(self._counted, self._amendments.look_up, command)
+            case ReadAccount():
+                if not self._is_reading:  # a broker that slow is not asked twice at a time
+                    self._is_reading = True
+                    group.start_soon(self._counted, self._read_account, command)
             case _:
                 raise NotImplementedError(f"{self.name} takes no {type(command).__name__}")
+
+    async def _read_account(self, command: ReadAccount) -> None:
+        """Answer with positions and open orders; without an answer the next time will do."""
+        line = self._line
+        try:
+            found = await snapshot.take(line.rest, line.desk.directory, line.clock.now(), command.reason)
+        except (BrokerUnavailable, BrokerRejected, KeysRefused) as failure:
+            _log.warning("positions and open orders could not be read", error=str(failure))
+        else:
+            self._post(found)
+        finally:
+            self._is_reading = False
 
     async def _counted(self, work: Callable[[About], Awaitable[None]], about: About) -> None:
         self._under_way += 1

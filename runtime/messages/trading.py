@@ -397,10 +397,15 @@ class BrokerSnapshot(Input, frozen=True, kw_only=True, gc=False, array_like=True
 
 
 class BrokerStreamChanged(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
-    """Whether every later event of our orders will reach us; while it is not ready no entry leaves."""
+    """Whether every later event of our orders will reach us; while it is not ready no entry leaves.
+
+    Attributes:
+        started: The first word of a process: what an earlier one left is seen to before anything else.
+    """
 
     ready: bool
     reason: str = ""
+    started: bool = False
 
 
 class OrderChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
@@ -490,10 +495,10 @@ class PositionChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=
 
 
 class PositionMismatched(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
-    """After a fill our lots and the broker do not agree on a symbol; equal again when both are.
+    """Our lots and the broker do not agree on a symbol; equal again when both are.
 
     Attributes:
-        ours: Net shares over all lots. broker: net shares as the fill told them.
+        ours: Net shares over all lots. broker: net shares as a fill or a reconcile told them.
     """
 
     symbol: str

@@ -124,7 +124,7 @@ async def test_it_says_not_ready_until_the_catch_up_is_told(alpaca):
         assert kinds.index(BrokerAccount) < kinds.index(BrokerSnapshot)
         assert kinds[-1] is BrokerStreamChanged
     assert desk.states == [(False, "connecting"), (False, "catching up"), (True, "")]
-    assert desk.posted.all(BrokerSnapshot)[0].reason == "reconnect"
+    assert desk.posted.all(BrokerSnapshot)[0].reason == "start"
     listened = alpaca.history.frames("trades", "listen")[0].number
     assert all(one.number > listened for one in alpaca.history.requests("GET"))
 

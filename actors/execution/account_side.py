@@ -1,0 +1,120 @@
+"""The executor's side that faces the account: may an entry leave, do our books agree, is an order silent?
+
+It keeps the entry gate, the comparisons and their schedule, and the look-ups of stuck orders together; what
+it says is the executor's. Against a simulated broker, which tells everything, none of it costs anything.
+Source: architecture 4; faults.md C 36, D 39 and 44.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from actors.execution.account_watch import AccountWatch
+from actors.execution.entry_gate import EntryGate
+from actors.execution.lot_orders import LotOrders
+from actors.execution.order_state import OrderState
+from actors.execution.stuck import StuckOrders
+from config.schema import Orders
+from runtime.messages.account import ExternalChanged, ReadAccount
+from runtime.messages.base import Decision
+from runtime.messages.machine import SetTimer
+from runtime.messages.risk import Noted, PhaseChanged
+from runtime.messages.trading import BrokerSnapshot, LookUpOrder
+
+ACTOR = "executor"
+READ, STUCK = "reconcile", "stuck"
+"""Keys of its timers."""
+
+_MARKET_PHASES = frozenset(("MARKET_OPEN", "TRADING", "MARKET_CLOSE"))
+_SECOND_NS = 1_000_000_000
+
+
+class AccountSide:
+    """Everything between our lots and the account they live in.
+
+    Args:
+        rest: No entries in a symbol for so long after its halt ended, ns.
+        reconciles: Whether there is a broker whose account can differ from our books: a real one.
+        external, doubted: As carried.
+    """
+
+    def __init__(
+        self,
+        settings: Orders,
+        *,
+        is_halted: bool,
+        rest: int,
+        reconciles: bool,
+        external: Iterable[ExternalChanged] = (),
+        doubted: Iterable[str] = (),
+    ) -> None:
+        self.reconciles = reconciles
+        self.gate = EntryGate(is_halted=is_halted, reconciles=reconciles, rest=rest)
+        self.watch = AccountWatch(self.gate, external, doubted)
+        self._retry_ns = round(settings.retry_s * _SECOND_NS)
+        self._reconcile_ns = round(settings.reconcile_s * _SECOND_NS)
+        self._stuck = StuckOrders(round(settings.stuck_s * _SECOND_NS))
+        self._in_market = self._is_armed = False
+
+    # ---- comparing --------------------------------------------------------------------------
+
+    def started(self) -> None:
+        """A process begins: entries wait for the first comparison."""
+        if self.reconciles:
+            self.gate.wait("our books have not been compared with the broker's since the start")
+
+    def compare(
+        self, snapshot: BrokerSnapshot, lots: Iterable[LotOrders], now: int, cause: int
+    ) -> Iterator[Decision]:
+        """Compare positions and open orders with ours; while entries wait, soon once more."""
+        orders: list[OrderState] = []
+        held: dict[str, int] = {}
+        for lot in lots:
+            orders += lot.orders.values()
+            if net := lot.net:
+                held[lot.symbol] = held.get(lot.symbol, 0) + net
+        yield from self.watch.compare(snapshot, orders, held, now, cause, ACTOR)
+        if self.gate.is_waiting:
+            yield _timer(READ, now, cause, self._retry_ns)
+
+    def phase(self, change: PhaseChanged, now: int, cause: int) -> Iterator[Decision]:
+        """Between the open and the close the account is compared on a schedule."""
+        was, self._in_market = self._in_market, change.phase in _MARKET_PHASES
+        if self.reconciles and self._in_market and not was:
+            yield _timer(READ, now, cause, self._reconcile_ns)
+
+    def read(self, now: int, cause: int) -> Iterator[Decision]:
+        """The time to read the account has come."""
+        if not (self._in_market or self.gate.is_waiting):
+            return
+        yield _timer(READ, now, cause, self._reconcile_ns)
+        if not self.gate.is_deaf:  # else the stream has it compared once it is ready
+            reason: Literal["start", "schedule"] = "start" if self.gate.is_waiting else "schedule"
+            yield ReadAccount(ts_event=now, cause=cause, reason=reason)
+
+    # ---- orders without news ----------------------------------------------------------------
+
+    def sent(self, now: int, cause: int) -> tuple[Decision, ...]:
+        """A command left: see that news of it comes."""
+        if self._is_armed or not self.reconciles:
+            return ()
+        self._is_armed = True
+        return (_timer(STUCK, now, cause, self._stuck.patience // 2),)
+
+    def look_up_stuck(self, lots: Iterable[LotOrders], now: int, cause: int) -> Iterator[Decision]:
+        """Have orders looked up that ought to have news."""
+        orders = [one for lot in lots for one in lot.live]
+        for one in self._stuck.look(orders, now, is_open=self._in_market):
+            if self._stuck.is_first(one):
+                text = f"no news of {one.role} {one.client_order_id} in {one.symbol}, {one.status}: looked up"
+                yield Noted(ts_event=now, cause=cause, level="WARNING", component=ACTOR, text=text)
+            yield LookUpOrder(
+                ts_event=now, cause=cause, client_order_id=one.client_order_id,
+                broker_order_id=one.broker_order_id, symbol=one.symbol, reason=f"no news while {one.status}",
+            )  # fmt: skip
+        self._is_armed = False
+        if self._stuck.is_watching:
+            yield from self.sent(now, cause)
+
+
+def _timer(key: str, now: int, cause: int, delay: int) -> SetTimer:
+    return SetTimer(ts_event=now, cause=cause, actor=ACTOR, key=key, due=now + delay)

@@ -1,0 +1,86 @@
+"""What a refusal by the broker means for the lot: give up, try again, try otherwise, call a person.
+
+Codes are the contract and cover many cases, so the words are looked at second.
+Source: alpaca.md 3.0 and 3.2; faults.md C 33.
+"""
+
+from typing import Literal, NamedTuple
+
+from actors.execution.lot_orders import MOST_EXITS, LotOrders
+from actors.execution.order_state import OrderState
+from runtime.messages.trading import OrderRejected
+
+Level = Literal["WARNING", "ERROR", "CRITICAL"]
+_UNPROCESSABLE = (40_010_000, 42_210_000)
+_CLASS_WORDS = ("bracket", "oto order", "order_class", "order class", "complex order", "advanced order")
+_OPPOSITE = (
+    "wash trade",
+    "opposite side",
+    "while a long buy order is open",
+    "while a short sell order is open",
+)
+
+
+class Refusal(NamedTuple):
+    """What follows.
+
+    Attributes:
+        retry: Whether the lot is looked at again a little later.
+        plainly: Whether the entry is sent once more without exits.
+        is_beside: Whether somebody's entry on the other side stands in the way of an exit.
+    """
+
+    level: Level
+    text: str
+    retry: bool = False
+    plainly: bool = False
+    is_beside: bool = False
+
+
+def of_entry(lot: LotOrders, order: OrderState, event: OrderRejected) -> Refusal:
+    """An entry is dead; one whose class alone was refused goes once more, its exits after its fill."""
+    text = _text(lot, order)
+    if has_exits(lot) and not lot.is_plain and not order.filled and is_class_refused(event):
+        return Refusal("WARNING", f"{text}; sent without exits, they follow its fill", plainly=True)
+    return Refusal("WARNING", text)
+
+
+def of_exit(lot: LotOrders, order: OrderState, event: OrderRejected) -> Refusal:
+    """An exit is tried a few times, then what is held is protected again and a person called."""
+    text = _text(lot, order)
+    lot.refused_exits += 1
+    if lot.refused_exits < MOST_EXITS:
+        beside = any(words in event.reason for words in _OPPOSITE)
+        return Refusal("WARNING", text, retry=True, is_beside=beside)
+    lot.closing = False
+    return Refusal("CRITICAL", f"{text}; given up, protecting what is held")
+
+
+def of_protection(lot: LotOrders, order: OrderState) -> Refusal | None:
+    """What cannot be protected is sold; None: neither can be done and only a person is left."""
+    lot.refused_protections += 1
+    if lot.refused_exits >= MOST_EXITS:
+        return None
+    lot.closing, lot.exit_reason = True, "protection rejected"
+    return Refusal("CRITICAL", f"{_text(lot, order)}; selling at the market")
+
+
+def unprotected(lot: LotOrders, order: OrderState) -> str:
+    """The words for a position that nothing can be done about."""
+    return f"{_text(lot, order)}; the position is UNPROTECTED and needs a person"
+
+
+def has_exits(lot: LotOrders) -> bool:
+    """Whether its entry carried exits."""
+    return lot.stop_loss is not None or lot.take_profit is not None
+
+
+def is_class_refused(event: OrderRejected) -> bool:
+    """Whether the broker refused exits beside an entry of this type, and not the entry itself."""
+    words = event.reason.lower()
+    is_unprocessable = any(code <= event.code < code + 10_000 for code in _UNPROCESSABLE) or event.code == 422
+    return is_unprocessable and any(word in words for word in _CLASS_WORDS)
+
+
+def _text(lot: LotOrders, order: OrderState) -> str:
+    return f"{lot.symbol} {order.role} {order.client_order_id} was rejected: {order.reason}"

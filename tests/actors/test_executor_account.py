@@ -1,0 +1,308 @@
+"""Entries wait for books that agree with the broker's; differences are told once, silence is looked up."""
+
+from typing import Any
+
+import pytest
+
+from runtime.messages.account import AssetsRead, ExternalChanged, ReadAccount, Reconciled
+from runtime.messages.risk import Noted, PhaseChanged
+from runtime.messages.trading import (
+    BrokerAccount,
+    BrokerPosition,
+    CancelOrder,
+    LookUpOrder,
+    OrderChanged,
+    OrderEnded,
+    PositionMismatched,
+    SubmitOrder,
+)
+from tests.actors.executor_stage import ENTRY, LOT, RESTING, SECOND, ExecutorStage, listed
+
+
+def sent(stage: ExecutorStage) -> list[str]:
+    return [one.client_order_id for one in stage.of(SubmitOrder)]
+
+
+def unsent(stage: ExecutorStage) -> str:
+    return stage.of(OrderEnded)[-1].reason
+
+
+def phase(stage: ExecutorStage, name: Any) -> None:
+    stage.hear(PhaseChanged(ts_event=stage.now, cause=1, phase=name, previous="PRE_MARKET"))
+
+
+def test_no_entry_leaves_before_the_first_comparison_and_one_leaves_after_it() -> None:
+    stage = ExecutorStage()
+    stage.stream(True, started=True)
+    stage.approve("a")
+    assert sent(stage) == []
+    assert unsent(stage).startswith("not sent: our books have not been compared")
+    stage.snapshot(reason="start")
+    stage.approve("b")
+    assert sent(stage) == ["b:e1"]
+
+
+def test_a_restart_closes_the_gate_again() -> None:
+    stage = ExecutorStage().ready()
+    stage.stream(False, "connecting", started=True)
+    stage.stream(True)
+    stage.approve()
+    assert sent(stage) == []
+
+
+def test_a_reconnection_does_not_close_it() -> None:
+    stage = ExecutorStage().ready()
+    stage.stream(False, "lost")
+    stage.stream(True)
+    stage.approve()
+    assert sent(stage) == [ENTRY]
+
+
+def test_entries_wait_until_what_differs_at_the_start_is_settled() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.stream(False, "connecting", started=True)
+    stage.snapshot(reason="start", AAA=10)  # neither stop nor target is open there
+    assert [one.reason for one in stage.of(LookUpOrder)] == ["reconcile"] * 2
+    stage.stream(True)
+    stage.approve("b", symbol="BBB")
+    assert sent(stage) == [ENTRY]
+    assert "reconcile" in stage.timers
+    assert [one.reason for one in stage.ring("reconcile") if type(one) is ReadAccount] == ["start"]
+    stage.snapshot(*RESTING, reason="start", AAA=10)
+    assert stage.of(Reconciled)[-1].settled
+    stage.approve("c", symbol="BBB")
+    assert sent(stage) == [ENTRY, "c:e1"]
+
+
+def test_a_difference_that_stays_blocks_its_symbol_and_holds_up_nothing_else() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.stream(False, "connecting", started=True)
+    for _ in range(3):
+        stage.snapshot(reason="start", AAA=10)
+    assert [one.settled for one in stage.of(Reconciled)][1:] == [False, False, True]
+    stage.stream(True)
+    stage.approve("b")
+    stage.approve("c", symbol="BBB")
+    assert sent(stage) == [ENTRY, "c:e1"]
+    assert "in doubt" in unsent(stage)
+    assert len(stage.of(Noted)) == 2  # one row for each order, however often it was seen
+
+
+def test_a_position_that_differs_is_one_critical_row_and_blocks_its_symbol_until_it_agrees() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    for _ in range(3):
+        stage.snapshot(*RESTING, AAA=7)
+    (row,) = stage.of(Noted)
+    assert (row.level, row.text) == (
+        "CRITICAL", "AAA: we had 10 shares, the broker has 7 shares; entries blocked",
+    )  # fmt: skip
+    stage.approve("b")
+    stage.approve("c", symbol="BBB")
+    assert sent(stage) == [ENTRY, "c:e1"]
+    stage.snapshot(*RESTING, AAA=10)
+    assert (stage.of(PositionMismatched)[-1].ours, stage.of(PositionMismatched)[-1].broker) == (10, 10)
+    stage.approve("d")
+    assert sent(stage)[-1] == "d:e1"
+
+
+def test_doubt_and_external_cross_the_session() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.snapshot(*RESTING, AAA=7, TSLA=5)
+    carried = stage.executor.carry()
+    assert (carried.doubted, [one.symbol for one in carried.external]) == (["AAA"], ["TSLA"])
+    again = ExecutorStage(carried)
+    again.stream(False, "connecting", started=True)
+    again.snapshot(*RESTING, reason="start", AAA=10, TSLA=5)
+    again.stream(True)
+    again.approve("b")
+    assert sent(again) == ["b:e1"]
+    assert again.of(ExternalChanged) == []
+
+
+def test_a_fill_while_the_broker_was_asked_is_no_mismatch() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    stage.accept()
+    asked = stage.now
+    stage.fill()
+    stage.now = asked - SECOND
+    stage.snapshot()
+    assert not stage.of(PositionMismatched)
+    assert stage.of(Reconciled)[-1].agreed == ()
+
+
+def test_between_open_and_close_the_account_is_read_once_a_minute_and_not_outside() -> None:
+    stage = ExecutorStage().ready()
+    phase(stage, "MARKET_OPEN")
+    begun = stage.now
+    phase(stage, "TRADING")
+    for minute in (1, 2, 3):
+        assert [type(one) for one in stage.ring("reconcile")][-1] is ReadAccount
+        assert stage.now == begun + 60 * minute * SECOND
+    phase(stage, "AFTER_HOURS")
+    assert stage.ring("reconcile") == []
+    assert stage.timers.keys() == set()
+
+
+def test_while_the_stream_is_not_ready_nothing_is_read_on_the_schedule() -> None:
+    stage = ExecutorStage().ready()
+    phase(stage, "TRADING")
+    stage.stream(False, "lost")
+    assert not [one for one in stage.ring("reconcile") if type(one) is ReadAccount]
+    stage.stream(True)
+    assert [one for one in stage.ring("reconcile") if type(one) is ReadAccount]
+
+
+def test_entries_that_outlive_a_day_go_first_thing_after_a_restart() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve("mr-20180305-1", time_in_force="gtc", type="limit", limit_price=99.0)
+    stage.approve("mr-20180305-2", time_in_force="day", type="limit", limit_price=99.0)
+    stage.approve("mr-20180305-3", time_in_force="gtc")
+    for name in ("mr-20180305-1:e1", "mr-20180305-2:e1", "mr-20180305-3:e1"):
+        stage.accept(name)
+    stage.fill("mr-20180305-3:e1")
+    said = stage.stream(False, "connecting", started=True)
+    assert [type(one) for one in said] == [CancelOrder, OrderChanged]
+    (cancel,) = stage.of(CancelOrder)
+    assert (cancel.client_order_id, cancel.reason) == ("mr-20180305-1:e1", "left from before a restart")
+
+
+def test_a_blocked_account_takes_no_entry_and_exits_pass() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    account = {"account": "PA", "equity": 1.0, "cash": 1.0, "buying_power": 1.0, "shorting_enabled": True}
+    stage.hear(BrokerAccount(ts_event=stage.now, blocked=True, **account))
+    stage.approve("b", symbol="BBB")
+    assert unsent(stage) == "not sent: the account is blocked"
+    stage.approve(LOT, "sell", intent="exit")
+    assert [one.client_order_id for one in stage.of(CancelOrder)] == ["leg-stop"]
+    stage.hear(BrokerAccount(ts_event=stage.now, blocked=False, **account))
+    stage.approve("c", symbol="BBB")
+    assert sent(stage)[-1] == "c:e1"
+
+
+def test_what_the_broker_does_not_trade_or_lend_is_not_entered() -> None:
+    stage = ExecutorStage().ready()
+    stage.hear(AssetsRead(ts_event=stage.now, untradable=("AAA",), unborrowable=("BBB",)))
+    stage.approve("a")
+    assert unsent(stage) == "not sent: AAA is not tradable at the broker"
+    stage.approve("b", "sell", symbol="BBB", stop_loss=105.0, take_profit=95.0)
+    assert unsent(stage) == "not sent: BBB cannot be borrowed"
+    stage.approve("c", symbol="BBB")
+    assert sent(stage) == ["c:e1"]
+
+
+@pytest.mark.parametrize("reason", ['asset "AAA" is not tradable', 'asset "AAA" not found'])
+def test_a_symbol_that_was_refused_as_untradable_is_not_sent_again(reason: str) -> None:
+    stage = ExecutorStage().ready()
+    stage.approve("a")
+    stage.reject("a:e1", 42210000, reason)
+    stage.approve("b")
+    assert sent(stage) == ["a:e1"]
+
+
+def test_an_account_that_may_not_short_is_not_asked_again() -> None:
+    stage = ExecutorStage().ready()
+    short = {"stop_loss": 105.0, "take_profit": 95.0}
+    stage.approve("a", "sell", **short)
+    stage.reject("a:e1", 40310000, "account is not allowed to short")
+    stage.approve("b", "sell", symbol="BBB", **short)
+    assert sent(stage) == ["a:e1"]
+
+
+def test_what_others_hold_and_work_is_told_when_it_changes_and_never_touched() -> None:
+    stage = ExecutorStage().ready()
+    fraction = BrokerPosition(symbol="BTC/USD", quantity=0, fraction=0.25, asset_class="crypto")
+    manual = listed("dashboard", symbol="TSLA", is_ours=False)
+    for _ in range(2):
+        stage.snapshot(manual, positions=(fraction,), TSLA=5)
+    stage.snapshot(positions=(fraction,), TSLA=5)
+    stage.snapshot(positions=(fraction,))
+    told = [(one.symbol, one.quantity, one.fraction, len(one.orders)) for one in stage.of(ExternalChanged)]
+    assert told == [("TSLA", 5, 0.0, 1), ("BTC/USD", 0, 0.25, 0), ("TSLA", 5, 0.0, 0), ("TSLA", 0, 0.0, 0)]
+    assert not stage.of(CancelOrder)
+    assert not stage.of(Noted)
+
+
+def test_fills_of_others_count_between_two_snapshots_and_once() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.fill("dashboard", 5)
+    stage.fill("dashboard", 5)
+    stage.fill("dashboard", 3, 8, symbol="AAA")
+    assert [(one.symbol, one.quantity) for one in stage.of(ExternalChanged)] == [("AAA", 5), ("AAA", 8)]
+    stage.snapshot(*RESTING, AAA=18)
+    assert not stage.of(PositionMismatched)
+    assert not stage.of(Noted)
+
+
+def test_an_order_that_is_sent_and_silent_is_looked_up_again_and_again_and_told_once() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    looks = 0
+    for _ in range(8):
+        looks += sum(type(one) is LookUpOrder for one in stage.ring("stuck"))
+    assert looks == 3  # every ten seconds, looked every five
+    (row,) = stage.of(Noted)
+    assert row.level == "WARNING"
+    stage.accept()
+    stage.canceled(ENTRY)
+    stage.ring("stuck")
+    assert stage.timers == {}
+
+
+def test_an_order_that_rests_may_be_silent_and_a_market_order_in_an_open_market_may_not() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve("a", type="limit", limit_price=99.0)
+    stage.accept("a:e1")
+    stage.ring("stuck")
+    assert "stuck" not in stage.timers
+    stage.approve("b")
+    stage.accept("b:e1")
+    phase(stage, "TRADING")
+    for _ in range(3):
+        stage.ring("stuck")
+    assert [one.client_order_id for one in stage.of(LookUpOrder)] == ["b:e1"]
+
+
+def test_an_entry_whose_bracket_is_refused_goes_once_more_without_and_is_protected_by_its_fill() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    said = stage.reject(ENTRY, 42210000, "bracket orders must be market or limit orders")
+    again = stage.of(SubmitOrder)[-1]
+    assert (again.client_order_id, again.order_class, again.stop_loss) == (f"{LOT}:e2", "simple", None)
+    assert not [one for one in said if type(one) is OrderEnded]  # the lot's entry is not over
+    stage.accept(f"{LOT}:e2")
+    stage.fill(f"{LOT}:e2")
+    oco = stage.of(SubmitOrder)[-1]
+    assert (oco.order_class, oco.quantity, oco.limit_price, oco.stop_loss) == ("oco", 10, 105.0, 95.0)
+
+
+def test_an_entry_that_is_refused_without_its_bracket_too_is_dead() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    stage.reject(ENTRY, 42210000, "bracket orders must be market or limit orders")
+    stage.reject(f"{LOT}:e2", 42210000, "bracket orders must be market or limit orders")
+    assert len(sent(stage)) == 2
+    assert stage.of(OrderEnded)[-1].client_order_id == f"{LOT}:e2"
+
+
+def test_a_wash_trade_denies_the_entry_alone() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.approve("b")
+    stage.reject("b:e1", 40310000, "potential wash trade detected. use complex orders")
+    assert sent(stage) == [ENTRY, "b:e1"]
+    assert not stage.of(CancelOrder)
+    assert stage.of(OrderEnded)[-1].lot_id == "b"
+
+
+def test_an_exit_goes_before_the_entries_that_stand_in_its_way() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.approve("b", type="limit", limit_price=99.0)
+    stage.accept("b:e1")
+    stage.approve(LOT, "sell", intent="exit")
+    stage.canceled("leg-stop")
+    stage.canceled("leg-target")
+    stage.reject(f"{LOT}:x1", 40310000, "potential wash trade detected. use complex orders")
+    assert [one.client_order_id for one in stage.of(CancelOrder)] == ["leg-stop", "b:e1"]
+    assert sent(stage) == [ENTRY, "b:e1", f"{LOT}:x1"]
+    stage.ring(f"retry:{LOT}")
+    assert sent(stage)[-1] == f"{LOT}:x2"
