@@ -1,0 +1,360 @@
+"""The app: one attached screen. It folds frames, turns keys into asks, and never decides anything.
+
+`K` is taken before anything else sees it, whatever is open.
+"""
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any, ClassVar
+
+from textual import events, on
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.notifications import SeverityLevel
+from textual.screen import Screen
+
+from runtime.errors import BooksRefused, StorageUnavailable
+from runtime.kernel.clock import LiveClock
+from runtime.kill_switch import NotLifted
+from runtime.messages.screen import Answer, Frame, StrategyRow
+from tui import exports, last_resort
+from tui.panels import figures
+from tui.panels.ink import PALETTES, NoColour, theme_of
+from tui.panels.lines import Lines
+from tui.panels.status import Connection
+from tui.panels.table import LineTable
+from tui.safe import clean
+from tui.screens.confirm import Confirm
+from tui.screens.help import HelpScreen
+from tui.screens.kill import Decision, KillScreen
+from tui.screens.main import Main
+from tui.screens.pages import PAGES
+from tui.view import EMPTY, fold
+from tui.wire import Link, Standing
+
+_TICK = 1.0
+_MOST_TOLD = 300
+_ENDED_BY = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Desk(App[str]):
+    """The screen of one engine; its result is what a person chose on leaving."""
+
+    TITLE = "runtime"
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(str(n), f"page('{spec.name}')", spec.title, show=False) for n, spec in enumerate(PAGES, 1)),
+        Binding("slash", "filter", "Filter", show=False),
+        Binding("escape", "clear", "Clear the filter", show=False),
+        Binding("space", "freeze", "Freeze", show=False),
+        Binding("p", "pause", "Pause a strategy", show=False),
+        Binding("c", "palette", "Colours", show=False),
+        Binding("y", "copy_row", "Copy the row", show=False),
+        Binding("E", "export", "Export as TSV", show=False),
+        Binding("ctrl+s", "picture", "Keep as SVG", show=False, priority=True),
+        Binding("question_mark", "help", "Keys", show=False),
+        Binding("q", "leave", "Leave", show=False),
+        Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
+    ]
+
+    def __init__(
+        self,
+        socket: Path,
+        root: Path,
+        *,
+        read_only: bool = False,
+        palette: str = PALETTES[0].name,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        """Attach to nothing yet.
+
+        Args:
+            socket: The engine's. root: Whose HALT file is written when nobody listens there.
+            palette: desk, desk-cb or light.
+            clock: The present, ns UTC.
+        """
+        super().__init__()
+        if self.no_color:
+            self._filters[:] = [NoColour()]
+        for known in PALETTES:
+            self.register_theme(theme_of(known))
+        self.theme = palette
+        self.root_folder = root
+        self._clock = clock or LiveClock().now
+        self.link = Link(socket, on_frame=self._framed, on_standing=self._stood, read_only=read_only)
+        self.main = Main()
+        self.view = EMPTY
+        self._frozen = False
+        self._shown = EMPTY
+        self._behind = 0
+        self._heard = self._clock()
+        self._kill: KillScreen | None = None
+
+    def get_default_screen(self) -> Screen[Any]:
+        """The one with the pages."""
+        return self.main
+
+    def on_mount(self) -> None:
+        """Attach, and see to it that a signal leaves the terminal as it was."""
+        self._show()
+        self.set_interval(_TICK, self._show)
+        self.run_worker(self.link.run(), name="link", exit_on_error=True)
+        if not self.is_headless:
+            loop = asyncio.get_running_loop()
+            for number in _ENDED_BY:
+                loop.add_signal_handler(number, self._ended_by, number)
+            gc.collect()  # long pauses of the collector are seen as a stuttering screen (terminal 2.1)
+            gc.freeze()
+            gc.set_threshold(700, 10, 10**6)
+
+    def on_unmount(self) -> None:
+        """Let the engine go."""
+        self.link.close()
+
+    def _ended_by(self, number: signal.Signals) -> None:
+        self.exit(return_code=128 + number)
+
+    # What comes from the engine
+
+    def _framed(self, frame: Frame) -> None:
+        halted = self.view.head is not None and self.view.head.halted
+        self.view = fold(self.view, frame)
+        self._heard = self._clock()
+        if self._frozen:
+            self._behind += 1
+        if self.view.head is not None and self.view.head.halted and not halted:
+            self.bell()
+        self._show()
+
+    def _stood(self, standing: Standing) -> None:
+        self._show()
+
+    @property
+    def connection(self) -> Connection:
+        """How this screen stands to its engine."""
+        standing = self.link.standing
+        return Connection(
+            is_up=standing.state == "up",
+            why=standing.why,
+            silent_for=self._clock() - self._heard,
+            read_only=self.link.read_only,
+            frozen=self._frozen,
+            behind=self._behind,
+        )
+
+    def _show(self) -> None:
+        if not self._frozen:
+            self._shown = self.view
+        self.main.show(self._shown, self.connection)
+
+    # The kill switch
+
+    async def on_event(self, event: events.Event) -> None:
+        """Take `K`, and every key while the kill switch is open, before any widget does."""
+        if isinstance(event, events.Key) and not event.is_forwarded and self._kill_took(event):
+            return
+        await super().on_event(event)
+
+    def _kill_took(self, event: events.Key) -> bool:
+        if self._kill is None:
+            if event.character == "K":
+                self.action_kill()
+            return event.character == "K"
+        decision = self._kill.press(event.key, event.character)
+        if decision is not None:
+            self._kill = None
+            self.pop_screen()
+            if decision != "leave":
+                self.run_worker(self._act(decision), name=decision)
+        return True
+
+    def action_kill(self) -> None:
+        """Open the kill switch."""
+        if self._kill is not None:
+            return
+        head, up = self.view.head, self.link.standing.state == "up"
+        halted = "HALTED now. " if head is not None and head.halted else ""
+        reach = "The engine is asked." if up else "No engine listens: the HALT file is written."
+        self._kill = KillScreen(halted + reach, read_only=self.link.read_only)
+        self.push_screen(self._kill)
+
+    async def _act(self, decision: Decision) -> None:
+        if decision == "resume":
+            await self._resume()
+            return
+        flatten, by = decision == "flatten", last_resort.by()
+        reason = f"{decision} by {by}"
+        answer = await self.link.ask("halt", flatten=flatten, reason=reason, by=by)
+        if answer.ok:
+            self.notify(answer.text or "the engine halts", title=decision.upper(), severity="warning")
+            return
+        try:
+            said = await asyncio.to_thread(
+                last_resort.halt, self.root_folder, reason, flatten=flatten, at=self._clock()
+            )
+        except OSError as error:
+            words = f"NOT HALTED: {answer.text}; the HALT file: {error.strerror or error}"
+            self.notify(words, title="KILL SWITCH", severity="error", timeout=60)
+            return
+        self.notify(f"{said} ({answer.text})", title=decision.upper(), severity="warning", timeout=20)
+
+    async def _resume(self) -> None:
+        if self.link.standing.state == "up":
+            self._tell("RESUME", await self.link.ask("resume", by=last_resort.by()))
+            return
+        try:
+            said = await asyncio.to_thread(last_resort.resume, self.root_folder, at=self._clock())
+        except (OSError, NotLifted, StorageUnavailable, BooksRefused) as error:
+            self.notify(f"trading stays halted: {error}", title="RESUME", severity="error")
+            return
+        self.notify(said, title="RESUME")
+
+    def _tell(self, what: str, answer: Answer) -> None:
+        words = answer.text or ("done" if answer.ok else "refused")
+        self.notify(words, title=what, severity="information" if answer.ok else "error")
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = False,
+    ) -> None:
+        """Show a toast; the words are cleaned and never read as markup, whoever asks for it."""
+        super().notify(
+            clean(message, _MOST_TOLD),
+            title=clean(title, 60),
+            severity=severity,
+            timeout=timeout,
+            markup=False,
+        )
+
+    # Keys
+
+    async def action_page(self, name: str) -> None:
+        """Turn to a page."""
+        if self.screen is self.main:
+            await self.main.turn_to(name)
+
+    def action_filter(self) -> None:
+        """Open the filter of the table with the focus."""
+        table = self.main.table()
+        if table is not None:
+            self.main.filter_line.open(table)
+
+    def action_clear(self) -> None:
+        """Take the filter of the table with the focus away."""
+        table = self.main.table()
+        if table is not None and table.filtering:
+            table.filter("")
+
+    async def action_table(self, name: str) -> None:
+        """Do something with the table with the focus."""
+        table = self.main.table()
+        if table is not None:
+            await self.run_action(name, table)
+
+    async def action_detail(self) -> None:
+        """Show what is behind the chosen row."""
+        await self.action_table("choose")
+
+    def action_freeze(self) -> None:
+        """Stand still, or go on."""
+        self._frozen = not self._frozen
+        self._behind = 0
+        self._show()
+
+    def action_palette(self) -> None:
+        """The next palette."""
+        names = [known.name for known in PALETTES]
+        self.theme = names[(names.index(self.theme) + 1) % len(names)] if self.theme in names else names[0]
+        for shown in self.screen_stack:
+            for lines in shown.query(Lines):
+                lines.refresh()
+
+    def action_help(self) -> None:
+        """Show the keys."""
+        self.push_screen(HelpScreen())
+
+    def action_leave(self) -> None:
+        """Leave the screen; the engine stays as it is."""
+        self.exit("leave")
+
+    def action_copy_row(self) -> None:
+        """Copy the chosen row to the terminal's clipboard."""
+        table = self.main.table()
+        row = table.row_as_tsv() if table is not None else ""
+        if row:
+            self.copy_to_clipboard(row)
+            self.notify(row.replace("\t", "  "), title="copied")
+
+    async def action_export(self) -> None:
+        """Write the table with the focus as TSV."""
+        table = self.main.table()
+        if table is not None:
+            await self._save(table.name or "table", "tsv", table.as_tsv())
+
+    async def action_picture(self) -> None:
+        """Write the screen as SVG."""
+        await self._save("screen", "svg", self.export_screenshot())
+
+    async def _save(self, name: str, ending: str, text: str) -> None:
+        dated = f"{name}-{figures.stamp(self._clock())}"
+        try:
+            path = await asyncio.to_thread(exports.save, self.root_folder, dated, ending, text)
+        except OSError as error:
+            self.notify(f"not written: {error.strerror or error}", title="export", severity="error")
+            return
+        self.notify(str(path), title="written")
+
+    def action_pause(self) -> None:
+        """Pause the strategy under the cursor, or let it go on, once confirmed."""
+        table = self.main.table()
+        row = table.chosen if table is not None else None
+        if not isinstance(row, StrategyRow):
+            self.notify("put the cursor on a strategy first (page 4)", severity="warning")
+            return
+        paused = row.state == "PAUSED"
+        command, verb = ("unpause_strategy", "Let") if paused else ("pause_strategy", "Pause")
+        ending = " go on?" if paused else "? It enters nothing new; what it holds stays protected."
+        name = row.key
+
+        def decided(yes: bool | None) -> None:
+            if yes:
+                self.run_worker(self._ask_for(command, name))
+
+        self.push_screen(Confirm(f"{verb} {clean(name, 60)}{ending}"), decided)
+
+    async def _ask_for(self, command: str, strategy: str) -> None:
+        words = command.replace("_", " ")
+        self._tell(words, await self.link.ask(command, strategy=strategy, by=last_resort.by()))
+
+    @on(LineTable.Chosen)
+    def _chosen(self, event: LineTable.Chosen) -> None:
+        event.stop()
+        self.notify(event.table.row_as_tsv().replace("\t", "  "), title="row")
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the command palette lists: every page and every key."""
+        for spec in PAGES:
+            yield SystemCommand(
+                f"Page: {spec.title}", f"turn to {spec.title}", lambda s=spec: self._turn(s.name)
+            )
+        yield SystemCommand("Kill switch", "halt, flatten or resume (K)", self.action_kill)
+        yield SystemCommand("Freeze", "stand still, or go on (space)", self.action_freeze)
+        yield SystemCommand("Colours", "the next palette (c)", self.action_palette)
+        yield SystemCommand("Filter", "of the table with the focus (/)", self.action_filter)
+        yield SystemCommand("Pause a strategy", "the one under the cursor (p)", self.action_pause)
+        yield SystemCommand("Copy the row", "to the clipboard (y)", self.action_copy_row)
+        yield SystemCommand("Export the table", "as TSV (E)", self.action_export)
+        yield SystemCommand("Keep the screen", "as SVG (ctrl+s)", self.action_picture)
+        yield SystemCommand("Keys", "all of them (?)", self.action_help)
+        yield SystemCommand("Leave", "the screen (q)", self.action_leave)
+
+    def _turn(self, name: str) -> None:
+        self.run_worker(self.main.turn_to(name))

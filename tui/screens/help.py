@@ -1,0 +1,90 @@
+"""All keys on one screen, and the table they are made from."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from textual import events
+from textual.app import ComposeResult
+from textual.screen import ModalScreen
+
+from tui.panels.ink import Piece
+from tui.panels.lines import Lines, fit
+
+
+class Key(NamedTuple):
+    """A key as people are told of it.
+
+    Attributes:
+        rank: In the line of keys below: the higher, the sooner it leaves; 0: it is not in that line.
+        action: What a click on it there does.
+    """
+
+    key: str
+    short: str
+    long: str
+    rank: int = 0
+    action: str = ""
+
+
+KEYS = (
+    Key("K", "KILL", "the kill switch; K again halts; FLATTEN and RESUME are typed", 1, "app.kill"),
+    Key("⏎", "Detail", "what is behind a row (or click it twice)", 2, "app.detail"),
+    Key("/", "Filter", "rows with these words; !word: without it; Esc clears", 3, "app.filter"),
+    Key("s", "Sort", "sort by the next column (or click its heading)", 5, "app.table('sort')"),
+    Key("r", "Reverse", "turn the order round", 9, "app.table('reverse')"),
+    Key("space", "Freeze", "the screen stands still, the engine and its data do not", 6, "app.freeze"),
+    Key("p", "Pause", "pause a strategy, or let it go on", 7, "app.pause"),
+    Key("c", "Colours", "desk, desk-cb (blue and orange), light", 10, "app.palette"),
+    Key("y", "Copy", "copy the row to the clipboard", 11, "app.copy_row"),
+    Key("E", "Export", "write the table as TSV below exports/", 12, "app.export"),
+    Key("?", "Help", "this", 4, "app.help"),
+    Key("q", "Leave", "leave the screen", 2, "app.leave"),
+    Key("1-9", "", "pages, by their number"),
+    Key("Tab", "", "the next panel"),
+    Key("j k ↑ ↓", "", "move; PgUp PgDn by pages; g G to the first and last row"),
+    Key("ctrl+s", "", "write the screen as SVG below exports/"),
+    Key("ctrl+p", "", "all commands by name"),
+)
+
+
+class HelpBox(Lines):
+    """The keys, one a line."""
+
+    DEFAULT_CSS = """
+    HelpBox { width: 78; max-width: 100%; max-height: 100%; padding: 0 1; border: round $accent;
+              border-title-color: $accent; background: $surface; }
+    """
+
+    def __init__(self, keys: Sequence[Key]) -> None:
+        super().__init__()
+        self._keys = keys
+        self.border_title = "Keys"
+        self.styles.height = len(keys) + 2
+
+    def line(self, y: int, width: int) -> list[Piece]:
+        """A key and what it does."""
+        if y >= len(self._keys):
+            return []
+        key = self._keys[y]
+        return [(fit(key.key, 9), "key"), (fit(key.long, max(0, width - 9)), "text")]
+
+
+class HelpScreen(ModalScreen[None]):
+    """Shows the keys until any of them is pressed."""
+
+    DEFAULT_CSS = """
+    HelpScreen { align: center middle; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """The box alone."""
+        yield HelpBox(KEYS)
+
+    def on_key(self, event: events.Key) -> None:
+        """Any key leaves."""
+        event.stop()
+        self.dismiss()
+
+    def on_click(self) -> None:
+        """So does a click."""
+        self.dismiss()

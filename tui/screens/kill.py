@@ -1,0 +1,95 @@
+"""The kill switch on the screen: `K` again halts, FLATTEN and RESUME are typed, all else leaves it.
+
+The app hands it every key itself, so that a second `K` counts even before it has been painted.
+"""
+
+from typing import Literal
+
+from textual.app import ComposeResult
+from textual.screen import ModalScreen
+
+from tui.panels.ink import Piece
+from tui.panels.lines import Lines, fit
+
+Decision = Literal["halt", "flatten", "resume", "leave"]
+_WORDS: dict[str, Decision] = {"FLATTEN": "flatten", "RESUME": "resume"}
+_LONGEST = max(map(len, _WORDS))
+
+
+class KillBox(Lines):
+    """What can be done, and what was typed so far."""
+
+    DEFAULT_CSS = """
+    KillBox { width: 74; max-width: 100%; height: 10; padding: 0 1; border: heavy $error;
+              border-title-color: $error; background: $surface; }
+    """
+
+    def __init__(self, standing: str, *, read_only: bool) -> None:
+        super().__init__()
+        self.typed = ""
+        self._standing = standing
+        self._read_only = read_only
+        self.border_title = "KILL SWITCH"
+
+    def line(self, y: int, width: int) -> list[Piece]:
+        """One of its lines."""
+        if self._read_only:
+            said: list[list[Piece]] = [
+                [("This screen is read-only: it cannot halt.", "warn")],
+                [("`python -m runtime halt` in a terminal can.", "text")],
+                [],
+                [("Esc      ", "key"), ("leave", "text")],
+            ]
+        else:
+            said = [
+                [(self._standing, "strong")],
+                [],
+                [("K        ", "key"), ("halt: entries are cancelled, none leave; stops stay", "text")],
+                [("FLATTEN⏎ ", "key"), ("halt, cancel everything, close all positions", "text")],
+                [("RESUME⏎  ", "key"), ("lift the halt: entries may leave again", "text")],
+                [("Esc      ", "key"), ("leave all as it is", "text")],
+                [],
+                [("typed: ", "quiet"), (self.typed, "strong"), ("▏", "accent")],
+            ]
+        if y >= len(said):
+            return []
+        return [(fit(text, min(width, len(text))), role) for text, role in said[y]]
+
+
+class KillScreen(ModalScreen[None]):
+    """The kill switch above whatever was shown."""
+
+    DEFAULT_CSS = """
+    KillScreen { align: center middle; }
+    """
+
+    def __init__(self, standing: str, *, read_only: bool) -> None:
+        """Show how the switch stands.
+
+        Args:
+            standing: In words: whether it is halted now, and whom a key reaches.
+        """
+        super().__init__()
+        self.box = KillBox(standing, read_only=read_only)
+        self._read_only = read_only
+
+    def compose(self) -> ComposeResult:
+        """The box alone."""
+        yield self.box
+
+    def press(self, key: str, character: str | None) -> Decision | None:
+        """Take a key; what is decided by it, None where nothing is yet."""
+        if key == "escape":
+            return "leave"
+        if self._read_only:
+            return None
+        if character == "K":
+            return "halt"
+        if key == "enter":
+            return _WORDS.get(self.box.typed)
+        if key == "backspace":
+            self.box.typed = self.box.typed[:-1]
+        elif character is not None and character.isascii() and character.isalpha():
+            self.box.typed = (self.box.typed + character)[-_LONGEST:]
+        self.box.refresh()
+        return None

@@ -1,0 +1,175 @@
+"""The screen everything is shown on: status, pages, filter and the line of keys."""
+
+from typing import Any
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Input
+
+from tui.panels.bar import Bar, part
+from tui.panels.status import Banners, Connection, Figures, Status
+from tui.panels.table import LineTable
+from tui.screens.help import KEYS
+from tui.screens.page import Page
+from tui.screens.pages import PAGES
+from tui.view import EMPTY, View
+
+
+class Tabs(Bar):
+    """The pages by number."""
+
+    def show(self, current: str) -> None:
+        """Mark the page that is shown."""
+        parts = []
+        for number, spec in enumerate(PAGES, start=1):
+            here = spec.name == current
+            pieces = (
+                (f"{number} ", "accent" if here else "faint"),
+                (spec.title, "strong" if here else "quiet"),
+            )
+            rank = 0 if here else number
+            parts.append(part(*pieces, rank=rank, action=f"app.page('{spec.name}')"))  # type: ignore[arg-type]
+        self.put(parts)
+
+
+class KeyLine(Bar):
+    """The keys that matter most, as many as fit."""
+
+    DEFAULT_CSS = """
+    KeyLine { background: $surface; }
+    """
+
+    def on_mount(self) -> None:
+        """They are always the same."""
+        parts = [
+            part((key.key, "key"), (f" {key.short}", "quiet"), rank=key.rank, action=key.action)
+            for key in KEYS
+            if key.rank
+        ]
+        self.put(parts)
+
+
+class Filter(Input):
+    """Filters the table that had the focus while it is typed."""
+
+    DEFAULT_CSS = """
+    Filter { height: 1; border: none; padding: 0 1; background: $surface; display: none; }
+    Filter:focus { border: none; }
+    Filter.-open { display: block; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(placeholder="rows with these words, !word: without it; Esc clears", compact=True)
+        self.table: LineTable[Any] | None = None
+
+    def open(self, table: LineTable[Any]) -> None:
+        """Filter this table."""
+        self.table = table
+        self.value = table.filtering
+        self.add_class("-open")
+        self.focus()
+
+    def leave(self, *, clear: bool) -> None:
+        """Give the focus back to the table."""
+        self.remove_class("-open")
+        if self.table is not None:
+            if clear:
+                self.table.filter("")
+            self.table.focus()
+            self.table = None
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self.table is not None:
+            self.table.filter(self.value)
+
+    @on(Input.Submitted)
+    def _done(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.leave(clear=False)
+
+    def key_escape(self, event: events.Key) -> None:
+        """Clear it."""
+        event.stop()
+        self.leave(clear=True)
+
+
+class Main(Screen[None]):
+    """Where pages are turned."""
+
+    SCOPED_CSS = False
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-mid"), (140, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (28, "-low"), (38, "-tall"), (52, "-high")]
+
+    DEFAULT_CSS = """
+    Main { background: $background; }
+    Main #pages { height: 1fr; }
+    .-narrow LineTable, .-narrow LineTable:focus, .-flat LineTable, .-flat LineTable:focus { border: none; }
+    .-narrow EquityChart, .-flat EquityChart { border: none; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status, self.tabs, self.figures = Status(), Tabs(), Figures()
+        self.banners, self.filter_line, self.keys = Banners(), Filter(), KeyLine()
+        self._room = Container(id="pages")
+        self._pages: dict[str, Page] = {}
+        self.current = PAGES[0].name
+        self._view = EMPTY
+
+    def compose(self) -> ComposeResult:
+        """From the top down."""
+        yield self.status
+        yield self.tabs
+        yield self.figures
+        yield self.banners
+        yield self._room
+        yield self.filter_line
+        yield self.keys
+
+    async def on_mount(self) -> None:
+        """Begin with the first page."""
+        await self.turn_to(self.current)
+
+    @property
+    def page(self) -> Page | None:
+        """The page that is shown."""
+        return self._pages.get(self.current)
+
+    async def turn_to(self, name: str) -> None:
+        """Show a page, building it on its first visit."""
+        spec = next(spec for spec in PAGES if spec.name == name)
+        page = self._pages.get(name)
+        if page is None:
+            page = self._pages[name] = spec.make()
+            await self._room.mount(page)
+        if self.page is not None:
+            self.page.remove_class("-shown")
+        self.current = name
+        page.add_class("-shown")
+        page.show(self._view)
+        self.tabs.show(name)
+        self.filter_line.remove_class("-open")
+        page.focus_first()
+
+    def show(self, view: View, connection: Connection) -> None:
+        """Paint what changed."""
+        self._view = view
+        self.status.show(view, connection)
+        self.figures.show(view)
+        self.banners.show(view, connection)
+        if self.page is not None:
+            self.page.show(view)
+
+    def table(self) -> "LineTable[Any] | None":
+        """The table with the focus, or the page's first one."""
+        if isinstance(self.focused, LineTable):
+            return self.focused
+        if self.filter_line.table is not None:
+            return self.filter_line.table
+        tables = self.page.tables() if self.page is not None else []
+        return tables[0] if tables else None
