@@ -138,6 +138,12 @@ class Log(Section, frozen=True, kw_only=True):
     dir: FolderName = "logs"
     """Folder under the root. Read by the live engine. Source: architecture 9."""
 
+    most_bytes: Annotated[int, msgspec.Meta(ge=10_000, le=10_000_000_000)] = 20_000_000
+    """Bytes after which the log file is put aside and a new one begun. Source: design."""
+
+    kept: WholeNumber = 5
+    """Full log files that are kept. Source: design."""
+
 
 class Broker(Section, frozen=True, kw_only=True):
     """Which account trades; its keys come from the environment only."""

@@ -7,13 +7,15 @@ to a stream, a warning is left in a bounded sink that the database's writer empt
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import structlog
 from structlog.typing import EventDict
 
 from runtime.error_sink import ErrorSink
-from runtime.log_chain import LEVELS, LogChain
+from runtime.log_chain import Lines, LogChain
+from runtime.log_file import KEPT, MOST_BYTES, LogFile
+from runtime.log_lines import LEVELS
 from runtime.redaction import Redactor, text_of
 
 _QUIET = ("websockets", "urllib3", "asyncio", "aiosqlite", "apprise", "requests", "requests_oauthlib")
@@ -21,7 +23,7 @@ _QUIET = ("websockets", "urllib3", "asyncio", "aiosqlite", "apprise", "requests"
 
 
 def configure(
-    stream: TextIO,
+    stream: Lines,
     *,
     clock: Callable[[], int],
     level: str = "INFO",
@@ -75,11 +77,13 @@ def _let_go() -> logging.Logger:
     return root
 
 
-def open_log(path: Path) -> TextIO:
-    """Open a log file for appending, for its owner only."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    path.touch(mode=0o600, exist_ok=True)
-    return path.open("a", encoding="utf-8", errors="backslashreplace")
+def open_log(path: Path, *, most_bytes: int = MOST_BYTES, kept: int = KEPT) -> LogFile:
+    """Open a log file for appending, for its owner only.
+
+    Args:
+        most_bytes: Size after which it is put aside. kept: how many are kept aside.
+    """
+    return LogFile(path, most_bytes=most_bytes, kept=kept)
 
 
 def get_logger(name: str) -> Any:

@@ -7,16 +7,22 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TextIO
+from typing import Any, Protocol
 
 from runtime.error_sink import ErrorSink
+from runtime.log_lines import LEVELS, component_of
 from runtime.redaction import Redactor
-
-LEVELS = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40, "CRITICAL": 50}
 
 _speaker: contextvars.ContextVar[str] = contextvars.ContextVar("speaker", default="")
 
 _LONGEST_TRACE = 12_000
+
+
+class Lines(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> int: ...
+    def flush(self) -> None: ...
 
 
 class LogChain:
@@ -30,7 +36,7 @@ class LogChain:
     """
 
     def __init__(
-        self, stream: TextIO, clock: Callable[[], int], sink: ErrorSink | None, redactor: Redactor, level: int
+        self, stream: Lines, clock: Callable[[], int], sink: ErrorSink | None, redactor: Redactor, level: int
     ) -> None:
         self._stream, self._clock, self._sink, self._redactor = stream, clock, sink, redactor
         self._lock = threading.RLock()
@@ -133,16 +139,3 @@ def speaking_for(component: str) -> Iterator[None]:
         yield
     finally:
         _speaker.reset(token)
-
-
-def component_of(logger: str) -> str:
-    """The part of the system a logger belongs to: `actors.gateways.db_writer` -> `db_writer`.
-
-    A gateway has its own name, as its crashes have; `storage.books` is `books`, a library is itself.
-    """
-    parts = logger.split(".")
-    if parts[:2] == ["actors", "gateways"] and len(parts) > 2:
-        return parts[2]
-    if parts[0] in ("actors", "runtime", "storage", "tui") and len(parts) > 1:
-        return parts[1]
-    return parts[0] or "process"

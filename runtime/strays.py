@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from runtime.log_chain import LogChain, component_of
+from runtime.log_chain import LogChain
+from runtime.log_lines import component_of
 
 _HERE = Path(__file__).resolve().parents[1]
 _OURS = ("actors", "config", "runtime", "storage", "tui")

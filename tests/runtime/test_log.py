@@ -11,7 +11,8 @@ import structlog
 from runtime import log
 from runtime.error_fallback import append_fallback, read_fallback, spill
 from runtime.error_sink import MOST_OF_ONE_PLACE, ErrorEntry, ErrorSink
-from runtime.log_chain import component_of, speaking_for
+from runtime.log_chain import speaking_for
+from runtime.log_lines import component_of
 
 CANARY = "s3cr3t-canary-value"
 NOW = 1_518_791_400_000_000_000

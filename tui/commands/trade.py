@@ -108,7 +108,14 @@ def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]"
     path = start.root / log.dir / "engine.log"
     with (
         RootLock(start.root),
-        logging_to(path, clock=start.real.now, level=log.level, secrets=keys) as (errors, strays),
+        logging_to(
+            path,
+            clock=start.real.now,
+            level=log.level,
+            secrets=keys,
+            most_bytes=log.most_bytes,
+            kept=log.kept,
+        ) as (errors, strays),
     ):
         try:
             anyio.run(_trade, start, errors, strays)
