@@ -79,6 +79,7 @@ def play(
     from actors.playback import Playback
     from runtime.errors import StorageUnavailable
     from runtime.kernel.clock import LiveClock
+    from runtime.log import get_logger
     from runtime.process_log import FALLBACK, logging_to
     from tui.commands.progress import Progress
 
@@ -98,7 +99,10 @@ def play(
                 books=books,
                 progress=progress.update if progress.shown else None,
             )
+            said = get_logger("tui.commands.run").bind(component="run", books=books)
+            said.info("a run begins", sessions=count)
             summary = _kept(player, sessions, keeper)
+            said.info("the run has ended", sessions=summary.sessions, bars=summary.bars)
     except sqlite3.Error as error:
         raise StorageUnavailable(f"the books in {root or 'memory'} cannot be written: {error}") from error
     return summary, time.perf_counter() - begun
