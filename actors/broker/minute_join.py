@@ -16,14 +16,12 @@ import msgspec
 import numpy as np
 
 from actors.broker.market_wire import MINUTE, Bad, MinuteBar, WireBar, described, refusal
+from actors.broker.minute_batch import Row, plain_minute
 from runtime.messages.base import Input
 from runtime.messages.market import Bars, BarsQuarantined, BarsRevised, Columns
 from storage.loaders import quarantine
 
 Reason = Literal["late", "updated", "backfill"]
-Row = tuple[float, float, float, float, float, float, float]
-"""One bar in the order of `runtime.messages.market.COLUMNS`."""
-
 NOT_SUBSCRIBED = "symbol not subscribed"
 OTHER_SESSION = "bar of another session"
 UNCONFIRMED = "price jumped and has not stayed yet"
@@ -177,9 +175,36 @@ class MinuteJoin:
             bars: Minute bars and updated bars, as they came. now: ns UTC.
         """
         revised: dict[tuple[int, Reason], dict[int, Row]] = {}
-        for bar in bars:
+        came = list(bars)
+        for bar in () if self._take_plain(came, now) else came:
             self._sort(bar, now, "late" if type(bar) is MinuteBar else "updated", revised)
         return [*self.tell(now), *_revisions(revised)]
+
+    def _take_plain(self, bars: list[WireBar], now: int) -> bool:
+        """Take in a frame that is one minute with nothing odd about it, at once; whether it was."""
+        batch = plain_minute(bars, self._ids)
+        if batch is None or not self._starts <= batch.ts < self._ends:
+            return False
+        ts, ids = batch.ts, batch.ids
+        if ts > now - MINUTE + self._early or ts in self._past or self._is_past(ts, now):
+            return False
+        minute = self._minutes.get(ts)
+        if minute is not None and (minute.is_told or minute.spoilt or not minute.rows.keys().isdisjoint(ids)):
+            return False
+        levels = [self._levels.get(symbol) for symbol in ids]
+        before = np.array([nan if level is None else level.close for level in levels])
+        limits = quarantine.MINUTES
+        if ((batch.high > before * limits.up) | (batch.low < before * limits.down)).any():
+            return False
+        for symbol, level, close in zip(ids, levels, batch.closes, strict=True):
+            if level is None:
+                self._levels[symbol] = _Jumping(close=close)
+            else:
+                level.close, level.pending = close, 0
+        if minute is None:
+            minute = self._minutes[ts] = _Minute(rows={}, spoilt=set(), after={})
+        minute.rows.update(zip(ids, batch.rows, strict=True))
+        return True
 
     def backfill(self, bars: Iterable[WireBar], now: int) -> list[Columns]:
         """Take in bars read by REST; what is known already is not told again."""

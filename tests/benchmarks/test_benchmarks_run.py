@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("bench_replay", ["--quick", "--components"], "headline"),
         ("bench_kernel", ["--quick"], "urgent_halt"),
         ("bench_tape", ["--symbols", "20", "--minutes", "10"], "encode"),
+        ("bench_latency", ["--symbols", "20", "--minutes", "5"], "steps"),
     ],
 )
 def test_a_benchmark_prints_one_json_object(module: str, arguments: list[str], key: str) -> None:
