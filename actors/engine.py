@@ -44,7 +44,8 @@ from runtime.errors import DataError
 from runtime.kernel.clock import Clock, happens_by
 from runtime.kernel.gateway import Gateway, Inbox, InboxClosed
 from runtime.kernel.host import Host
-from runtime.kernel.sequencer import Observer, Sequencer
+from runtime.kernel.recording import Observer
+from runtime.kernel.sequencer import Sequencer
 from runtime.kernel.supervisor import GatewayCrash, GatewaySpec, Supervisor
 from runtime.log import get_logger
 from runtime.messages.base import Command, Input, Message

@@ -16,10 +16,12 @@ from actors import system
 from config.schema import Settings
 from config.snapshot import settings_hash, snapshot
 from runtime.kernel.cell import Figures
-from runtime.kernel.sequencer import Observer, Recorded, Recorder, Sequencer
-from runtime.messages.base import Input, Message
+from runtime.kernel.recording import Observer, Recorded, Recorder
+from runtime.kernel.sequencer import Sequencer
+from runtime.messages.base import Input, Message, parts_of
 from runtime.messages.machine import ActorCrashed, SessionEnded, SessionStarted, Source
 from runtime.messages.market import Bars
+from runtime.messages.reports import OrdersReported
 from runtime.messages.risk import BreakerTripped, EquityMarked, Noted, RegimeChanged
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import LotChanged, OrderFilled, SignalRaised, SubmitOrder
@@ -79,8 +81,8 @@ class Tally:
         kind = type(message)
         if kind is Bars:
             self.summary.bars += len(message.ids)  # type: ignore[attr-defined]
-        elif kind is OrderFilled:
-            self.summary.fills += 1
+        elif kind is OrderFilled or kind is OrdersReported:
+            self.summary.fills += sum(type(part) is OrderFilled for part in parts_of(message))
         for said in caused:
             count = self._count.get(type(said))
             if count is not None:

@@ -93,6 +93,7 @@ class Portfolio(Actor):
         self._doubted = dict.fromkeys(old.doubted)
         """Symbols in which the broker holds something else than our lots."""
         self._finished: dict[str, bool] = {}
+        self.unsettled = False
         self._day_task: TaskDue | None = None
         self._opening_equity = old.last_equity
 
@@ -112,6 +113,13 @@ class Portfolio(Actor):
         if self._book.lots and self._book.mark(bars, len(self._ids)):
             return (self._marked(),)
         return None
+
+    def settle(self) -> tuple[EquityMarked] | None:
+        """One mark after all fills of an input."""
+        if not self.unsettled:
+            return None
+        self.unsettled = False
+        return (self._marked(),)
 
     def on_broker_account(self, account: BrokerAccount) -> None:
         self._broker_equity = account.equity
@@ -169,7 +177,7 @@ class Portfolio(Actor):
 
     def on_order_filled(
         self, fill: OrderFilled
-    ) -> tuple[LotChanged | PositionChanged | EquityMarked | PositionMismatched | Noted, ...] | None:
+    ) -> tuple[LotChanged | PositionChanged | PositionMismatched | Noted, ...] | None:
         facts = self._facts(fill)
         if facts is None:
             note = self._noted(f"fill {fill.execution_id} of an order that is not ours: {fill.symbol}")
@@ -196,11 +204,8 @@ class Portfolio(Actor):
             self._record(lot.strategy).close_trade(
                 fill.ts_event, lot.realised / MICRO, lot.commission / MICRO
             )
-        said = (
-            self._lot_changed(lot, facts, fill, signed),
-            self._position(fill.symbol, fill.price),
-            self._marked(),
-        )
+        self.unsettled = True
+        said = self._lot_changed(lot, facts, fill, signed), self._position(fill.symbol, fill.price)
         if fill.position is None or (book.net(fill.symbol) == fill.position and not self._doubted):
             return said
         return (*said, *self._doubt(fill))

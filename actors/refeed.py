@@ -17,7 +17,8 @@ from actors.executor import ExecutorCarried
 from actors.gateways.replay_feed import TapeSession, recorded
 from config.snapshot import from_snapshot
 from runtime.errors import BooksRefused
-from runtime.kernel.sequencer import Observer, Recorder, Sequencer
+from runtime.kernel.recording import Observer, Recorder
+from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.machine import ActorCrashed, SessionEnded, Source
 from runtime.messages.market import Bars

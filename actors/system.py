@@ -21,7 +21,8 @@ from config.errors import ConfigError
 from config.schema import Execution, Settings
 from config.strategies import StrategySettings
 from runtime.kernel.actor import Actor
-from runtime.kernel.cell import ActorSpec
+from runtime.kernel.cell import ActorSpec, Gather
+from runtime.messages.reports import reported
 from runtime.messages.session import SessionHeader
 
 Panels = Mapping[str, NDArray[Any]]
@@ -198,7 +199,7 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
                     carried=c,
                 ),
                 intensity,
-                port=True,
+                gather=reported,
             )
         )
     return specs
@@ -285,7 +286,7 @@ def _spec(
     make: Callable[[Any], Actor],
     intensity: Intensity,
     *,
-    port: bool = False,
+    gather: Gather | None = None,
 ) -> ActorSpec:
     decoder = msgspec.msgpack.Decoder(carried)
 
@@ -296,7 +297,8 @@ def _spec(
         name=name,
         rank=rank,
         build=build_one,
-        port=port,
+        port=gather is not None,
+        gather=gather,
         intensity=intensity.crashes,
         period=intensity.period,
         most_crashes=intensity.a_session,

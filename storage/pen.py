@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from runtime.messages.base import Message
+from runtime.messages.trading import LotChanged
 from storage.statements import Row
 
 _json = msgspec.json.Encoder()
@@ -46,6 +47,20 @@ class Pen:
         self.caused: Sequence[Message] = ()
         self.out: list[Row] = []
         self._said: dict[tuple[str, str, str, int], _Said] = {}
+        self._lots: dict[str, str] | None = None
+
+    def begin(self, seq: int, at: int, message: Message, caused: Sequence[Message]) -> list[Row]:
+        """Take up an input; the list its rows will be in."""
+        self.seq, self.at, self.message, self.caused = seq, at, message, caused
+        self.out, self._lots = [], None
+        return self.out
+
+    def lots_of_fills(self) -> dict[str, str]:
+        """Lots by the ids of the fills that the input told of, as the books said."""
+        if self._lots is None:
+            changes = [said for said in self.caused if type(said) is LotChanged]
+            self._lots = {change.execution_id: change.lot_id for change in changes}
+        return self._lots
 
     def cause(self, kind: str, ids: tuple[str, str, str], ts: int, numbers: dict[str, Any]) -> None:
         """Add one link of the chain from bar to fill.

@@ -5,9 +5,10 @@ running a tape again writes the same books, and a row that is there already is w
 """
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
-from runtime.messages.base import Input, Message
+from runtime.messages.base import Input, Message, parts_of
 from storage.pen import Pen
 from storage.performance_rows import PERFORMANCE_ROWS
 from storage.signal_rows import SIGNAL_ROWS
@@ -45,13 +46,8 @@ class Projection:
             Rows in the order in which they must be written; empty for most inputs.
         """
         pen = self._pen
-        out: list[Row] = []
-        pen.out = out
-        pen.seq, pen.at, pen.message, pen.caused = seq, at, message, caused
-        write = _WRITERS.get(type(message))
-        if write is not None:
-            write(pen, message)
-        for said in caused:
+        out = pen.begin(seq, at, message, caused)
+        for said in chain(parts_of(message), caused):
             write = _WRITERS.get(type(said))
             if write is not None:
                 write(pen, said)

@@ -1,6 +1,6 @@
 """Rows of trades.db from the order on: orders, fills, lots, trades, positions, their links of the chain."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from runtime.messages.base import Message
@@ -27,13 +27,10 @@ def micros(dollars: float) -> int | None:
     return round(dollars * _MICROS) if abs(dollars) < float("inf") else None
 
 
-def _lot_of(fill: OrderFilled, caused: Sequence[Message]) -> str:
+def _lot_of(p: Pen, fill: OrderFilled) -> str:
     """The lot a fill belongs to: as the books said, else by the name of our order; empty if not ours."""
-    for said in caused:
-        if type(said) is LotChanged and said.execution_id == fill.execution_id:
-            return said.lot_id
-    ours = fill.parent_id or fill.client_order_id
-    return ours.rpartition(":")[0]
+    lot = p.lots_of_fills().get(fill.execution_id)
+    return (fill.parent_id or fill.client_order_id).rpartition(":")[0] if lot is None else lot
 
 
 def _submit_order(p: Pen, m: SubmitOrder) -> None:
@@ -140,7 +137,7 @@ def _order_changed(p: Pen, m: OrderChanged) -> None:
 
 
 def _order_filled(p: Pen, m: OrderFilled) -> None:
-    lot = _lot_of(m, p.caused)
+    lot = _lot_of(p, m)
     sign = -1 if m.side == "buy" else 1
     paid, costs = micros(m.price * m.quantity), micros(m.commission)
     cash = None if paid is None or costs is None else sign * paid - costs

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from runtime.kernel.sequencer import Recorded
+from runtime.kernel.recording import Recorded
 from runtime.messages.base import Input
 from runtime.messages.machine import ActorCrashed, Source
 from runtime.messages.session import SessionHeader

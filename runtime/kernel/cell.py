@@ -20,13 +20,13 @@ SETTLE = None
 
 POISON_LIMIT = 4096
 
-_DECISIONS: set[type] = set()
+DECISIONS: set[type] = set()
 _INPUTS: set[type] = set()
 """Types seen to be decisions, inputs: asking a struct class with `isinstance` costs more than encoding."""
 
 Emitted = list[Message] | tuple[Message, ...]
-Release = Callable[["Cell", Emitted, list[Message]], bool]
-"""Takes what a cell said; whether an actor ranked below it has mail now."""
+Gather = Callable[[int, tuple[Any, ...]], Input]
+"""Makes one input of several things that a port has said; the first argument is the time, ns UTC."""
 
 
 class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +44,8 @@ class ActorSpec(msgspec.Struct, frozen=True, kw_only=True):
     rank: int
     build: Callable[[bytes | None], Actor]
     port: bool = False
+    gather: Gather | None = None
+    """Of a port; None: each thing that it says is an input of its own."""
     private: bool = False
     """Gets addressed messages only when they are for it (a strategy sees its own fills alone)."""
     intensity: int = 3
@@ -77,6 +79,7 @@ class Cell:
     """
 
     __slots__ = (
+        "_dated",
         "actor",
         "bit",
         "carried",
@@ -108,7 +111,9 @@ class Cell:
         self.carried = carried
         self.inbox: deque[Message] = deque()
         self.high_water = 0
-        self.history: list[tuple[int, int, Message | None]] = []
+        self.history: list[Message | tuple[int, int] | None] = []
+        """What it handled, in order, after the (sequence number, time) of the input that brought it."""
+        self._dated = -1, -1
         self.figures = Figures()
         self.crash_times: deque[int] = deque()
         self.skips: dict[int, str] = {}
@@ -153,60 +158,13 @@ class Cell:
         self.handlers = self.actor.bound_handlers()
         self.settle = getattr(self.actor, "settle", None)
 
-    def drain(self, release: Release, caused: list[Message]) -> ActorCrashed | None:
-        """Hand over the mail, in order, until a lower-ranked actor has some too; a crash ends it as well.
-
-        `run` once a message, written as a loop: this is what every hop costs.
-
-        Args:
-            release: Where what it says goes. caused: passed on to it.
-        """
-        inbox, moment, figures = self.inbox, self.moment, self.figures
-        if len(inbox) > self.high_water:
-            self.high_water = len(inbox)
-        if self.skips:
-            return self._drain_with_care(release, caused)
-        seq, now = moment.seq, moment.now
-        handlers, history, handled = self.handlers, self.history, figures.handled
-        begun = 0 if seq & 15 else time.perf_counter_ns()
-        while inbox:
-            message = inbox.popleft()
-            handled += 1
-            said: Emitted = ()
-            try:
-                answer = handlers[type(message)](message)
-                if answer is not None:
-                    said = answer if type(answer) is tuple else self._all(answer)
-                    if said:
-                        self._check(said)
-            except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge, as in `run`
-                figures.handled = handled
-                return self._crash(message, error)
-            history.append((seq, now, message))
-            if said and release(self, said, caused):
-                break
-        figures.handled = handled
-        if begun:
-            figures.busy_ns += (time.perf_counter_ns() - begun) << 4
-        return None
-
-    def _drain_with_care(self, release: Release, caused: list[Message]) -> ActorCrashed | None:
-        """The same while recorded crashes are to come: each message may be one of them."""
-        while self.inbox:
-            said = self.run(self.inbox.popleft())
-            if type(said) is ActorCrashed:
-                return said
-            if said and release(self, said, caused):  # type: ignore[arg-type]
-                break
-        return None
-
     def run(self, message: Message | None) -> Emitted | ActorCrashed:
         """Hand over one message (None: settle); what it emitted, or the crash."""
         figures = self.figures
         figures.handled += 1
         moment = self.moment
         if self.skips and figures.handled in self.skips and self._is_recorded_crash(message):
-            return self._crash(message, None)
+            return self.crash(message, None)
         try:
             if moment.seq & 15:
                 # `_call`, written out: this line is what every message costs.
@@ -215,52 +173,53 @@ class Cell:
                 begun = time.perf_counter_ns()
                 emitted = self._call(message)
                 figures.busy_ns += (time.perf_counter_ns() - begun) << 4
-            if emitted is not None:
-                emitted = emitted if type(emitted) is tuple else self._all(emitted)
-                if emitted:
-                    self._check(emitted)
+            if emitted:
+                if type(emitted) is not tuple:
+                    emitted = self.bounded(emitted)
+                self._check(emitted)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge: failures become records
-            return self._crash(message, error)
-        self.history.append((moment.seq, moment.now, message))
-        return () if emitted is None else emitted
+            return self.crash(message, error)
+        if (moment.seq, moment.now) != self._dated:
+            self.date_history()
+        self.history.append(message)
+        return emitted or ()  # type: ignore[return-value]  # bounded above
 
-    def _call(self, message: Message | None) -> Iterable[Message]:
+    def _call(self, message: Message | None) -> Emitted:
         if message is None:
             assert self.settle is not None
             emitted = self.settle()
         else:
             emitted = self.handlers[type(message)](message)
-        if emitted is None:
-            return ()
-        return emitted if type(emitted) is tuple else self._all(emitted)
+        return self.bounded(emitted) if emitted else ()
 
-    def _all(self, emitted: Iterable[Message]) -> list[Message]:
-        """Everything a handler says, bounded: one that never ends is its failure, not the machine's."""
+    def bounded(self, emitted: Iterable[Message]) -> Emitted:
+        """Everything a handler says: if that never ends it is its failure, not the machine's."""
         most = self.spec.most_said
-        said = list(islice(emitted, most + 1))
+        said = emitted if type(emitted) is list or type(emitted) is tuple else list(islice(emitted, most + 1))
         if len(said) > most:
             raise RuntimeError(f"said more than {most} messages to one")
         return said
 
-    def _check(self, emitted: Iterable[Message]) -> None:
+    def date_history(self) -> None:
+        """Note which input the next messages of the history belong to."""
+        dated = self.moment.seq, self.moment.now
+        if dated != self._dated:
+            self._dated = dated
+            self.history.append(dated)
+
+    def _check(self, emitted: Emitted) -> None:
         """Encode decisions; what cannot be hashed is the actor's failure, not the machine's."""
         if self.is_port:
             for message in emitted:
-                kind = type(message)
-                if kind not in _INPUTS:
-                    if not isinstance(message, Input):
-                        raise TypeError(f"emitted {kind.__name__}, but a port may only emit inputs")
-                    _INPUTS.add(kind)
+                if type(message) not in _INPUTS:
+                    _check_input(message)
             return
         said = self.said
         before = len(said)
         try:
             for message in emitted:
-                kind = type(message)
-                if kind not in _DECISIONS:
-                    if not isinstance(message, Decision):
-                        raise TypeError(f"emitted {kind.__name__}, which is no decision")
-                    _DECISIONS.add(kind)
+                if type(message) not in DECISIONS:
+                    check_decision(message)
                 encode_into(message, said, -1)
         except Exception:
             del said[before:]
@@ -269,7 +228,8 @@ class Cell:
     def _is_recorded_crash(self, message: Message | None) -> bool:
         return self.skips[self.figures.handled] == digest_of(message)
 
-    def _crash(self, message: Message | None, error: BaseException | None) -> ActorCrashed:
+    def crash(self, message: Message | None, error: BaseException | None) -> ActorCrashed:
+        """What to tell of a failure over a message (None: settle); no error: a recorded one."""
         now = self.moment.now
         self.figures.crashes += 1
         self.crash_times.append(now)
@@ -290,6 +250,11 @@ class Cell:
             line_number=line,
             crashes=len(self.crash_times),
         )
+
+    @property
+    def remembered(self) -> int:
+        """How many messages it would be fed again."""
+        return sum(type(event) is not tuple for event in self.history)
 
     @property
     def exceeded(self) -> bool:
@@ -314,8 +279,11 @@ class Cell:
         self.lost = True
         try:
             self._install()
-            for moment.seq, moment.now, message in self.history:
-                self._call(message)
+            for event in self.history:
+                if type(event) is tuple:
+                    moment.seq, moment.now = event
+                else:
+                    self._call(event)  # type: ignore[arg-type]  # no tuple, as just seen
             self.lost = False
         finally:
             moment.seq, moment.now = seq, now
@@ -342,6 +310,24 @@ class Cell:
         self.stopped = True
         self.figures.drops += len(self.inbox)
         self.inbox.clear()
+
+
+def check_decision(message: Message) -> None:
+    """Whether an actor may say it.
+
+    Raises:
+        TypeError: It is no decision.
+    """
+    if not isinstance(message, Decision):
+        raise TypeError(f"emitted {type(message).__name__}, which is no decision")
+    DECISIONS.add(type(message))
+
+
+def _check_input(message: Message) -> None:
+    """Whether a port may say it, likewise."""
+    if not isinstance(message, Input):
+        raise TypeError(f"emitted {type(message).__name__}, but a port may only emit inputs")
+    _INPUTS.add(type(message))
 
 
 def digest_of(message: Message | None) -> str:

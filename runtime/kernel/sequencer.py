@@ -2,13 +2,15 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from runtime.kernel.actor import Moment
 from runtime.kernel.cell import ActorSpec, Cell, Figures
+from runtime.kernel.flow import Flow
+from runtime.kernel.recording import Observer, Recorded, Recorder
 from runtime.kernel.timers import Timers
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.machine import (
@@ -21,56 +23,6 @@ from runtime.messages.machine import (
     Source,
     TimerFired,
 )
-
-CASCADE_LIMIT = 100_000
-"""More messages than this from one input is a cycle, not a decision."""
-
-
-class CascadeTooLong(RuntimeError):
-    """One input caused more than `CASCADE_LIMIT` messages: a bug that must halt trading."""
-
-
-class Recorder(Protocol):
-    """Where the sequencer writes what must be on the tape (storage/tape.py has the real one)."""
-
-    def input(self, seq: int, at: int, source: Source, message: Input) -> None:
-        """Called before the input is handled."""
-
-    def command(self, seq: int, message: Command) -> None:
-        """Called before the command leaves."""
-
-    def crash(self, crash: ActorCrashed) -> None:
-        """Called as soon as an actor crashed."""
-
-    def caused(self, seq: int, count: int, digest: bytes) -> None:
-        """Called when everything the input caused has been handled."""
-
-
-class Observer(Protocol):
-    """Sees each input with everything it caused, once it is over: projections, screens, tests."""
-
-    def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None: ...
-
-
-class Recorded(msgspec.Struct, frozen=True):
-    """A crash that a tape tells of: replay skips the same message for the same actor."""
-
-    actor: str
-    ordinal: int
-    message_digest: str
-
-
-class Route(NamedTuple):
-    """Where a kind of message goes.
-
-    Attributes:
-        cells: Who handles it, in rank order. appends: how it gets into each one's inbox.
-        mask: The bits of those that then have mail: a stopped one counts a drop instead.
-    """
-
-    cells: tuple[Cell, ...]
-    appends: tuple[Callable[[Message], None], ...]
-    mask: int
 
 
 class Sequencer:
@@ -106,7 +58,6 @@ class Sequencer:
             raise ValueError("two actors have the same name")
         self.moment = Moment()
         self.timers = Timers()
-        self.messages = 0
         self.inputs = 0
         self._seq = first_seq - 1
         self._recorder = recorder
@@ -121,15 +72,10 @@ class Sequencer:
         self._unborn = [cell for cell in self._cells if cell.failed_start is not None]
         self._carried: dict[str, bytes] | None = None
         self._by_name = {cell.spec.name: cell for cell in self._cells}
-        self._routes: dict[tuple[type[Message], str], Route] = {}
-        self._plain: dict[type[Message], Route] = {}
-        """Routes of kinds that need nothing but delivery: no address, no timer, no command."""
-        self._leaving: dict[type[Message], bool] = {}
-        """Whether a kind is a command, as far as asked."""
         self._port_routes: dict[type[Message], tuple[Cell, ...]] = {}
         self._ports = any(cell.spec.port for cell in self._cells)
-        self._ready = 0
-        self._settling = 0
+        self._gather = next((cell.spec.gather for cell in self._cells if cell.spec.gather), None)
+        self._flow = Flow(self._cells, self._said, self._act, self._recover)
         self._backlog: deque[Input] = deque()
         self._commands: list[Command] = []
         self._aside: list[Message] = []
@@ -174,19 +120,18 @@ class Sequencer:
             self._drain(at)
 
     def _drain(self, at: int) -> None:
-        """Handle what the ports emitted, each as an input of its own."""
-        while self._backlog:
-            event = self._backlog.popleft()
-            when = event.ts_event if event.ts_event < at else at
-            if when < self.moment.now:
-                when = self.moment.now
-            if self._virtual:
-                heap = self.timers.heap
-                if heap and heap[0][0] <= when:
-                    while (fired := self.timers.pop_due(when)) is not None:
-                        self._handle("timer", fired, max(fired.ts_event, self.moment.now))
-                    when = max(when, self.moment.now)
-            self._handle("broker", event, when)
+        """Handle what the ports have said: as one input if they can put it so, else one by one."""
+        backlog, heap = self._backlog, self.timers.heap
+        while backlog:
+            if self._virtual and heap and heap[0][0] <= at:
+                while (fired := self.timers.pop_due(at)) is not None:
+                    self._handle("timer", fired, max(fired.ts_event, self.moment.now))
+            if self._gather is None or len(backlog) == 1:
+                event = backlog.popleft()
+            else:
+                event = self._gather(at, tuple(backlog))
+                backlog.clear()
+            self._handle("broker", event, at)
 
     def _handle(self, source: Source, message: Input, at: int) -> None:
         self._seq += 1
@@ -203,15 +148,12 @@ class Sequencer:
         caused: list[Message] = []
         if self._aside:
             caused, self._aside = self._aside, caused
-        route = self._plain.get(kind)
-        if route is None or self._ready:
-            self._route(message)
-        else:
-            self._run_through(route.cells, message, caused)
+        flow = self._flow
+        flow.enter(message, caused)
         if self._unborn:
             self._tell_unborn(caused)
-        if self._ready or self._settling:
-            self._run(caused)
+        if flow.ready or flow.settling:
+            flow.run(caused)
         if kind is SessionEnded:
             self._carry_out(caused)
         digest = b""
@@ -224,123 +166,17 @@ class Sequencer:
         for observer in self._observers:
             observer(seq, at, message, caused)
 
-    # ---- running ----------------------------------------------------------------------------
+    # ---- ports ------------------------------------------------------------------------------
 
-    def _run_through(self, cells: tuple[Cell, ...], message: Input, caused: list[Message]) -> None:
-        """Run an input's subscribers in rank order without inboxes until one has something to say.
-
-        The same order as `_run` would take: nobody has mail yet, so the lowest-ranked subscriber is next,
-        and settles before a higher-ranked one runs.
-        """
-        for place, cell in enumerate(cells):
-            if cell.stopped:
-                cell.drop(message)
-                continue
-            result = cell.run(message)
-            settle_next = cell.settle is not None and cell.actor.unsettled
-            if settle_next and not result:
-                settle_next = False
-                result = cell.run(None)
-            if result:
-                # Those who come after get the input before what it caused.
-                for later in cells[place + 1 :]:
-                    if later.stopped:
-                        later.drop(message)
-                    else:
-                        later.inbox.append(message)
-                        self._ready |= later.bit
-                if settle_next:
-                    self._settling |= cell.bit
-                self._take(cell, result, caused)
-                return
-
-    def _run(self, caused: list[Message]) -> None:
-        """Run the lowest-ranked actor that has mail until none has."""
-        cells, release = self._cells, self._take
-        while pending := self._ready | self._settling:
-            lowest = pending & -pending
-            cell = cells[lowest.bit_length() - 1]
-            if self._ready & lowest:
-                crash = cell.drain(release, caused)
-                if not cell.inbox:
-                    self._ready &= ~lowest
-                    if cell.settle is not None and (cell.actor.unsettled or crash is not None):
-                        self._settling |= lowest
-                if crash is not None:
-                    self._recover(cell, crash, caused)
-            else:
-                self._settling &= ~lowest
-                result = cell.run(None)
-                if result:
-                    release(cell, result, caused)
-
-    def _take(
-        self, cell: Cell, result: list[Message] | tuple[Message, ...] | ActorCrashed, caused: list[Message]
-    ) -> bool:
-        """Release what a handler said, or recover from its crash; whether a lower-ranked actor has mail."""
-        if type(result) is ActorCrashed:
-            self._recover(cell, result, caused)
-            return True
-        released: Sequence[Message] = result  # type: ignore[assignment]
-        self.messages += len(released)
-        plain, ready = self._plain, self._ready
-        for emitted in released:
-            route = plain.get(type(emitted))
-            if route is None:
-                route = self._special(emitted)
-            caused.append(emitted)
-            _, appends, mask = route
-            for append in appends:
-                append(emitted)
-            ready |= mask
-        self._ready = ready
-        if len(caused) > CASCADE_LIMIT:
-            raise CascadeTooLong(f"input {self._seq} caused more than {CASCADE_LIMIT} messages")
-        return ready & (cell.bit - 1) != 0
-
-    def _special(self, message: Message) -> Route:
-        """Do what a kind needs besides delivery (an address, a timer, a command); who gets it."""
-        kind = type(message)
-        leaves = self._leaving.get(kind)
-        if leaves is None:
-            leaves = self._leaving[kind] = issubclass(kind, Command)
-        if leaves:
-            command: Command = message  # type: ignore[assignment]
-            self._commands.append(command)
-            if self._recorder is not None:
-                self._recorder.command(self._seq, command)
-        elif kind is SetTimer or kind is CancelTimer:
-            self.timers.apply(message)  # type: ignore[arg-type]
-        return self._route_of(kind, message)
-
-    def _route_of(self, kind: type[Message], message: Message) -> Route:
-        key = (kind, getattr(message, kind.address)) if kind.address else (kind, "")
-        route = self._routes.get(key)
-        return self._make_route(*key) if route is None else route
-
-    def _route(self, message: Message) -> None:
-        route = self._route_of(type(message), message)
-        for append in route.appends:
-            append(message)
-        self._ready |= route.mask
-
-    def _make_route(self, kind: type[Message], wanted: str) -> Route:
-        """To everybody who handles the kind; an addressed one to whom it is for and who listens to all."""
-        cells = tuple(
-            cell
-            for cell in self._cells
-            if not cell.spec.port
-            and kind in cell.handlers
-            and (not kind.address or cell.spec.name == wanted or not (kind.exclusive or cell.spec.private))
-        )
-        route = self._routes[kind, wanted] = Route(
-            cells,
-            tuple(cell.drop if cell.stopped else cell.inbox.append for cell in cells),
-            sum(cell.bit for cell in cells if not cell.stopped),
-        )
-        if not kind.address and not issubclass(kind, Command | SetTimer | CancelTimer):
-            self._plain[kind] = route
-        return route
+    def _act(self, message: Message) -> None:
+        """Put a command on the tape and aside for the ports; set or cancel a timer."""
+        if type(message) is SetTimer or type(message) is CancelTimer:
+            self.timers.apply(message)
+            return
+        command: Command = message  # type: ignore[assignment]
+        self._commands.append(command)
+        if self._recorder is not None:
+            self._recorder.command(self._seq, command)
 
     def _port_cells(self, kind: type[Message]) -> tuple[Cell, ...]:
         cells = self._port_routes.get(kind)
@@ -368,8 +204,8 @@ class Sequencer:
             for command in commands:
                 for cell in self._port_cells(type(command)):
                     self._run_port(cell, command, caused)
-            if self._ready:
-                self._run(caused)
+            if self._flow.ready:
+                self._flow.run(caused)
 
     def _account(self) -> bytes:
         """Hash what decision actors said; the digest of this input's part, if a tape wants it."""
@@ -386,11 +222,10 @@ class Sequencer:
         if self._recorder is not None:
             self._recorder.crash(crash)
         caused.append(crash)
-        # Actors get only what a replay, which skips the message without calling the handler, knows too; of a
-        # port's crashes nothing, because a tape is verified without the port.
+        # Of a port's crashes actors hear nothing, because a tape is verified without the port.
         is_heard = not cell.spec.port
         if is_heard:
-            self._route(msgspec.structs.replace(crash, error="", traceback="", source_file="", line_number=0))
+            self._flow.route(_known_to_all(crash))
         said: Message
         exceeded = cell.exceeded
         try:
@@ -407,12 +242,12 @@ class Sequencer:
                     ts_event=self.moment.now,
                     cause=self._seq,
                     actor=cell.spec.name,
-                    refed=len(cell.history),
+                    refed=cell.remembered,
                     restarts=cell.figures.restarts,
                 )
         caused.append(said)
         if is_heard:
-            self._route(said)
+            self._flow.route(said)
 
     def _tell_unborn(self, caused: list[Message]) -> None:
         """Actors that could not be made are stopped from the first input on; the rest trade on."""
@@ -442,19 +277,20 @@ class Sequencer:
         stopped = self._stop(cell, reason)
         caused += (crash, stopped)
         if not cell.spec.port:
-            self._route(msgspec.structs.replace(crash, error="", traceback="", source_file="", line_number=0))
-            self._route(stopped)
+            self._flow.route(_known_to_all(crash))
+            self._flow.route(stopped)
 
     def _stop(self, cell: Cell, reason: str) -> ActorStopped:
         cell.stop()
-        self._routes.clear()  # they know who takes mail
-        self._plain.clear()
-        mask = ~cell.bit
-        self._ready &= mask
-        self._settling &= mask
+        self._flow.leave_out(cell)
         return ActorStopped(ts_event=self.moment.now, cause=self._seq, actor=cell.spec.name, reason=reason)
 
     # ---- asking -----------------------------------------------------------------------------
+
+    @property
+    def messages(self) -> int:
+        """How many messages actors have emitted."""
+        return self._flow.messages
 
     @property
     def seq(self) -> int:
@@ -484,3 +320,8 @@ class Sequencer:
         if self._carried is not None:
             return dict(self._carried)
         return self._collected([])
+
+
+def _known_to_all(crash: ActorCrashed) -> ActorCrashed:
+    """Only what a replay, which skips the message without calling the handler, knows too."""
+    return msgspec.structs.replace(crash, error="", traceback="", source_file="", line_number=0)

@@ -22,12 +22,19 @@ class Message(
     """Name of the field that names the actor it is for; empty: every actor that handles the type."""
     exclusive: ClassVar[bool] = False
     """With an address: whether nobody else gets it, not even actors that listen to everything."""
+    parts: ClassVar[str] = ""
+    """Name of the field whose messages are handled in its place, in order, as one input."""
 
     ts_event: int
 
 
 class Input(Message, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
     """Came from outside: its sequence number is the tape's, given by the sequencer."""
+
+
+def parts_of(message: Message) -> tuple[Message, ...]:
+    """The messages that are handled in its place; most are handled themselves."""
+    return getattr(message, message.parts) if message.parts else (message,)
 
 
 class Decision(Message, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

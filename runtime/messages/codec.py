@@ -5,7 +5,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from runtime.messages import account, machine, market, risk, trading
+from runtime.messages import account, machine, market, reports, risk, trading
 from runtime.messages.base import Command, Decision, Input, Message
 
 
@@ -18,12 +18,10 @@ def _concrete(base: type[Message]) -> list[type[Message]]:
     return found
 
 
+_MODULES = {module.__name__ for module in (account, machine, market, reports, risk, trading)}
 _ABSTRACT = (Input, Decision, Command, market.Columns)
 MESSAGES: tuple[type[Message], ...] = tuple(
-    kind
-    for kind in _concrete(Message)
-    if kind not in _ABSTRACT
-    and kind.__module__ in {m.__name__ for m in (account, machine, market, risk, trading)}
+    kind for kind in _concrete(Message) if kind not in _ABSTRACT and kind.__module__ in _MODULES
 )
 """Every message type of the system. Two types with one name would be refused by msgspec."""
 

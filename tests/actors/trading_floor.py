@@ -11,9 +11,10 @@ from config.schema import Execution, Orders
 from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec
 from runtime.kernel.sequencer import Sequencer
-from runtime.messages.base import Command, Decision, Input, Message
+from runtime.messages.base import Command, Decision, Input, Message, parts_of
 from runtime.messages.machine import SessionEnded, SessionStarted
 from runtime.messages.market import Bars, FeedChanged
+from runtime.messages.reports import reported
 from runtime.messages.session import PhaseStart, SessionHeader
 from runtime.messages.trading import (
     CancelOrder,
@@ -97,7 +98,7 @@ class Floor:
             return executor_class(Orders(), kept)
 
         specs = [
-            ActorSpec(name="broker", rank=0, port=True, build=broker, intensity=1_000),
+            ActorSpec(name="broker", rank=0, port=True, gather=reported, build=broker, intensity=1_000),
             ActorSpec(name="desk", rank=500, build=lambda _: Desk(self.script)),
             *extra,
         ]
@@ -107,7 +108,7 @@ class Floor:
         self._post(SessionStarted(ts_event=self.now, session=self.header.session), self.now)
 
     def _observe(self, _: int, __: int, message: Input, caused: Any) -> None:
-        self.seen.append(message)
+        self.seen.extend(parts_of(message))
         self.seen.extend(caused)
 
     def _post(self, message: Input, at: int) -> None:

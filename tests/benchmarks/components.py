@@ -15,6 +15,7 @@ from typing import Any
 
 from actors.gateways.replay_feed import TapeSession
 from actors.playback import Playback
+from runtime.kernel import flow
 from runtime.kernel.cell import Cell
 from tests.benchmarks.made_market import prices, settings, tapes
 
@@ -69,7 +70,7 @@ def _run(path: Path, entry_z: float) -> dict[str, int]:
 def _timers() -> Iterator[dict[str, int]]:
     """Time every handler and the encoding of decisions while inside."""
     spent: dict[str, int] = defaultdict(int)
-    install, check = Cell._install, Cell._check
+    install, encode_into = Cell._install, flow.encode_into
 
     def around(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def run(*message: Any) -> Any:
@@ -89,14 +90,15 @@ def _timers() -> Iterator[dict[str, int]]:
         if cell.settle is not None:
             cell.settle = around(name, cell.settle)
 
-    def timed_check(cell: Cell, emitted: Any) -> None:
+    def timed_encode_into(message: Any, buffer: bytearray, offset: int) -> None:
         begun = _clock()
-        check(cell, emitted)
+        encode_into(message, buffer, offset)
         spent["encoding decisions"] += _clock() - begun
 
     Cell._install = timed_install  # type: ignore[method-assign, assignment]
-    Cell._check = timed_check  # type: ignore[method-assign, assignment]
+    flow.encode_into = timed_encode_into  # type: ignore[attr-defined, assignment]
     try:
         yield spent
     finally:
-        Cell._install, Cell._check = install, check  # type: ignore[method-assign]
+        Cell._install = install  # type: ignore[method-assign]
+        flow.encode_into = encode_into  # type: ignore[attr-defined, assignment]

@@ -17,7 +17,7 @@ from actors.gateways.replay_feed import MadeSession
 from config.schema import Settings
 from config.snapshot import settings_hash, snapshot
 from runtime.kernel.sequencer import Sequencer
-from runtime.messages.base import Input, Message
+from runtime.messages.base import Input, Message, parts_of
 from runtime.messages.machine import ActorCrashed, SessionEnded, SessionStarted
 from runtime.messages.risk import EquityMarked, HaltLifted, HaltThrown, Noted
 from runtime.messages.trading import (
@@ -68,6 +68,12 @@ class Ledger:
         self.kinds: set[str] = set()
 
     def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
+        for part in parts_of(message):
+            self._came(part, at)
+        for said in caused:
+            self._said(said, at)
+
+    def _came(self, message: Message, at: int) -> None:
         if isinstance(message, HaltThrown):
             self.halted = True
         elif isinstance(message, HaltLifted):
@@ -80,8 +86,6 @@ class Ledger:
                 self.kinds.add(type(message).__name__)
         elif isinstance(message, OrderAccepted):
             self._accepted(message)
-        for said in caused:
-            self._said(said, at)
 
     def _said(self, said: Message, at: int) -> None:
         assert not isinstance(said, ActorCrashed), said

@@ -10,7 +10,7 @@ from actors.gateways.replay_feed import MadeSession
 from config.schema import Settings
 from config.snapshot import settings_hash, snapshot
 from runtime.kernel.sequencer import Sequencer
-from runtime.messages.base import Input, Message
+from runtime.messages.base import Input, Message, parts_of
 from runtime.messages.machine import SessionEnded, SessionStarted
 from runtime.messages.risk import (
     HaltConfirmed,
@@ -76,7 +76,7 @@ class Run:
         return self
 
     def _observe(self, _: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
-        self.seen += [(at, message), *((at, one) for one in caused)]
+        self.seen += [(at, one) for one in (*parts_of(message), *caused)]
 
     def open(self, day: int = 0) -> int:
         return MadeSession(self.days[day]).header.open

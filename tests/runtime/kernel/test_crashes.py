@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec, digest_of
-from runtime.kernel.sequencer import Recorded, Sequencer
+from runtime.kernel.recording import Recorded
+from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Message
 from runtime.messages.codec import encode
 from runtime.messages.machine import (

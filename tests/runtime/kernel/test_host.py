@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.kernel.clock import LiveClock, ReplayClock
+from runtime.kernel.flow import CascadeTooLong
 from runtime.kernel.host import SLICE_INPUTS, Host, HostStopped, LaneFull
-from runtime.kernel.sequencer import CascadeTooLong, Sequencer
+from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Input, Message
 from runtime.messages.machine import Source, TimerFired
 from tests.runtime.kernel.parts import (

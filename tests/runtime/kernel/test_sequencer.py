@@ -6,7 +6,8 @@ from typing import ClassVar
 import pytest
 
 from runtime.kernel.actor import Actor
-from runtime.kernel.sequencer import CascadeTooLong, Sequencer
+from runtime.kernel.flow import CascadeTooLong
+from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Decision, Message
 from runtime.messages.machine import ActorCrashed, SetTimer, TimerFired
 from tests.runtime.kernel.parts import (

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec
-from runtime.kernel.sequencer import Recorded, Sequencer
+from runtime.kernel.recording import Recorded
+from runtime.kernel.sequencer import Sequencer
 from runtime.messages.machine import SetTimer, TimerFired
 from runtime.messages.market import Bars
 from runtime.messages.trading import CancelOrder

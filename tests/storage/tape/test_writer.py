@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import BooksRefused, DataError, InvariantBroken, StorageUnavailable, TapeDamaged
-from runtime.kernel.sequencer import Recorder
+from runtime.kernel.recording import Recorder
 from storage.tape import TapeReader, TapeWriter, Torn, verify, writer
 from tests.storage.tape.made import MINUTE, bars, cancel, crash, header, inputs, record, tape
 
