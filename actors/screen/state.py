@@ -13,7 +13,7 @@ from actors.screen.orders import OrderList, SignalList
 from actors.screen.strategies import StrategyList
 from actors.screen.tables import Curve
 from config.schema import Settings
-from runtime.messages.base import Input, Message
+from runtime.messages.base import Input, Message, parts_of
 from runtime.messages.machine import ActorStopped, SessionEnded, SessionStarted
 from runtime.messages.market import Bars, FeedChanged, SymbolAdded, TradingStatus
 from runtime.messages.risk import (
@@ -130,7 +130,8 @@ class ScreenState:
     def begin(self, seq: int, at: int, message: Input) -> None:
         """Take in an input; what it caused is taken in one by one after it."""
         self.seq, self.at = seq, at
-        self.take(message)
+        for part in parts_of(message):
+            self.take(part)
 
     def take(self, message: Message) -> None:
         """Take in one message."""

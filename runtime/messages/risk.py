@@ -14,7 +14,7 @@ Action = Literal["HALT", "DISABLE", "PAUSE", "REDUCE"]
 
 
 class EquityMarked(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
-    """The books at a minute's close or after a fill, USD.
+    """The books at a minute's close or after an input's fills, USD.
 
     Attributes:
         equity: Trading capital plus the P&L of our lots since the books began.

@@ -87,8 +87,25 @@ def opened(stage: Stage) -> list[Message]:
     return stage.tell(filled(position=10), NOON)
 
 
+def settled(stage: Stage) -> list[Any]:
+    """What the portfolio says once it has handled all there was."""
+    return list(stage.actor.settle() or ())  # type: ignore[attr-defined]
+
+
+def test_all_fills_of_a_round_make_one_mark() -> None:
+    stage = portfolio()
+    assert settled(stage) == []
+    opened(stage)
+    stage.tell(filled("leg-target", price=120.0, position=0), NOON)
+    (mark,) = settled(stage)
+    assert (mark.equity, mark.positions) == (97_200.0, 0)
+    assert settled(stage) == []
+
+
 def test_an_entry_fill_opens_a_lot_with_the_prices_that_rest_at_the_broker() -> None:
-    lot, position, mark = opened(portfolio())
+    stage = portfolio()
+    lot, position = opened(stage)
+    (mark,) = settled(stage)
     assert isinstance(lot, LotChanged)
     assert isinstance(position, PositionChanged)
     assert isinstance(mark, EquityMarked)
@@ -101,7 +118,8 @@ def test_an_entry_fill_opens_a_lot_with_the_prices_that_rest_at_the_broker() -> 
 def test_a_leg_closes_the_lot_and_names_itself_as_the_reason() -> None:
     stage = portfolio()
     opened(stage)
-    lot, position, mark = stage.tell(filled("leg-target", price=120.0, commission=0.5, position=0), NOON)
+    lot, position = stage.tell(filled("leg-target", price=120.0, commission=0.5, position=0), NOON)
+    (mark,) = settled(stage)
     assert (lot.state, lot.exit_reason, lot.realised) == ("closed", "target", 199.5)
     assert (position.quantity, mark.equity) == (0, 97_199.5)
 

@@ -21,7 +21,7 @@ def bars(values: list[list[float]]) -> Bars:
 def test_every_message_type_of_the_modules_is_in_the_union() -> None:
     defined = {
         kind
-        for module in (account, machine, market, risk, trading)
+        for module in (account, machine, market, reports, risk, trading)
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if issubclass(kind, Message) and kind.__module__ == module.__name__
     }
