@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.messages import account, base, machine, market, risk, trading
+from runtime.messages import account, base, machine, market, reports, risk, trading
 from runtime.messages.base import Command, Decision, Input, Message
 from runtime.messages.codec import MESSAGES, decode, encode, encode_into
 from runtime.messages.market import Bars, BarsRevised, Columns

@@ -129,7 +129,7 @@ def test_one_session_is_reported_alone(tmp_path: Path, capsys: Captured) -> None
     assert [day["date"] for day in one["days"]] == [DAY]
     assert one["sessions"]["sessions"] == 1
     assert 0 < one["costs"]["fills"] < whole["costs"]["fills"]
-    assert {b["breaker_type"] for b in one["breakers"]} == {"strategy_loss", "daily_loss", "rapid_loss"}
+    assert {b["breaker_type"] for b in one["breakers"]} == {"strategy_loss", "daily_loss"}
 
 
 def test_the_sessions_add_up_to_the_run(capsys: Captured) -> None:
