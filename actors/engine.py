@@ -32,6 +32,7 @@ from actors.gateways.kill_watch import KillSwitch, KillWatch
 from actors.gateways.market_stream import MarketStream
 from actors.gateways.order_gateway import OrderGateway
 from actors.gateways.replay_feed import BLOBS, TapeSession
+from actors.kept_wishes import KeptWishes
 from actors.live_session import Start, watch_lists
 from actors.refeed import Memory, carried_from, check_unchanged, executor_state, refeed, was_halted
 from config.live_money import Addresses
@@ -121,6 +122,7 @@ class Engine:
         self.desk = Desk(Directory())
         self._orders, self._kills = Inbox(), Inbox()
         # Made by `_open`, which looks at the disk.
+        self._wishes: KeptWishes
         self._tape: TapeWriter
         self._projection: Projection
         self.header: SessionHeader
@@ -174,6 +176,7 @@ class Engine:
             await group.start(self.db.run)
             group.start_soon(run_host)
             group.start_soon(self.supervisor.run)
+            group.start_soon(self._wishes.forget, self._sync)
             self.started.set()
             is_stopped = await happens_by(self._clock, self._stop, self.header.ends)
             self._is_stopping = True
@@ -184,6 +187,7 @@ class Engine:
                 self.host.post("machine", SessionEnded(ts_event=ends, session=self.header.session))
             self.host.stop()
             await ended.wait()
+            self._wishes.give_up()
             self.db.close()
 
     # ---- the tape ---------------------------------------------------------------------------
@@ -191,6 +195,7 @@ class Engine:
     def _open(self) -> None:
         """Begin the session's tape, or go on with it; in a worker thread, before anything runs."""
         plan = self._plan
+        self._wishes = KeptWishes(plan.root)
         folder = self.tape_path.parent
         earlier = sorted(path for path in folder.glob("????-??-??.tape*") if path.name[:10] < plan.session)
         if self.tape_path.exists():
@@ -251,6 +256,7 @@ class Engine:
         if not self.sequencer.seq:
             begun = SessionStarted(ts_event=header.starts, session=header.session)
             host.post("machine", begun, system=True)
+        self._wishes.post(host.post, self._clock)
         self.switch = KillSwitch(
             plan.root,
             host.post,
@@ -405,6 +411,7 @@ class Engine:
 
     def _observe(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
         """Hand on what an input caused."""
+        self._wishes(seq, at, message, caused)
         rows = self._projection.rows(seq, at, message, caused)
         if self._books is not None:
             self._books.apply(rows, self._projection.mark(seq), at)

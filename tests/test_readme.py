@@ -137,7 +137,7 @@ def test_every_command_of_the_program_is_in_the_readme(capsys: pytest.CaptureFix
     shown = {tuple(words_of(line)[:2]) for line in PROGRAM}
     for name in COMMANDS:
         assert any(words[:1] == (name,) for words in shown), name
-    for name in ("tape", "config"):
+    for name in ("tape", "config", "strategies"):
         with pytest.raises(SystemExit):
             build(name).parse_args([name, "--help"])
         usage = capsys.readouterr().out

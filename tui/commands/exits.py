@@ -31,6 +31,14 @@ class WrongUse(Exception):
     """The words of the command line do not go together."""
 
 
+class EngineRefused(Exception):
+    """The running engine said no."""
+
+
+class EngineDeaf(Exception):
+    """A process is at work in the root and does not answer."""
+
+
 _CODES = {
     "ConfigError": CONFIG,
     "DataError": DATA,
@@ -38,6 +46,8 @@ _CODES = {
     "BooksRefused": DATA,
     "StorageUnavailable": DATA,
     "WrongUse": USAGE,
+    "EngineRefused": FAILED,
+    "EngineDeaf": RUNNING,
     "KeysRefused": AUTH,
     "BrokerUnavailable": FAILED,
     "BrokerRejected": FAILED,

@@ -31,6 +31,8 @@ TIMES = frozenset(
         "expires_at",
         "cleared_at",
         "executed_at",
+        "since",
+        "last_signal",
         "input_ts",
     ]
 )
