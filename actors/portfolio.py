@@ -4,17 +4,24 @@ from collections.abc import Iterator
 
 import msgspec
 
-from actors.allocation.book import MICRO, Book, Lot, micros
-from actors.allocation.performance import Record, sharpe, sortino
+from actors.allocation.book import MICRO, Book, Lot
+from actors.allocation.corrections import Closed, correct
+from actors.allocation.day_result import DayResult
+from actors.allocation.lot_messages import lot_changed, lot_corrected, position
+from actors.allocation.performance import Record
+from actors.allocation.portfolio_state import Carried, Facts, facts_of, new_books, with_ids
+from actors.execution import ids
 from config.schema import Account
 from config.strategies import StrategySettings
 from runtime.kernel.actor import Actor
+from runtime.messages.account import ExternalChanged, LotCorrected, Reconciled
 from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
 from runtime.messages.market import Bars, SymbolAdded
 from runtime.messages.risk import EquityMarked, Noted, PortfolioDay, StrategyDay, TaskDone, TaskDue
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
     BrokerAccount,
+    FillCorrected,
     LotChanged,
     OrderAccepted,
     OrderCanceled,
@@ -24,48 +31,14 @@ from runtime.messages.trading import (
     OrderReplaced,
     PositionChanged,
     PositionMismatched,
-    Role,
     SubmitOrder,
 )
+
+__all__ = ["Carried", "Portfolio"]
 
 _DAY_END = "day-end"
 _with = msgspec.structs.replace
 _LAST_BAR_NS = 60_000_000_000
-
-
-class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a fill needs to know of its order."""
-
-    lot_id: str
-    strategy: str
-    symbol: str
-    role: Role
-    intraday: bool
-    stop_loss: float | None
-    take_profit: float | None
-    group_id: str | None
-    reason: str
-
-
-Facts = OrderFacts | SubmitOrder
-"""The order itself says all of it, and more."""
-
-
-class Carried(msgspec.Struct, kw_only=True):
-    """Portfolio state that crosses a session."""
-
-    capital: int
-    cash: int
-    realised: dict[str, int]
-    lots: list[Lot]
-    orders: dict[str, OrderFacts]
-    cumulative: dict[str, int]
-    records: dict[str, Record]
-    returns: list[float]
-    last_equity: float
-    high_water: float
-    broker_equity: float | None = None
-    doubted: list[str] = []
 
 
 class Portfolio(Actor):
@@ -81,17 +54,19 @@ class Portfolio(Actor):
         self._header = header
         self._ids = {symbol: place for place, symbol in enumerate(header.symbols)}
         self._alloc = {s.name: s.allocation for s in strategies if s.enabled}
-        old = carried or _new_books(account)
-        self._book = Book(old.capital, old.cash, old.realised, tuple(_with_ids(old.lots, self._ids)))
+        old = carried or new_books(account)
+        self._book = Book(old.capital, old.cash, old.realised, tuple(with_ids(old.lots, self._ids)))
         self._orders: dict[str, Facts] = dict(old.orders)
         self._cumulative = dict(old.cumulative)
         self._records = dict(old.records)
-        self._returns = list(old.returns)
-        self._last_equity = old.last_equity
-        self._high_water = old.high_water
+        self._day = DayResult(old.returns, old.last_equity, old.high_water)
         self._broker_equity = old.broker_equity
         self._doubted = dict.fromkeys(old.doubted)
         """Symbols in which the broker holds something else than our lots."""
+        self._external = dict(old.external)
+        self._closed: dict[str, Closed] = {}
+        """Lots closed this session: a fill of theirs may be taken back."""
+        self._corrected: dict[str, None] = {}
         self._finished: dict[str, bool] = {}
         self.unsettled = False
         self._day_task: TaskDue | None = None
@@ -180,6 +155,8 @@ class Portfolio(Actor):
     ) -> tuple[LotChanged | PositionChanged | PositionMismatched | Noted, ...] | None:
         facts = self._facts(fill)
         if facts is None:
+            if ids.parse(fill.parent_id or fill.client_order_id) is None:
+                return None  # somebody else's: `EXTERNAL`
             note = self._noted(f"fill {fill.execution_id} of an order that is not ours: {fill.symbol}")
             return (note, *self._doubt(fill))
         seen = self._cumulative.get(fill.client_order_id, 0)
@@ -204,13 +181,62 @@ class Portfolio(Actor):
             self._record(lot.strategy).close_trade(
                 fill.ts_event, lot.realised / MICRO, lot.commission / MICRO
             )
+            self._closed[lot.id] = Closed(lot, fill.ts_event, fill.price, facts.reason or facts.role)
         self.unsettled = True
-        said = self._lot_changed(lot, facts, fill, signed), self._position(fill.symbol, fill.price)
+        moment = self.moment
+        said = (
+            lot_changed(lot, facts, fill, signed, moment.seq),
+            position(book, fill.symbol, fill.price, moment.now, moment.seq),
+        )
         if fill.position is None or (book.net(fill.symbol) == fill.position and not self._doubted):
             return said
         return (*said, *self._doubt(fill))
 
-    def _facts(self, fill: OrderFilled) -> Facts | None:
+    def on_fill_corrected(
+        self, event: FillCorrected
+    ) -> Iterator[LotCorrected | PositionChanged | PositionMismatched | Noted]:
+        """The broker took a fill back or changed it: lots, cash and P&L as if it had been told so first."""
+        facts = self._facts(event)
+        if facts is None and ids.parse(event.parent_id or event.client_order_id) is None:
+            return  # somebody else's
+        what = (
+            f"fill {event.previous_execution_id} of {event.quantity_before} {event.symbol} at "
+            f"{event.price_before} was {self._became(event)}"
+        )
+        book = self._book
+        closed = self._closed.get(facts.lot_id) if facts else None
+        lot = book.lots.get(facts.lot_id) if facts else None
+        if lot is None and closed is not None:
+            lot = closed.lot
+        if facts is None or lot is None:
+            yield self._noted(f"{what}, and its lot is not known any more: the books do not show it")
+            yield from self._doubt(event)
+            return
+        if event.execution_id in self._corrected:
+            return
+        self._corrected[event.execution_id] = None
+        self._cumulative[event.client_order_id] = event.cumulative
+        if lot.quantity:
+            closed = None
+        is_entry = facts.role == "entry"
+        correct(book, lot, self._record(lot.strategy), event, is_entry=is_entry, closed=closed)
+        text = f"{what} by the broker"
+        yield Noted(ts_event=self.now, cause=self.seq, level="ERROR", component="portfolio", text=text)
+        price, reason = 0.0, ""
+        if lot.quantity == 0:
+            price = closed.price if closed and is_entry else event.price
+            reason = closed.reason if closed else facts.reason or facts.role
+            self._closed[lot.id] = Closed(lot, closed.ts if closed else event.ts_event, price, reason)
+        yield lot_corrected(lot, facts, event, price, reason, self.seq)
+        yield position(book, event.symbol, lot.mark / MICRO, self.now, self.seq)
+        self.unsettled = True
+        yield from self._doubt(event)
+
+    @staticmethod
+    def _became(event: FillCorrected) -> str:
+        return f"changed to {event.quantity} at {event.price}" if event.quantity else "taken back"
+
+    def _facts(self, fill: OrderFilled | FillCorrected) -> Facts | None:
         """The fill's order; a leg whose acceptance has not been told yet is known by its parent."""
         facts = self._orders.get(fill.client_order_id)
         if facts is not None or not fill.parent_id:
@@ -220,19 +246,41 @@ class Portfolio(Actor):
             return None
         return msgspec.structs.replace(parent, role="exit", reason="leg")
 
-    def _doubt(self, fill: OrderFilled) -> Iterator[PositionMismatched | Noted]:
+    def _doubt(self, fill: OrderFilled | FillCorrected) -> Iterator[PositionMismatched | Noted]:
         """Say when the lots of a symbol stop, or start again, to sum to the broker's position."""
-        ours, theirs = self._book.net(fill.symbol), fill.position
-        if theirs is None or (ours == theirs) != (fill.symbol in self._doubted):
+        if fill.position is not None:
+            yield from self._judge(fill.symbol, fill.position - self._external.get(fill.symbol, 0))
+
+    def _judge(self, symbol: str, theirs: int) -> Iterator[PositionMismatched | Noted]:
+        """Compare our net shares with what the broker holds of ours."""
+        ours = self._book.net(symbol)
+        if (ours == theirs) != (symbol in self._doubted):
             return
         if ours == theirs:
-            del self._doubted[fill.symbol]
+            del self._doubted[symbol]
         else:
-            self._doubted[fill.symbol] = None
-            yield self._noted(f"{fill.symbol}: our lots sum to {ours}, the broker holds {theirs}")
-        yield PositionMismatched(
-            ts_event=self.now, cause=self.seq, symbol=fill.symbol, ours=ours, broker=theirs
-        )
+            self._doubted[symbol] = None
+            yield self._noted(f"{symbol}: our lots sum to {ours}, the broker holds {theirs}")
+        yield PositionMismatched(ts_event=self.now, cause=self.seq, symbol=symbol, ours=ours, broker=theirs)
+
+    # ---- the account ------------------------------------------------------------------------
+
+    def on_external_changed(self, change: ExternalChanged) -> None:
+        self._external[change.symbol] = change.quantity
+
+    def on_position_mismatched(self, found: PositionMismatched) -> None:
+        """The executor compared with the broker; what we said ourselves is known already."""
+        if found.ours == found.broker:
+            self._doubted.pop(found.symbol, None)
+        else:
+            self._doubted[found.symbol] = None
+
+    def on_reconciled(self, reconciled: Reconciled) -> Iterator[PositionMismatched | Noted]:
+        """Where the executor's count agrees with the broker's, ours must agree with the executor's."""
+        held = reconciled.held
+        for symbol in reconciled.agreed:
+            if self._book.net(symbol) != held.get(symbol, 0) or symbol in self._doubted:
+                yield from self._judge(symbol, held.get(symbol, 0))
 
     def _new_lot(self, facts: Facts, fill: OrderFilled) -> Lot:
         return Lot(
@@ -246,74 +294,6 @@ class Portfolio(Actor):
             take_profit=facts.take_profit,
             entry_ts=fill.ts_event,
             group_id=facts.group_id,
-        )
-
-    def _lot_changed(self, lot: Lot, facts: Facts, fill: OrderFilled, signed: int) -> LotChanged:
-        closed, is_entry = lot.quantity == 0, facts.role == "entry"
-        return LotChanged(
-            ts_event=fill.ts_event,
-            cause=self.seq,
-            lot_id=lot.id,
-            signal_id=lot.id,
-            strategy=lot.strategy,
-            symbol=lot.symbol,
-            direction=lot.direction,
-            state="closed" if closed else "open",
-            quantity=lot.quantity,
-            entry_quantity=lot.entered,
-            entry_price=lot.entry_price,
-            entry_ts=lot.entry_ts,
-            stop_loss=lot.stop_loss,
-            take_profit=lot.take_profit,
-            intraday=lot.intraday,
-            fill_quantity=signed,
-            fill_price=fill.price,
-            execution_id=fill.execution_id,
-            client_order_id=fill.client_order_id,
-            role=facts.role,
-            realised=lot.realised / MICRO,
-            commission=lot.commission / MICRO,
-            slippage=lot.slippage / MICRO,
-            exit_price=0.0 if is_entry else fill.price,
-            exit_reason="" if is_entry else facts.reason or facts.role,
-            peak=lot.peak,
-            trough=lot.trough,
-            group_id=lot.group_id,
-        )
-
-    def _position(self, symbol: str, price: float) -> PositionChanged:
-        """The net position: the sum of its lots, named after the largest."""
-        moment, book = self.moment, self._book
-        names = book.by_symbol.get(symbol)
-        if names is None:
-            return PositionChanged(
-                ts_event=moment.now, cause=moment.seq, symbol=symbol, strategy="", quantity=0,
-                entry_price=0.0, entry_ts=0, stop_loss=None, take_profit=None, last_price=price,
-                unrealised=0.0,
-            )  # fmt: skip
-        largest = book.refresh(book.lots[names[0]])
-        net, entered, unrealised = largest.quantity, largest.cost, largest.unrealised
-        since = largest.entry_ts
-        for name in names[1:]:
-            lot = book.refresh(book.lots[name])
-            net += lot.quantity
-            entered += lot.cost
-            unrealised += lot.unrealised
-            since = min(since, lot.entry_ts)
-            if abs(lot.quantity) > abs(largest.quantity):
-                largest = lot
-        return PositionChanged(
-            ts_event=moment.now,
-            cause=moment.seq,
-            symbol=symbol,
-            strategy=largest.strategy,
-            quantity=net,
-            entry_price=entered / net / MICRO if net else 0.0,
-            entry_ts=since,
-            stop_loss=largest.stop_loss,
-            take_profit=largest.take_profit,
-            last_price=price,
-            unrealised=unrealised / MICRO,
         )
 
     def _record(self, strategy: str) -> Record:
@@ -345,8 +325,9 @@ class Portfolio(Actor):
         yield mark
         for symbol in list(self._book.by_symbol):
             lot = self._book.lots[self._book.by_symbol[symbol][0]]
-            yield self._position(symbol, self._book.refresh(lot).mark / MICRO)
-        day = self._portfolio_day(mark)
+            price = self._book.refresh(lot).mark / MICRO
+            yield position(self._book, symbol, price, self.now, self.seq)
+        day = self._day.end(self._header.session, mark, self._book, self.now, self.seq)
         yield day
         for name in self._strategy_names():
             yield self._record(name).end_day(
@@ -365,33 +346,6 @@ class Portfolio(Actor):
     def _strategy_names(self) -> list[str]:
         return list(self._alloc) + [name for name in self._records if name not in self._alloc]
 
-    def _portfolio_day(self, mark: EquityMarked) -> PortfolioDay:
-        before, capital = self._last_equity, self._book.capital / MICRO
-        pnl = mark.equity - before
-        self._returns.append(pnl / before if before else 0.0)
-        self._high_water = max(self._high_water, mark.equity)
-        drawdown = mark.equity - self._high_water
-        self._last_equity = mark.equity
-        return PortfolioDay(
-            ts_event=self.now,
-            cause=self.seq,
-            date=self._header.session,
-            equity=mark.equity,
-            cash=mark.cash,
-            positions_value=self._book.value / MICRO,
-            num_positions=mark.positions,
-            exposure_pct=mark.gross / mark.equity if mark.equity else 0.0,
-            daily_pnl=pnl,
-            daily_pnl_pct=self._returns[-1],
-            cumulative_pnl=mark.equity - capital,
-            cumulative_pnl_pct=mark.equity / capital - 1.0 if capital else 0.0,
-            drawdown=drawdown,
-            drawdown_pct=drawdown / self._high_water if self._high_water else 0.0,
-            high_water_mark=self._high_water,
-            sharpe_ratio=sharpe(self._returns),
-            sortino_ratio=sortino(self._returns),
-        )
-
     def _done(self, task: TaskDue, detail: str) -> TaskDone:
         return TaskDone(
             ts_event=self.now, cause=self.seq, task=task.task, phase=task.phase, status="done", detail=detail
@@ -405,7 +359,7 @@ class Portfolio(Actor):
 
     def carry(self) -> Carried:
         book = self._book
-        kept = {key: _facts_of(f) for key, f in self._orders.items() if self._still_matters(key, f)}
+        kept = {key: facts_of(f) for key, f in self._orders.items() if self._still_matters(key, f)}
         return Carried(
             capital=book.capital,
             cash=book.cash,
@@ -414,47 +368,10 @@ class Portfolio(Actor):
             orders=kept,
             cumulative={key: n for key, n in self._cumulative.items() if key in kept},
             records=self._records,
-            returns=self._returns,
-            last_equity=self._last_equity,
-            high_water=self._high_water,
+            returns=self._day.returns,
+            last_equity=self._day.last_equity,
+            high_water=self._day.high_water,
             broker_equity=self._broker_equity,
             doubted=list(self._doubted),
+            external={symbol: shares for symbol, shares in self._external.items() if shares},
         )
-
-
-def _facts_of(order: Facts) -> OrderFacts:
-    """What is carried of an order."""
-    if isinstance(order, OrderFacts):
-        return order
-    return OrderFacts(
-        lot_id=order.lot_id,
-        strategy=order.strategy,
-        symbol=order.symbol,
-        role=order.role,
-        intraday=order.intraday,
-        stop_loss=order.stop_loss,
-        take_profit=order.take_profit,
-        group_id=order.group_id,
-        reason=order.reason,
-    )
-
-
-def _new_books(account: Account) -> Carried:
-    capital = micros(account.trading_capital)
-    return Carried(
-        capital=capital,
-        cash=capital,
-        realised={},
-        lots=[],
-        orders={},
-        cumulative={},
-        records={},
-        returns=[],
-        last_equity=account.trading_capital,
-        high_water=account.trading_capital,
-    )
-
-
-def _with_ids(lots: list[Lot], ids: dict[str, int]) -> list[Lot]:
-    """Symbol ids belong to one session's table; look them up again."""
-    return [msgspec.structs.replace(lot, symbol_id=ids.get(lot.symbol, -1)) for lot in lots]

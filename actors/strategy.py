@@ -16,6 +16,7 @@ from actors.strategies.context import Holding, Pending, StrategyContext
 from actors.strategies.host_rules import HostRules
 from actors.strategies.speech import NAME, clipped, foreign, heard
 from runtime.kernel.actor import Actor, Moment
+from runtime.messages.account import LotCorrected
 from runtime.messages.base import Decision, Message
 from runtime.messages.machine import SessionStarted
 from runtime.messages.market import (
@@ -231,7 +232,7 @@ class StrategyActor(Actor):
 
     # ---- what became of its signals ---------------------------------------------------------
 
-    def on_lot_changed(self, lot: LotChanged) -> Iterator[Decision]:
+    def on_lot_changed(self, lot: LotChanged | LotCorrected) -> Iterator[Decision]:
         context = self._context
         context.forget_pending(lot.signal_id)
         if lot.state == "closed":

@@ -147,6 +147,13 @@ STATEMENTS: dict[str, Statement] = {
         "current_price, unrealized_pnl, unrealized_pnl_pct, status, updated_at, session, seq",
         "symbol",
     ),
+    "external": _upsert(
+        _T,
+        "external",
+        "symbol, asset_class, quantity, entry_price, last_price, open_orders, orders, updated_at, session, "
+        "seq",
+        "symbol",
+    ),
     # ---- performance.db ---------------------------------------------------------------------
     "strategy_day": _upsert(
         _P,

@@ -1,11 +1,14 @@
 """Rows of trades.db from the order on: orders, fills, lots, trades, positions, their links of the chain."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
+from runtime.messages.account import LotCorrected
 from runtime.messages.base import Message
 from runtime.messages.trading import (
     CancelOrder,
+    FillCorrected,
     LotChanged,
     OrderChanged,
     OrderEnded,
@@ -22,15 +25,22 @@ _DEAD = {"canceled": "expired", "expired": "expired", "rejected": "rejected"}
 """Ways in which an order ends without a fill, and what its signal then is."""
 
 
+_OURS = re.compile(r"([!-9;-~]+):[exst][1-9][0-9]*")
+"""The name of an order of ours: the lot's, a letter for what it is to it, the attempt."""
+
+
 def micros(dollars: float) -> int | None:
     """USD as integer micro-dollars; None, which the schema refuses, if it is no number."""
     return round(dollars * _MICROS) if abs(dollars) < float("inf") else None
 
 
-def _lot_of(p: Pen, fill: OrderFilled) -> str:
+def _lot_of(p: Pen, fill: OrderFilled | FillCorrected) -> str:
     """The lot a fill belongs to: as the books said, else by the name of our order; empty if not ours."""
     lot = p.lots_of_fills().get(fill.execution_id)
-    return (fill.parent_id or fill.client_order_id).rpartition(":")[0] if lot is None else lot
+    if lot is not None:
+        return lot
+    ours = _OURS.fullmatch(fill.parent_id or fill.client_order_id)
+    return "" if ours is None else ours[1]
 
 
 def _submit_order(p: Pen, m: SubmitOrder) -> None:
@@ -109,8 +119,8 @@ def _order_changed(p: Pen, m: OrderChanged) -> None:
         )
     )
     ended = _DEAD.get(m.status)
-    if ended is None:
-        return
+    if ended is None or type(m) is not OrderEnded:
+        return  # another order takes the place of one that is told as dead and not as ended
     numbers = {"status": m.status, "filled": m.filled, "reason": m.reason}
     p.cause("ended", (m.client_order_id, m.parent_id or m.client_order_id, m.lot_id), m.ts_event, numbers)
     if m.role == "entry" and m.filled == 0:
@@ -141,6 +151,8 @@ def _order_filled(p: Pen, m: OrderFilled) -> None:
     sign = -1 if m.side == "buy" else 1
     paid, costs = micros(m.price * m.quantity), micros(m.commission)
     cash = None if paid is None or costs is None else sign * paid - costs
+    if not lot:
+        cash = 0  # somebody else's money
     p.out.append(
         (
             "execution",
@@ -175,7 +187,37 @@ def _order_filled(p: Pen, m: OrderFilled) -> None:
     p.cause("fill", (m.execution_id, m.client_order_id, lot), m.ts_event, numbers)
 
 
-def _lot_changed(p: Pen, m: LotChanged) -> None:
+def _fill_corrected(p: Pen, m: FillCorrected) -> None:
+    """The fill as it was is taken back by a row against it; what counts now is a row of its own."""
+    lot = _lot_of(p, m)
+    other = "sell" if m.side == "buy" else "buy"
+    for id_, side, quantity, price in (
+        (f"{m.execution_id}:taken-back", other, m.quantity_before, m.price_before),
+        (m.execution_id, m.side, m.quantity, m.price),
+    ):
+        if quantity:
+            paid = micros(price * quantity)
+            cash = paid if paid is None or side == "sell" else -paid
+            p.out.append(
+                (
+                    "execution",
+                    (
+                        *(id_, lot or None, m.client_order_id, m.symbol, side, quantity, price),
+                        *(0.0, 0.0, m.ts_event, cash if lot else 0, p.session, p.seq),
+                    ),
+                )
+            )
+    numbers = {
+        "corrects": m.previous_execution_id,
+        "quantity_before": m.quantity_before,
+        "price_before": m.price_before,
+        "quantity": m.quantity,
+        "price": m.price,
+    }
+    p.cause("correction", (m.execution_id, m.client_order_id, lot), m.ts_event, numbers)
+
+
+def _lot_changed(p: Pen, m: LotChanged | LotCorrected) -> None:
     closed = m.state == "closed"
     p.out.append(
         (
@@ -287,7 +329,9 @@ TRADE_ROWS: dict[type[Message], Callable[[Pen, Any], None]] = {
     OrderChanged: _order_changed,
     OrderEnded: _order_changed,
     OrderFilled: _order_filled,
+    FillCorrected: _fill_corrected,
     LotChanged: _lot_changed,
+    LotCorrected: _lot_changed,
     PositionChanged: _position_changed,
 }
 """Message type to what writes it."""

@@ -127,6 +127,35 @@ class Book:
             self._remove(lot)
         return gained
 
+    def correct(
+        self, lot: Lot, before: tuple[int, float], after: tuple[int, float], *, is_entry: bool
+    ) -> None:
+        """Count one fill of a lot otherwise; one that was closed may be open again.
+
+        What is held keeps its share of everything entered (the average price); the rest is realised.
+
+        Args:
+            before, after: The fill's signed shares and USD a share, as booked and as it counts now.
+        """
+        if lot.id not in self.lots:
+            self._install(lot)
+        self.refresh(lot)
+        (was, was_price), (is_now, price) = before, after
+        paid = is_now * micros(price) - was * micros(was_price)
+        received = lot.realised + lot.entry_value - lot.cost
+        self.cash -= paid
+        if is_entry:
+            lot.entered += is_now - was
+            lot.entry_value += paid
+        else:
+            received -= paid
+        held = lot.quantity + is_now - was
+        cost = _round_half_even(lot.entry_value * held, lot.entered) if lot.entered else 0
+        gained = received - (lot.entry_value - cost) - lot.realised
+        self._trade(lot, is_now - was, lot.mark / MICRO, cost - lot.cost, gained, 0, 0.0)
+        if lot.quantity == 0:
+            self._remove(lot)
+
     def _trade(
         self, lot: Lot, quantity: int, price: float, cost: int, gained: int, fee: int, slippage: float
     ) -> None:

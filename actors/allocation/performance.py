@@ -100,6 +100,27 @@ class Record(msgspec.Struct, kw_only=True):
             self.loss -= net
             self.loss_today -= net
 
+    def reopen_trade(self, ts: int, net: float, commission: float) -> None:
+        """Take back what `close_trade` counted this session: the broker has corrected one of its fills."""
+        self.trades -= 1
+        self.closed_today -= 1
+        self.pnl -= net
+        self.net_today -= net
+        self.gross_today -= net + commission
+        self.commission_today -= commission
+        if (ts, net) in self.closed:
+            self.closed.remove((ts, net))
+        if net > 0:
+            self.wins -= 1
+            self.wins_today -= 1
+            self.profit -= net
+            self.profit_today -= net
+        elif net < 0:
+            self.losses -= 1
+            self.losses_today -= 1
+            self.loss += net
+            self.loss_today += net
+
     def end_day(
         self, name: str, date: str, now: int, cause: int, profit: float, capital: float, enabled: bool
     ) -> StrategyDay:

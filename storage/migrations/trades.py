@@ -116,7 +116,7 @@ _ORDERS = """
 _EXECUTIONS = """
     CREATE TABLE executions (
         id            TEXT PRIMARY KEY,             -- the broker's execution id
-        signal_id     TEXT,                         -- NULL: not an order of ours
+        signal_id     TEXT,                         -- NULL: not an order of ours (and not our cash)
         order_id      TEXT NOT NULL,
         symbol        TEXT NOT NULL,
         direction     TEXT NOT NULL CHECK (direction IN ('buy', 'sell')),
@@ -171,6 +171,21 @@ _CAUSES = """
     ) STRICT, WITHOUT ROWID
 """
 
+_EXTERNAL = """
+    CREATE TABLE external (                         -- what the account has beside our lots
+        symbol       TEXT PRIMARY KEY,
+        asset_class  TEXT NOT NULL,
+        quantity     REAL NOT NULL,                 -- signed, with fractions; 0: only orders, or nothing
+        entry_price  REAL,
+        last_price   REAL,
+        open_orders  INTEGER NOT NULL CHECK (open_orders >= 0),
+        orders       TEXT NOT NULL DEFAULT '[]',    -- JSON
+        updated_at   INTEGER NOT NULL,
+        session      INTEGER NOT NULL,
+        seq          INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+"""
+
 _INDEXES = (
     "CREATE INDEX signals_by_time ON signals (timestamp)",
     "CREATE INDEX signals_pending_by_lot ON signals (lot_id) WHERE status = 'pending'",
@@ -186,4 +201,5 @@ TRADES = (
         "signals, causes, orders, executions, lots, trades, positions",
         (*COMMON, _SIGNALS, _TRADES, _POSITIONS, _ORDERS, _EXECUTIONS, _LOTS, _CAUSES, *_INDEXES),
     ),
+    Migration(2, "what the account has beside our lots", (_EXTERNAL,)),
 )

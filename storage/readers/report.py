@@ -48,7 +48,7 @@ _COSTS = """
     SELECT count(*) AS fills, total(commission) AS commission, total(slippage) AS slippage,
            total(quantity * fill_price) AS turnover, coalesce(sum(cash_micros), 0) AS cash_micros
       FROM executions
-     WHERE :session IS NULL OR session = :session
+     WHERE signal_id IS NOT NULL AND (:session IS NULL OR session = :session)
 """
 _EXITS = """
     SELECT exit_reason, count(*) AS trades, total(pnl) AS pnl

@@ -27,6 +27,12 @@ _ORDERS = """
      WHERE status NOT IN ('filled', 'canceled', 'expired', 'rejected')
   ORDER BY submitted_at, id
 """
+_EXTERNAL = """
+    SELECT symbol, asset_class, quantity, entry_price, last_price, open_orders
+      FROM external
+     WHERE quantity <> 0 OR open_orders > 0
+  ORDER BY symbol
+"""
 _TASKS = """
     SELECT timestamp, phase, task, status, detail
       FROM task_log
@@ -86,6 +92,7 @@ def status(ledger: Ledger, errors: int = 10) -> Record:
         "regime": record(performance, _REGIME),
         "positions": records(trades, _POSITIONS),
         "working_orders": records(trades, _ORDERS),
+        "external": records(trades, _EXTERNAL),
         "breakers": records(performance, _BREAKERS),
         "strategies": records(performance, _STRATEGIES),
         "tasks": records(performance, _TASKS, (session["session"] if session else 0,)),

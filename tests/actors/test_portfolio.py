@@ -140,9 +140,14 @@ def test_the_same_fill_twice_is_booked_once() -> None:
     assert stage.tell(later, NOON) == []
 
 
-def test_a_fill_that_is_not_ours_is_said_and_not_booked() -> None:
+def test_a_fill_of_somebody_else_is_no_matter_of_our_books() -> None:
+    assert portfolio().tell(filled("somebody-else", side="buy", position=10), NOON) == []
+
+
+def test_a_fill_of_our_name_that_nobody_ordered_is_said_and_not_booked() -> None:
     stage = portfolio()
-    (note, _, mismatch) = stage.tell(filled("somebody-else", side="buy", position=10), NOON)
+    stranger = filled("mean_reversion-20180305-9:e1", side="buy", position=10)
+    (note, _, mismatch) = stage.tell(stranger, NOON)
     assert isinstance(note, Noted)
     assert note.level == "CRITICAL"
     assert (mismatch.ours, mismatch.broker) == (0, 10)

@@ -25,6 +25,7 @@ from runtime.messages.trading import (
     OrderCanceled,
     OrderChanged,
     OrderDenied,
+    OrderEnded,
     OrderFilled,
     OrderProposed,
     PositionChanged,
@@ -119,7 +120,9 @@ def changed(
         "filled": filled,
         "average_price": 100.5 if filled else 0.0,
     }
-    return OrderChanged(ts_event=at, cause=seq, **(fields | other))  # type: ignore[arg-type]
+    values = fields | other
+    kind = OrderEnded if values["status"] in ("canceled", "expired", "rejected") else OrderChanged
+    return kind(ts_event=at, cause=seq, **values)  # type: ignore[arg-type]
 
 
 def fill(order_id: str, at: int, n: int, **other: object) -> OrderFilled:

@@ -1,0 +1,84 @@
+"""What the portfolio remembers of orders, and what of it crosses a session."""
+
+import msgspec
+
+from actors.allocation.book import Lot, micros
+from actors.allocation.performance import Record
+from config.schema import Account
+from runtime.messages.trading import Role, SubmitOrder
+
+
+class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a fill needs to know of its order."""
+
+    lot_id: str
+    strategy: str
+    symbol: str
+    role: Role
+    intraday: bool
+    stop_loss: float | None
+    take_profit: float | None
+    group_id: str | None
+    reason: str
+
+
+Facts = OrderFacts | SubmitOrder
+"""The order itself says all of it, and more."""
+
+
+class Carried(msgspec.Struct, kw_only=True):
+    """Portfolio state that crosses a session."""
+
+    capital: int
+    cash: int
+    realised: dict[str, int]
+    lots: list[Lot]
+    orders: dict[str, OrderFacts]
+    cumulative: dict[str, int]
+    records: dict[str, Record]
+    returns: list[float]
+    last_equity: float
+    high_water: float
+    broker_equity: float | None = None
+    doubted: list[str] = []
+    external: dict[str, int] = {}
+    """Whole shares by symbol that the account holds beside our lots."""
+
+
+def facts_of(order: Facts) -> OrderFacts:
+    """What is carried of an order."""
+    if isinstance(order, OrderFacts):
+        return order
+    return OrderFacts(
+        lot_id=order.lot_id,
+        strategy=order.strategy,
+        symbol=order.symbol,
+        role=order.role,
+        intraday=order.intraday,
+        stop_loss=order.stop_loss,
+        take_profit=order.take_profit,
+        group_id=order.group_id,
+        reason=order.reason,
+    )
+
+
+def new_books(account: Account) -> Carried:
+    """Books that begin with the trading capital."""
+    capital = micros(account.trading_capital)
+    return Carried(
+        capital=capital,
+        cash=capital,
+        realised={},
+        lots=[],
+        orders={},
+        cumulative={},
+        records={},
+        returns=[],
+        last_equity=account.trading_capital,
+        high_water=account.trading_capital,
+    )
+
+
+def with_ids(lots: list[Lot], ids: dict[str, int]) -> list[Lot]:
+    """Symbol ids belong to one session's table; look them up again."""
+    return [msgspec.structs.replace(lot, symbol_id=ids.get(lot.symbol, -1)) for lot in lots]
