@@ -5,7 +5,6 @@ from typing import Any
 
 import msgspec
 
-from runtime.messages.account import LotCorrected
 from runtime.messages.base import Message
 from runtime.messages.trading import LotChanged
 from storage.statements import Row
@@ -59,7 +58,7 @@ class Pen:
     def lots_of_fills(self) -> dict[str, str]:
         """Lots by the ids of the fills that the input told of, as the books said."""
         if self._lots is None:
-            changes = [said for said in self.caused if type(said) in (LotChanged, LotCorrected)]
+            changes = [said for said in self.caused if isinstance(said, LotChanged)]
             self._lots = {change.execution_id: change.lot_id for change in changes}
         return self._lots
 
