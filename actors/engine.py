@@ -33,6 +33,7 @@ from actors.gateways.market_stream import MarketStream
 from actors.gateways.order_gateway import OrderGateway
 from actors.gateways.replay_feed import BLOBS, TapeSession
 from actors.kept_wishes import KeptWishes
+from actors.live_screen import LiveScreen, Parts
 from actors.live_session import Start, watch_lists
 from actors.refeed import Memory, carried_from, check_unchanged, executor_state, refeed, was_halted
 from config.live_money import Addresses
@@ -51,7 +52,7 @@ from runtime.kernel.supervisor import GatewayCrash, GatewaySpec, Supervisor
 from runtime.log import get_logger
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.machine import SessionEnded, SessionStarted
-from runtime.messages.risk import PhaseChanged
+from runtime.messages.risk import HaltConfirmed, PhaseChanged
 from runtime.messages.session import SessionHeader
 from storage.books import Books
 from storage.panels import PanelStore
@@ -91,10 +92,12 @@ class Engine:
             market time is driven.
         errors: What the process logs at WARNING and above; it lands in the books.
         observers: Called after every input, those of a tape that goes on included.
+        listening: Called once screens and commands can reach it.
 
     Attributes:
         started: Set once everything runs.
         resumed: Inputs that were fed again from the session's tape.
+        is_ended_by_halt: Whether it stopped because a halt was carried out (`kill_switch.exit_process`).
     """
 
     def __init__(
@@ -105,8 +108,10 @@ class Engine:
         real: Clock,
         errors: ErrorSink | None = None,
         observers: Sequence[Observer] = (),
+        listening: Callable[[], None] = lambda: None,
     ) -> None:
         self._plan = plan
+        self._listening = listening
         self._clock, self._real = clock, real
         self._errors = errors or ErrorSink()
         self._observers = tuple(observers)
@@ -114,6 +119,7 @@ class Engine:
         self._is_stopping = False
         self.started = asyncio.Event()
         self.resumed = 0
+        self.is_ended_by_halt = False
         self.tape_path = plan.root / plan.settings.tapes.dir / f"{plan.session}.tape"
         self._is_new = False
         self._memory = Memory()
@@ -124,6 +130,7 @@ class Engine:
         # Made by `_open`, which looks at the disk.
         self._wishes: KeptWishes
         self._tape: TapeWriter
+        self._screen: LiveScreen
         self._projection: Projection
         self.header: SessionHeader
         self.sequencer: Sequencer
@@ -215,12 +222,13 @@ class Engine:
         specs = system.build(plan.settings, header, panels, simulated=False)
         self._memory.is_halted = was_halted(header)
         self._projection = Projection(header.session, header.symbols)
+        self._screen = LiveScreen(plan.root, header, plan.settings, self._errors)
         self._tape = TapeWriter(self.tape_path, header, durable=True)
         self.sequencer = Sequencer(
             specs,
             carried=header.carried,
             recorder=self._tape,
-            observers=[self._memory, self._observe, *self._observers],
+            observers=self._all_observers(),
             virtual_time=False,
             decisions=hashlib.sha256(),
         )
@@ -236,8 +244,9 @@ class Engine:
             check_unchanged(header, plan.books, settings_hash(plan.settings))
             self._memory.is_halted = was_halted(header)
             self._projection = Projection(header.session, header.symbols)
+            self._screen = LiveScreen(plan.root, header, plan.settings, self._errors)
             with Books(plan.root, plan.books, "durable") as self._books:
-                self.sequencer = refeed(session, tape, [self._memory, self._observe, *self._observers])
+                self.sequencer = refeed(session, tape, self._all_observers())
             self._books = None
             if self._memory.is_over:
                 raise DataError(f"the session {header.session} is over: its tape says so")
@@ -246,6 +255,9 @@ class Engine:
             raise
         self._tape = tape
         self.resumed = self.sequencer.inputs
+
+    def _all_observers(self) -> list[Observer]:
+        return [self._memory, self._observe, self._screen.feed, *self._observers]
 
     # ---- the parts --------------------------------------------------------------------------
 
@@ -278,6 +290,7 @@ class Engine:
                 self._spec("broker_stream", Inbox(), self._broker_stream(rest)),
                 self._spec("order_gateway", self._orders, self._order_gateway(rest)),
                 self._spec("market_stream", Inbox(), self._market_stream(history)),
+                self._spec("ui_server", Inbox(), self._ui_server()),
             ],
             self._real,
             record=self._record,
@@ -367,6 +380,7 @@ class Engine:
     def _market_stream(self, history: BarHistory) -> Callable[[Inbox], Gateway]:
         plan, header, settings = self._plan, self.header, self._plan.settings
         choice = choose(self.held(), watch_lists(settings, header), settings.data.stream_symbols or None)
+        self._screen.not_streamed = len(choice.left_out)
         if choice.left_out:
             _log.warning("symbols not streamed: the data plan has no room", left_out=choice.told())
         refused = Quarantine("market stream")
@@ -400,6 +414,20 @@ class Engine:
 
         return build
 
+    def _ui_server(self) -> Callable[[Inbox], Gateway]:
+        return self._screen.gateway(
+            Parts(
+                host=self.host,
+                supervisor=lambda: self.supervisor,
+                switch=self.switch,
+                db=self.db,
+                clock=self._clock,
+                real=self._real,
+                stop=self.stop,
+                ready=self._listening,
+            )
+        )
+
     # ---- what leaves ------------------------------------------------------------------------
 
     async def _sync(self) -> None:
@@ -416,14 +444,19 @@ class Engine:
         if self._books is not None:
             self._books.apply(rows, self._projection.mark(seq), at)
         if not self._is_live:
+            self._screen.feed.rows(rows)
             return
         if rows:
             self.db.post(self._projection.mark(seq), at, rows)
+            self._screen.feed.rows(rows)
         for said in caused:
             if isinstance(said, Command):
                 self._send(self._orders, said)
             elif isinstance(said, PhaseChanged):
                 self._send(self._kills, said)
+            elif isinstance(said, HaltConfirmed) and self._plan.settings.kill_switch.exit_process:
+                self.is_ended_by_halt = True
+                self.stop()
 
     def _send(self, inbox: Inbox, said: Message) -> None:
         try:

@@ -64,6 +64,7 @@ def listen(root: Root) -> socket.socket:
     Raises:
         OSError: The folder or the socket cannot be made.
     """
+    os.makedirs(os.path.join(os.fspath(root), FOLDER), mode=0o700, exist_ok=True)
     folder = os.open(os.path.join(os.fspath(root), FOLDER), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         inside, wanted = f"/proc/self/fd/{folder}/{NAME}", place(root)

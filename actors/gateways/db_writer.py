@@ -236,7 +236,7 @@ class DbWriter:
                     continue
                 mark = last.mark if last is not None and ahead else None
                 with anyio.CancelScope(shield=True):
-                    self.refused += await _run(link, [*rows, *extra], mark, last.at if last else 0)
+                    self.refused += await _run(link, [*extra, *rows], mark, last.at if last else 0)
                     self._pending[name] = []
                     if mark is not None:
                         self._covered[name] = mark

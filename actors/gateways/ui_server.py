@@ -105,7 +105,7 @@ class UiServer(Gateway):
         self._open: dict[Client, None] = {}
         self._attached: dict[Client, None] = {}
         self._someone = asyncio.Event()
-        self._is_accepting = False
+        self._is_serving = self._is_accepting = False
         self._showing = anyio.Lock()
         self._published = 0
         self._number = 0
@@ -117,7 +117,7 @@ class UiServer(Gateway):
         self._line = await anyio.to_thread.run_sync(self._listen)
         try:
             async with anyio.create_task_group() as group:
-                self._group = group
+                self._group, self._is_serving = group, True
                 self._accept_again()
                 self._ready()
                 group.start_soon(self._publish)
@@ -125,6 +125,7 @@ class UiServer(Gateway):
                 await self.stopping.wait()
                 group.cancel_scope.cancel()
         finally:
+            self._is_serving = False
             self._stop_accepting()
             self._line.close()
             for client in list(self._open):
@@ -135,7 +136,7 @@ class UiServer(Gateway):
     # ---- connections ------------------------------------------------------------------------
 
     def _accept_again(self) -> None:
-        if not self._is_accepting and len(self._open) < MOST_OPEN and not self.stopping.is_set():
+        if self._is_serving and not self._is_accepting and len(self._open) < MOST_OPEN:
             self._is_accepting = True
             asyncio.get_running_loop().add_reader(self._line, self._accept)
 

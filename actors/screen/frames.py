@@ -1,5 +1,6 @@
 """Makes frames: the whole state for a client that comes, what changed for one that is there."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -84,6 +85,11 @@ class Frames:
     def state(self) -> ScreenState:
         """What is shown."""
         return self.feed.state
+
+    @property
+    def crowded(self) -> asyncio.Event:
+        """Set when so much waits that it should be folded."""
+        return self.feed.crowded
 
     def fold(self) -> bool:
         """Take in a piece of what has happened; whether there is more."""

@@ -14,7 +14,7 @@ from actors.screen.strategies import StrategyList
 from actors.screen.tables import Curve
 from config.schema import Settings
 from runtime.messages.base import Input, Message, parts_of
-from runtime.messages.machine import ActorStopped, SessionEnded, SessionStarted
+from runtime.messages.machine import ActorStopped, ErrorResolved, SessionEnded, SessionStarted
 from runtime.messages.market import Bars, FeedChanged, SymbolAdded, TradingStatus
 from runtime.messages.risk import (
     BreakerCleared,
@@ -120,6 +120,7 @@ class ScreenState:
             StrategyDay: self.strategies.day,
             PortfolioDay: self._day,
             ActorStopped: self._stopped,
+            ErrorResolved: self._resolved,
             HaltThrown: self._thrown,
             HaltLifted: self._lifted,
             HaltConfirmed: self._confirmed,
@@ -253,6 +254,9 @@ class ScreenState:
 
     def _paused(self, pause: StrategyPaused) -> None:
         self._say(pause.strategy, f"{'paused' if pause.paused else 'unpaused'} by {pause.by or 'a person'}")
+
+    def _resolved(self, resolved: ErrorResolved) -> None:
+        self.journal.resolved(resolved.error_id, f"{resolved.note} ({resolved.by})".strip())
 
     def _thrown(self, halt: HaltThrown) -> None:
         self.halted, self.is_confirmed, self.is_flat = True, False, False

@@ -15,6 +15,8 @@ from runtime.messages.machine import Source
 
 SLICE = 2_000_000
 """How long inputs are handled before other tasks run, ns; a cascade is never cut."""
+REMEMBERED = 1_024
+"""Latest inputs whose waits are kept."""
 SLICE_INPUTS = 256
 """The same as a count, for clocks that stand still."""
 
@@ -62,6 +64,9 @@ class Host:
     def __init__(self, sequencer: Sequencer, clock: Clock, *, capacity: int = 100_000) -> None:
         self.sequencer = sequencer
         self.figures = HostFigures()
+        self.waits: deque[int] = deque(maxlen=REMEMBERED)
+        """From posting to handled, of the latest inputs, ns."""
+        self._handled_since = 0
         self._clock = clock
         self._capacity = capacity
         self._system: deque[tuple[int, Source, Input]] = deque()
@@ -141,6 +146,9 @@ class Host:
         end = self._clock.now() + SLICE
         for _ in range(SLICE_INPUTS):
             now = self._clock.now()
+            if self._handled_since:
+                self.waits.append(now - self._handled_since)
+                self._handled_since = 0
             if now >= end:
                 return True
             if self._drain_until is not None and now >= self._drain_until:
@@ -177,6 +185,7 @@ class Host:
     def _handle(self, waiting: tuple[int, Source, Input], now: int) -> None:
         posted, source, message = waiting
         figures = self.figures
+        self._handled_since = posted
         figures.handled += 1
         figures.lag = lag = now - posted
         if lag > figures.worst_lag:

@@ -1,0 +1,125 @@
+"""A live session as screens see it: the feed beside the sequencer, looks at the machine, the socket."""
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from actors.gateways.db_writer import DbWriter
+from actors.gateways.ui_server import UiServer
+from actors.operator import Operator, Switch
+from actors.screen.feed import Feed
+from actors.screen.frames import Frames, Lag, Looks
+from actors.screen.seed import read_past, seed
+from actors.screen.state import ScreenState
+from config.schema import Settings
+from runtime import control_socket
+from runtime.error_sink import ErrorEntry, ErrorSink
+from runtime.kernel.clock import Clock
+from runtime.kernel.gateway import Gateway, Inbox
+from runtime.kernel.host import Host
+from runtime.kernel.supervisor import Supervisor
+from runtime.messages.session import SessionHeader
+
+
+class Parts(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs, for whoever looks at it.
+
+    Attributes:
+        clock: Market time. real: time of waits. stop: ends the session in order.
+        ready: Called once the socket is there.
+    """
+
+    host: Host
+    supervisor: Callable[[], Supervisor]
+    switch: Switch
+    db: DbWriter
+    clock: Clock
+    real: Clock
+    stop: Callable[[], None]
+    ready: Callable[[], None]
+
+
+class LiveScreen:
+    """The screen's side of a live session; made in a worker thread, because it reads the books.
+
+    Args:
+        errors: What the process logs at WARNING and above; it is shown too.
+
+    Attributes:
+        feed: To be told of every input, and of rows on their way to the books.
+        not_streamed: Wanted symbols the data plan has no room for.
+    """
+
+    def __init__(self, root: Path, header: SessionHeader, settings: Settings, errors: ErrorSink) -> None:
+        self._root, self._header, self._settings = root, header, settings
+        state = ScreenState(header, settings)
+        seed(state, read_past(root, header.session))
+        self.feed = Feed(state)
+        self.not_streamed = 0
+        self._heard_before = errors.heard
+        errors.heard = self._heard
+
+    def _heard(self, entry: ErrorEntry) -> None:
+        self.feed.entry(entry)
+        if self._heard_before is not None:
+            self._heard_before(entry)
+
+    def gateway(self, parts: Parts) -> Callable[[Inbox], Gateway]:
+        """Builds the gateway that publishes and takes commands."""
+        frames = self._frames(parts)
+        operator = Operator(
+            lambda: self.feed,
+            parts.host.post,
+            parts.switch,
+            strategies=tuple(one.name for one in self._settings.strategies if one.enabled),
+            root=self._root,
+            now=parts.clock.now,
+            real=parts.real,
+            stop=parts.stop,
+        )
+
+        def build(inbox: Inbox) -> Gateway:
+            return UiServer(
+                inbox,
+                parts.host.post,
+                listen=lambda: control_socket.listen(self._root),
+                leave=lambda: control_socket.remove(self._root),
+                source=frames,
+                answer=operator,
+                real=parts.real,
+                ready=parts.ready,
+            )
+
+        return build
+
+    def _frames(self, parts: Parts) -> Frames:
+        sequencer, figures = parts.host.sequencer, parts.host.figures
+        mode = self._settings.broker.mode
+        return Frames(
+            self.feed,
+            Looks(
+                now=parts.clock.now,
+                real=parts.real.now,
+                actors=sequencer.figures,
+                gauges=lambda: sequencer.actor("breaker").gauges(),
+                gateways=lambda: parts.supervisor().figures(),
+                details=self._details,
+                lag=lambda: Lag(parts.host.waits, figures.worst_lag),
+                db_lag=lambda: parts.db.depth,
+            ),
+            mode="LIVE" if mode == "live" else "PAPER",
+            account=self._header.books,
+            root=str(self._root),
+            pid=os.getpid(),
+            not_streamed=self.not_streamed,
+        )
+
+    def _details(self) -> Mapping[str, str]:
+        state = self.feed.state
+        ready = state.orders_ready
+        return {
+            "market_stream": "; ".join(f"{name}: {why}" for name, why in state.feeds.items()),
+            "broker_stream": "" if ready is None else "ready" if ready.ready else ready.reason,
+        }
