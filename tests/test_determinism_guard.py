@@ -13,7 +13,11 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PURE_FOLDERS = ("market", "strategies", "allocation", "risk", "execution")
 COMPOSITION = tuple(
-    f"actors.{name}" for name in ("system", "playback", "verification", "refeed", "live_session", "engine")
+    f"actors.{name}"
+    for name in (
+        *("system", "playback", "verification", "refeed", "live_session", "engine"),
+        *("kept_wishes", "operator", "live_screen", "paced_playback"),
+    )
 )
 """The floor above the gateways: modules that put a run together and decide nothing."""
 EXEMPT = {*(f"{name.replace('.', '/')}.py" for name in COMPOSITION), "actors/market/calendar.py"}
