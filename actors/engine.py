@@ -26,6 +26,7 @@ from actors.broker.rest import Rest
 from actors.broker.stream_symbols import choose
 from actors.broker.trade_socket import TradeSocket
 from actors.execution.lot_orders import LotOrders
+from actors.gateways.alerts import AlertDesk, AlertGateway
 from actors.gateways.broker_stream import BrokerStream
 from actors.gateways.db_writer import DbWriter
 from actors.gateways.kill_watch import KillSwitch, KillWatch
@@ -127,6 +128,15 @@ class Engine:
         self._is_live = False
         self.desk = Desk(Directory())
         self._orders, self._kills = Inbox(), Inbox()
+        self.alerts = AlertDesk(
+            plan.settings.alerts,
+            plan.secrets,
+            session=plan.session,
+            account=plan.books.partition(":")[0],
+            clock=clock,
+            real=real,
+            errors=self._errors,
+        )
         # Made by `_open`, which looks at the disk.
         self._wishes: KeptWishes
         self._tape: TapeWriter
@@ -195,6 +205,7 @@ class Engine:
             self.host.stop()
             await ended.wait()
             self._wishes.give_up()
+            self.alerts.close()
             self.db.close()
 
     # ---- the tape ---------------------------------------------------------------------------
@@ -257,7 +268,7 @@ class Engine:
         self.resumed = self.sequencer.inputs
 
     def _all_observers(self) -> list[Observer]:
-        return [self._memory, self._observe, self._screen.feed, *self._observers]
+        return [self._memory, self._observe, self.alerts.observe, self._screen.feed, *self._observers]
 
     # ---- the parts --------------------------------------------------------------------------
 
@@ -291,10 +302,12 @@ class Engine:
                 self._spec("order_gateway", self._orders, self._order_gateway(rest)),
                 self._spec("market_stream", Inbox(), self._market_stream(history)),
                 self._spec("ui_server", Inbox(), self._ui_server()),
+                self._spec("alerts", self.alerts.inbox, self._alert_gateway),
             ],
             self._real,
             record=self._record,
         )
+        self.alerts.go_live(self.db.log)
         self._is_live = True
 
     def held(self) -> list[str]:
@@ -338,6 +351,9 @@ class Engine:
             back_off_first=round(rules.backoff_first_s * SECOND),
             back_off_most=round(rules.backoff_max_s * SECOND),
         )
+
+    def _alert_gateway(self, inbox: Inbox) -> Gateway:
+        return AlertGateway("alerts", inbox, self.host.post, desk=self.alerts)
 
     def _kill_watch(self, inbox: Inbox) -> Gateway:
         return KillWatch("kill_watch", inbox, self.host.post, switch=self.switch)

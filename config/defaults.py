@@ -32,7 +32,7 @@ def render() -> str:
         lines.append(f"[{name}]")
         for field in msgspec.structs.fields(section):
             lines.extend(_about(words[f"{name}.{field.name}"]))
-            lines.append(f"{field.name} = {toml_value(field.default)}")
+            lines.append(f"{field.name} = {toml_value(msgspec.to_builtins(field.default))}")
         lines.append("")
     lines.append(_comment("Who may trade with how much. One table per strategy; their order breaks ties."))
     for field in msgspec.structs.fields(StrategySettings):

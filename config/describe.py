@@ -120,6 +120,8 @@ def toml_value(value: Any) -> str:
     """Write one value as TOML."""
     if isinstance(value, list | tuple):
         return "[" + ", ".join(toml_value(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{name} = {toml_value(item)}" for name, item in value.items()) + " }"
     if isinstance(value, bool | str):
         return json.dumps(value)
     return repr(value)

@@ -5,6 +5,7 @@ where the number comes from: `strategies N`, `seed N` and `architecture N` are s
 specification, `design` is a choice of ours.
 """
 
+from config.alerts import AlertRule, Alerts
 from config.base import Section
 from config.execution import Execution, Orders
 from config.machine import Broker, Data, Endpoints, KillSwitch, Log, Paths, Supervision, Tapes
@@ -13,6 +14,8 @@ from config.trading import Account, Breakers, Ensemble, Limits, Regime
 
 __all__ = [
     "Account",
+    "AlertRule",
+    "Alerts",
     "Breakers",
     "Broker",
     "Data",
@@ -48,6 +51,7 @@ class Settings(Section, frozen=True, kw_only=True):
     tapes: Tapes = Tapes()
     kill_switch: KillSwitch = KillSwitch()
     log: Log = Log()
+    alerts: Alerts = Alerts()
     broker: Broker = Broker()
     endpoints: Endpoints = Endpoints()
     paths: Paths = Paths()

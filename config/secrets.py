@@ -6,6 +6,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NoReturn
+from urllib.parse import unquote
 
 import msgspec
 
@@ -14,8 +15,15 @@ from config.errors import ConfigError
 API_KEY = "ALPACA_API_KEY"
 SECRET_KEY = "ALPACA_SECRET_KEY"
 
+ALERT_PREFIX = "TRADING_ALERT_"
+"""`TRADING_ALERT_PHONE` holds the address of the sink `phone`."""
+
 ENV_FILE = ".env"
 _MOST_BYTES = 100_000
+_SINK = re.compile(r"[A-Z][A-Z0-9_]{0,31}\Z")
+_SEPARATORS = re.compile(r"[/:@?&=#,;\s]+")
+_HOST = re.compile(r"(?:\d{1,3}(?:\.\d{1,3}){3}|(?:[a-z0-9-]+\.)+[a-z]{2,24}|localhost)\Z", re.IGNORECASE)
+_SHORTEST_PART = 8
 _LINE = re.compile(r"\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*\Z", re.DOTALL)
 
 
@@ -45,10 +53,11 @@ class Secret:
 
 
 class Secrets(msgspec.Struct, frozen=True, kw_only=True):
-    """The broker's keys; None where the environment has none."""
+    """The broker's keys; None where the environment has none. And the addresses of alert sinks, by name."""
 
     api_key: Secret | None = None
     secret_key: Secret | None = None
+    alert_sinks: dict[str, Secret] = {}
 
     @property
     def complete(self) -> bool:
@@ -58,7 +67,25 @@ class Secrets(msgspec.Struct, frozen=True, kw_only=True):
 
 def from_environment(environ: Mapping[str, str]) -> Secrets:
     """Read the keys; an empty variable counts as none."""
-    return Secrets(api_key=_secret(environ, API_KEY), secret_key=_secret(environ, SECRET_KEY))
+    sinks = {
+        name.removeprefix(ALERT_PREFIX).lower(): Secret(value.strip())
+        for name, value in sorted(environ.items())
+        if name.startswith(ALERT_PREFIX) and _SINK.match(name.removeprefix(ALERT_PREFIX)) and value.strip()
+    }
+    return Secrets(
+        api_key=_secret(environ, API_KEY), secret_key=_secret(environ, SECRET_KEY), alert_sinks=sinks
+    )
+
+
+def to_hide(secrets: Secrets) -> list[str]:
+    """Every value that must never be written: keys, addresses, and what is secret inside an address."""
+    found = [key.reveal() for key in (secrets.api_key, secrets.secret_key) if key is not None]
+    for sink in secrets.alert_sinks.values():
+        address = sink.reveal()
+        scheme, _, rest = address.partition("://")
+        parts = [part for piece in _SEPARATORS.split(rest or scheme) for part in (piece, unquote(piece))]
+        found += [address, *(part for part in parts if len(part) >= _SHORTEST_PART and not _HOST.match(part))]
+    return list(dict.fromkeys(found))
 
 
 def with_env_file(environ: Mapping[str, str], path: Path) -> dict[str, str]:

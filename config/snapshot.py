@@ -9,8 +9,8 @@ import msgspec
 from config.errors import ConfigError
 from config.schema import Settings
 
-LEFT_OUT = ("paths", "endpoints")
-"""Sections that say where things are on one machine, not how to trade."""
+LEFT_OUT = ("paths", "endpoints", "alerts")
+"""Sections that say where things are on one machine, or whom to tell, not how to trade."""
 
 
 def snapshot(settings: Settings) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from actors.alerting.watch import Watch, row
+from config.alerts import Alerts
 from runtime.error_fallback import read_fallback
 from runtime.error_sink import ErrorSink
 from runtime.log import get_logger
@@ -10,6 +12,8 @@ from runtime.messages.base import Input, Message
 from runtime.messages.session import SessionHeader
 from storage.books import Books
 from storage.projection import Projection
+
+NOT_SENT = "not sent: replay"
 
 _log = get_logger(__name__)
 
@@ -22,14 +26,22 @@ class Bookkeeper:
         books: Whose books they are.
         errors: What the process itself logs at WARNING and above; it lands in `error_log`.
         fallback: Where an earlier run left errors that found no database.
+        alerts: What would be told to a person in live trading; the history says that it was not sent.
 
     Raises:
         BooksRefused: The databases are another run's.
     """
 
     def __init__(
-        self, root: Path | None, books: str, errors: ErrorSink | None = None, fallback: Path | None = None
+        self,
+        root: Path | None,
+        books: str,
+        errors: ErrorSink | None = None,
+        fallback: Path | None = None,
+        alerts: Alerts | None = None,
     ) -> None:
+        self._alerts = alerts
+        self._watch: Watch | None = None
         self._errors = errors
         self.books = Books(root, books, "memory" if root is None else "replay")
         self._projection: Projection | None = None
@@ -49,6 +61,7 @@ class Bookkeeper:
     def begin(self, header: SessionHeader) -> None:
         """A session starts."""
         self._projection = Projection(header.session, header.symbols)
+        self._watch = Watch(self._alerts, header.session) if self._alerts is not None else None
 
     def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
         projection = self._projection
@@ -56,9 +69,13 @@ class Bookkeeper:
         rows = projection.rows(seq, at, message, caused)
         if rows:
             self.books.apply(rows, projection.mark(seq), at)
+        if self._watch is not None and (told := self._watch.observe(seq, at, message, caused)):
+            self.books.log(row(alert, NOT_SENT) for alert in told)
 
     def end(self) -> None:
         """The session is over: commit."""
+        if self._watch is not None:
+            self.books.log(row(alert, NOT_SENT) for alert in self._watch.close())
         self.take_errors()
         self.books.commit()
 

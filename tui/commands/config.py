@@ -159,11 +159,12 @@ def _row(key: str, value: object, loaded: "Loaded", bound: str, text: str) -> di
 
 
 def _keys(loaded: "Loaded") -> dict[str, str]:
-    """Whether the broker's keys are there; never what they are."""
-    from config.secrets import API_KEY, SECRET_KEY
+    """Whether the broker's keys and sinks of alerts are there; never what they are."""
+    from config.secrets import ALERT_PREFIX, API_KEY, SECRET_KEY
 
     given = {API_KEY: loaded.secrets.api_key, SECRET_KEY: loaded.secrets.secret_key}
-    return {name: "set" if secret is not None else "not set" for name, secret in given.items()}
+    shown = {name: "set" if secret is not None else "not set" for name, secret in given.items()}
+    return shown | {ALERT_PREFIX + name.upper(): "set" for name in loaded.secrets.alert_sinks}
 
 
 def _notes(loaded: "Loaded") -> list[str]:

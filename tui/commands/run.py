@@ -91,7 +91,8 @@ def play(
             logging_to(path, clock=LiveClock().now, level=log.level) as (errors, _),
             Progress(count, shown=not (arguments.headless or arguments.json)) as progress,
         ):
-            keeper = Bookkeeper(root, books, errors, path.with_name(FALLBACK) if path is not None else None)
+            fallback = path.with_name(FALLBACK) if path is not None else None
+            keeper = Bookkeeper(root, books, errors, fallback, loaded.settings.alerts)
             player = Playback(
                 loaded.settings,
                 projection=keeper,

@@ -99,12 +99,12 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]") -> int:
     import anyio
 
+    from config.secrets import to_hide
     from runtime.process_log import logging_to
     from storage.lock import RootLock
 
     start = _prepare(arguments, root, environ)
     log = start.loaded.settings.log
-    keys = [key.reveal() for key in (start.loaded.secrets.api_key, start.loaded.secrets.secret_key) if key]
     path = start.root / log.dir / "engine.log"
     with (
         RootLock(start.root),
@@ -112,7 +112,7 @@ def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]"
             path,
             clock=start.real.now,
             level=log.level,
-            secrets=keys,
+            secrets=to_hide(start.loaded.secrets),
             most_bytes=log.most_bytes,
             kept=log.kept,
         ) as (errors, strays),
