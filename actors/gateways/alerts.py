@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import anyio
 
 from actors.alerting import notices
-from actors.alerting.router import Alert
+from actors.alerting.router import WAITING, Alert
 from actors.alerting.watch import Row, Watch, row
 from actors.notify.courier import COMPONENT, Courier
 from config.alerts import Alerts
@@ -126,7 +126,10 @@ class AlertDesk:
                 self._write([row(alert, MISSED)])
                 continue
             self._write([row(alert)])
-            if alert.delivery == "waiting" and (refused := self._hand_over(alert)):
+            if alert.delivery != WAITING:
+                continue
+            refused = self._hand_over(alert)
+            if refused and not alert.is_repeat:  # what became of the first one stands
                 self.settle(alert, refused)
         if self._watch.due != self._due:
             self._due = self._watch.due

@@ -1,0 +1,96 @@
+"""Alerts of a whole session: live they leave, on a tape fed again and in a replay they do not."""
+
+import sqlite3
+from pathlib import Path
+
+import anyio.to_thread
+import msgspec
+import pytest
+import pytest_asyncio
+
+from actors.engine import Engine
+from config.secrets import Secret
+from runtime import kill_switch
+from runtime.messages.risk import HaltThrown
+from tests.actors.gateways.http_sink import HttpSink, http_sink
+from tests.alpaca_server.server import AlpacaServer
+from tests.demo_run import demo
+from tests.system.live_day import FLAT, Live, lay_files, running
+
+
+@pytest_asyncio.fixture
+async def server():
+    async with AlpacaServer(symbols=("SPY",), start="2026-11-20T09:29:00-05:00") as server:
+        yield server
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    lay_files(tmp_path)
+    return tmp_path
+
+
+class Told(Live):
+    """A live engine with one sink."""
+
+    def __init__(self, server: AlpacaServer, root: Path, sink: HttpSink) -> None:
+        super().__init__(server, root)
+        plan = self.engine._plan
+        secrets = msgspec.structs.replace(plan.secrets, alert_sinks={"phone": Secret(sink.url())})
+        self.engine = Engine(
+            msgspec.structs.replace(plan, secrets=secrets),
+            clock=self.clock,
+            real=self.real,
+            errors=self.errors,
+            observers=[self._see],
+        )
+
+
+def history(root: Path) -> list[tuple[str, str, str]]:
+    with sqlite3.connect(root / "db" / "performance.db") as link:
+        found = link.execute("SELECT event, level, delivery FROM alert_log ORDER BY timestamp, id").fetchall()
+    link.close()
+    return found
+
+
+async def test_a_halt_is_told_once_and_not_again_when_the_tape_is_fed_again(server, root):
+    with http_sink() as sink:
+        live = Told(server, root, sink)
+        async with running(live):
+            await live.minute(0, FLAT)
+            await anyio.to_thread.run_sync(
+                lambda: kill_switch.throw(root, "a person says so", at=live.clock.now())
+            )
+            await live.until(lambda: live.of(HaltThrown))
+            await anyio.to_thread.run_sync(sink.wait, 2)
+        assert sink.titles() == [
+            "PAPER CRITICAL: HALT: trading is halted",
+            "PAPER WARNING: halt carried out: no entry works",
+        ]
+        assert "a person says so" in sink.got[0]["message"]
+        rows = await anyio.to_thread.run_sync(history, root)
+        assert rows == [
+            ("halt_thrown", "CRITICAL", "sent to phone"),
+            ("halt_confirmed", "WARNING", "sent to phone"),
+        ]
+        again = Told(server, root, sink)
+        async with running(again):
+            await again.minute(1, FLAT)
+        # The kill switch says at every start that it is thrown: within the window that is only counted.
+        assert len(sink.got) == 2
+        rows = await anyio.to_thread.run_sync(history, root)
+        assert rows[:2] == [
+            ("halt_thrown", "CRITICAL", "sent to phone"),
+            ("halt_confirmed", "WARNING", "sent to phone"),
+        ]
+
+
+def test_the_demo_sends_nothing_and_its_history_says_why() -> None:
+    with sqlite3.connect(demo()[0] / "db" / "performance.db") as link:
+        deliveries = link.execute("SELECT DISTINCT delivery FROM alert_log").fetchall()
+        events = {event for (event,) in link.execute("SELECT DISTINCT event FROM alert_log")}
+        (days,) = link.execute("SELECT count(*) FROM alert_log WHERE event = 'day_summary'").fetchone()
+    link.close()
+    assert deliveries == [("not sent: replay",)]
+    assert {"breaker_tripped", "breaker_cleared", "day_summary"} <= events
+    assert days == 10
