@@ -130,6 +130,11 @@ class Router:
         self.due = self._next()
         return told
 
+    def connect_anew(self) -> None:
+        """The process has started again: streams have the grace of a first connection."""
+        self._streams = {name: stream for name, stream in self._streams.items() if stream.is_told}
+        self.due = self._next()
+
     def close(self) -> list[Alert]:
         """The session is over: what was counted and not told yet; a digest is not waited for."""
         told = [alert for window in self._windows.values() for alert in self._again(window)]

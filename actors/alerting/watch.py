@@ -44,6 +44,10 @@ class Watch:
         """What is due by now."""
         return self._router.flush(at)
 
+    def connect_anew(self) -> None:
+        """The process has started again, and its streams with it."""
+        self._router.connect_anew()
+
     def close(self) -> list[Alert]:
         """What was counted and not told until the session's end."""
         return self._router.close()

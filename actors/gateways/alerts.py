@@ -78,6 +78,7 @@ class AlertDesk:
         if unknown:
             _log.warning("rules name alert sinks without an address", sinks=", ".join(sorted(unknown)))
         self._log_rows = log_rows
+        self._watch.connect_anew()
         log_rows(self._early)
         self._early = []
         loop = asyncio.get_running_loop()

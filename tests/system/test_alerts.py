@@ -9,13 +9,14 @@ import pytest
 import pytest_asyncio
 
 from actors.engine import Engine
+from config.alerts import Alerts
 from config.secrets import Secret
 from runtime import kill_switch
 from runtime.messages.risk import HaltThrown
 from tests.actors.gateways.http_sink import HttpSink, http_sink
 from tests.alpaca_server.server import AlpacaServer
 from tests.demo_run import demo
-from tests.system.live_day import FLAT, Live, lay_files, running
+from tests.system.live_day import FLAT, SETTINGS, Live, lay_files, running
 
 
 @pytest_asyncio.fixture
@@ -34,7 +35,8 @@ class Told(Live):
     """A live engine with one sink."""
 
     def __init__(self, server: AlpacaServer, root: Path, sink: HttpSink) -> None:
-        super().__init__(server, root)
+        patient = Alerts(stream_grace_s=600)
+        super().__init__(server, root, msgspec.structs.replace(SETTINGS, alerts=patient))
         plan = self.engine._plan
         secrets = msgspec.structs.replace(plan.secrets, alert_sinks={"phone": Secret(sink.url())})
         self.engine = Engine(

@@ -171,6 +171,19 @@ def test_the_first_connection_may_take_longer() -> None:
     assert desk.due == FIRST_CONNECTION * 5 * SECOND
 
 
+def test_after_a_restart_a_stream_has_the_grace_of_a_first_connection() -> None:
+    desk = router()
+    desk.take(up(), 0, "a")
+    desk.take(down("other"), 0, "b")
+    desk.flush(HOUR)
+    desk.connect_anew()
+    assert desk.due == 0
+    desk.take(down(), 2 * HOUR, "c")
+    assert desk.due == 2 * HOUR + FIRST_CONNECTION * 5 * SECOND
+    (back,) = desk.take(up("other"), 2 * HOUR, "d")
+    assert back.event == "stream_up"
+
+
 def test_without_a_grace_a_stream_is_told_at_once() -> None:
     desk = router(msgspec.structs.replace(EVERYTHING, stream_grace_s=0))
     (lost,) = desk.take(down(), 0, "a")
