@@ -6,12 +6,12 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textual import events, on
-from textual.app import App, SystemCommand
+from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
@@ -27,6 +27,7 @@ from tui.panels.lines import Lines
 from tui.panels.status import Connection
 from tui.panels.table import LineTable
 from tui.safe import clean
+from tui.screens.commands import CommandScreen
 from tui.screens.confirm import Confirm
 from tui.screens.help import HelpScreen
 from tui.screens.kill import Decision, KillScreen
@@ -44,7 +45,7 @@ class Desk(App[str]):
     """The screen of one engine; its result is what a person chose on leaving."""
 
     TITLE = "runtime"
-    ENABLE_COMMAND_PALETTE = True
+    ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         *(Binding(str(n), f"page('{spec.name}')", spec.title, show=False) for n, spec in enumerate(PAGES, 1)),
         Binding("slash", "filter", "Filter", show=False),
@@ -55,6 +56,7 @@ class Desk(App[str]):
         Binding("y", "copy_row", "Copy the row", show=False),
         Binding("E", "export", "Export as TSV", show=False),
         Binding("ctrl+s", "picture", "Keep as SVG", show=False, priority=True),
+        Binding("ctrl+p", "commands", "Commands", show=False),
         Binding("question_mark", "help", "Keys", show=False),
         Binding("q", "leave", "Leave", show=False),
         Binding("ctrl+q", "leave", "Leave", show=False, priority=True),
@@ -281,6 +283,15 @@ class Desk(App[str]):
         """Show the keys."""
         self.push_screen(HelpScreen())
 
+    def action_commands(self) -> None:
+        """Ask for a command by name."""
+
+        async def asked_for(action: str | None) -> None:
+            if action:
+                await self.run_action(action)
+
+        self.push_screen(CommandScreen(), asked_for)
+
     def action_leave(self) -> None:
         """Leave the screen; the engine stays as it is."""
         self.exit("leave")
@@ -338,23 +349,3 @@ class Desk(App[str]):
     def _chosen(self, event: LineTable.Chosen) -> None:
         event.stop()
         self.notify(event.table.row_as_tsv().replace("\t", "  "), title="row")
-
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """What the command palette lists: every page and every key."""
-        for spec in PAGES:
-            yield SystemCommand(
-                f"Page: {spec.title}", f"turn to {spec.title}", lambda s=spec: self._turn(s.name)
-            )
-        yield SystemCommand("Kill switch", "halt, flatten or resume (K)", self.action_kill)
-        yield SystemCommand("Freeze", "stand still, or go on (space)", self.action_freeze)
-        yield SystemCommand("Colours", "the next palette (c)", self.action_palette)
-        yield SystemCommand("Filter", "of the table with the focus (/)", self.action_filter)
-        yield SystemCommand("Pause a strategy", "the one under the cursor (p)", self.action_pause)
-        yield SystemCommand("Copy the row", "to the clipboard (y)", self.action_copy_row)
-        yield SystemCommand("Export the table", "as TSV (E)", self.action_export)
-        yield SystemCommand("Keep the screen", "as SVG (ctrl+s)", self.action_picture)
-        yield SystemCommand("Keys", "all of them (?)", self.action_help)
-        yield SystemCommand("Leave", "the screen (q)", self.action_leave)
-
-    def _turn(self, name: str) -> None:
-        self.run_worker(self.main.turn_to(name))

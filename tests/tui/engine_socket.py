@@ -1,6 +1,7 @@
 """An engine's end of the socket for tests: sends the frames it is given, keeps what it was asked."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +18,9 @@ class EngineSocket:
         self.first = first
         self.asked: list[Ask] = []
         self.answer = Answer(ok=True, text="done")
+        self.silent = False
         self.attached = asyncio.Event()
+        self._news = asyncio.Event()
         self._writers: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
 
@@ -41,6 +44,12 @@ class EngineSocket:
         self.attached.clear()
         self.path.unlink(missing_ok=True)
 
+    async def until(self, what: Callable[[], object]) -> None:
+        async with asyncio.timeout(10):
+            while not what():
+                self._news.clear()
+                await self._news.wait()
+
     def send(self, frame: Frame) -> None:
         for writer in self._writers:
             writer.write(pack(Wire(frame=frame)))
@@ -54,11 +63,12 @@ class EngineSocket:
             while line := await reader.readline():
                 ask = msgspec.json.decode(line, type=Ask)
                 self.asked.append(ask)
+                self._news.set()
                 if ask.command == "attach":
                     self._writers.append(writer)
                     writer.write(pack(Wire(frame=self.first)))
                     self.attached.set()
-                else:
+                elif not self.silent:
                     answer = msgspec.structs.replace(self.answer, id=ask.id)
                     writer.write(pack(Wire(answer=answer)))
         writer.close()

@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from textual import events
 
 from tui.panels.ink import Piece
-from tui.panels.lines import Lines
+from tui.panels.lines import Lines, fit
 from tui.safe import clean
 
 GAP = "  "
@@ -18,7 +18,7 @@ class Part(NamedTuple):
     """Pieces that stay together.
 
     Attributes:
-        rank: The higher, the sooner it leaves where there is no room; 0 stays.
+        rank: The lower, the sooner it gets a place where room is short; 0 always has one.
         action: What a click on it does, as an action of the app.
     """
 
@@ -38,14 +38,24 @@ def part(*pieces: Piece, rank: int = 0, action: str = "") -> Part:
 
 
 def kept(parts: Sequence[Part], width: int, gap: int) -> list[Part]:
-    """The parts that fit side by side: the highest rank leaves first, of equals the last."""
-    stay = list(parts)
-    while stay and sum(p.width for p in stay) + gap * (len(stay) - 1) > width:
-        worst = max(range(len(stay)), key=lambda i: (stay[i].rank, i))
-        if stay[worst].rank == 0:
-            break
-        del stay[worst]
-    return stay
+    """The parts that fit side by side: the lowest rank gets its place first, of equals the first."""
+    taken, places = -gap, set[int]()
+    for place, wanted in sorted(enumerate(parts), key=lambda item: item[1].rank):
+        if wanted.rank == 0 or taken + gap + wanted.width <= width:
+            places.add(place)
+            taken += gap + wanted.width
+    return [parts[place] for place in sorted(places)]
+
+
+def cropped(pieces: Sequence[Piece], width: int) -> list[Piece]:
+    """Pieces that end with an ellipsis where there is no room for them all."""
+    left, found = width, list[Piece]()
+    for text, role in pieces:
+        if (length := cell_len(text)) > left:
+            return [*found, (fit(text, left), role)]
+        found.append((text, role))
+        left -= length
+    return found
 
 
 class Bar(Lines):
@@ -74,7 +84,7 @@ class Bar(Lines):
             if pieces:
                 pieces.append((self.gap, "text"))
             pieces += shown.pieces
-        return pieces
+        return cropped(pieces, width)
 
     async def on_click(self, event: events.Click) -> None:
         """Do what the part under the mouse is for."""

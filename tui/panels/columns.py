@@ -10,6 +10,10 @@ from typing import Any, Generic, Protocol, TypeVar
 from tui.panels.ink import Piece
 from tui.safe import clean
 
+LUXURY = 8
+"""From this rank on a column gets a place only where those before it have grown."""
+_RESERVED = 12
+
 
 class HasKey(Protocol):
     """A row that can be found again."""
@@ -28,7 +32,7 @@ class Column(Generic[Row]):
 
     Attributes:
         width: Cells it takes at least. most: cells it may grow to; 0: it does not grow.
-        rank: The higher, the sooner it leaves where there is no room; 0 stays.
+        rank: The lower, the sooner it gets a place where room is short; 0 always has one.
         right: Aligned to the right, as numbers are.
         order: What to sort by; None: the text of the cell.
     """
@@ -49,13 +53,17 @@ class Column(Generic[Row]):
 
 def laid_out(columns: Sequence[Column[Row]], width: int, gap: int) -> list[tuple[int, Column[Row], int]]:
     """The columns that fit, each with its number and the width it gets, in their order."""
-    stay = list(enumerate(columns))
-    while stay and sum(c.width for _, c in stay) + gap * (len(stay) - 1) > width:
-        worst = max(stay, key=lambda item: (item[1].rank, item[0]))
-        if worst[1].rank == 0:
-            break
-        stay.remove(worst)
-    spare = width - sum(c.width for _, c in stay) - gap * (len(stay) - 1)
+    stay: list[tuple[int, Column[Row]]] = []
+    taken = -gap
+    growth = 0
+    for number, column in sorted(enumerate(columns), key=lambda item: item[1].rank):
+        reserved = growth if column.rank >= LUXURY else 0
+        if column.rank == 0 or taken + gap + column.width + reserved <= width:
+            stay.append((number, column))
+            taken += gap + column.width
+            growth += min(max(column.most - column.width, 0), _RESERVED)
+    stay.sort(key=lambda item: item[0])
+    spare = width - taken
     widths = {number: column.width for number, column in stay}
     growing = [(number, column) for number, column in stay if column.most > column.width]
     while spare > 0 and growing:

@@ -7,6 +7,8 @@ from tui.panels.ink import Piece
 from tui.panels.table import LineTable
 from tui.view import View
 
+_LEVELS = {"WARNING": "WARN", "CRITICAL": "CRIT"}
+
 
 def _slots(row: StrategyRow) -> Piece:
     return f"{row.held}/{row.slots}", "text" if row.slots else "faint"
@@ -28,6 +30,10 @@ def _became(row: SignalRow) -> Piece:
     return row.became, figures.state(row.became)
 
 
+def _level(row: LogRow) -> Piece:
+    return _LEVELS.get(row.level, row.level), figures.state(row.level)
+
+
 def _kind(row: SignalRow) -> Piece:
     return f"{row.kind} {row.direction}".strip(), "text"
 
@@ -35,29 +41,29 @@ def _kind(row: SignalRow) -> Piece:
 STRATEGIES: tuple[Column[StrategyRow], ...] = (
     Column("strategy", 20, lambda r: (r.key, "strong"), most=27),
     Column("state", 9, lambda r: (r.state, figures.state(r.state))),
-    Column("alloc", 6, lambda r: (figures.percent(r.allocation, 0), "text"), rank=5, right=True,
+    Column("alloc", 6, lambda r: (figures.percent(r.allocation, 0), "text"), rank=6, right=True,
            order=lambda r: r.allocation),
-    Column("day P&L", 12, lambda r: figures.gain(r.day_pnl), right=True, order=lambda r: r.day_pnl),
-    Column("held", 5, _slots, rank=2, right=True, order=lambda r: r.held),
-    Column("sig", 4, lambda r: (f"{r.signals:,d}", "text"), rank=3, right=True, order=lambda r: r.signals),
-    Column("win", 5, _win_rate, rank=4, right=True, order=lambda r: r.win_rate),
-    Column("total P&L", 12, lambda r: figures.gain(r.total_pnl), rank=6, right=True,
+    Column("day P&L", 12, lambda r: figures.gain(r.day_pnl), rank=1, right=True, order=lambda r: r.day_pnl),
+    Column("held", 5, _slots, rank=3, right=True, order=lambda r: r.held),
+    Column("sig", 4, lambda r: (f"{r.signals:,d}", "text"), rank=4, right=True, order=lambda r: r.signals),
+    Column("win", 5, _win_rate, rank=5, right=True, order=lambda r: r.win_rate),
+    Column("total P&L", 12, lambda r: figures.gain(r.total_pnl), rank=7, right=True,
            order=lambda r: r.total_pnl),
-    Column("trades", 6, lambda r: (f"{r.trades:,d}", "text"), rank=7, right=True, order=lambda r: r.trades),
-    Column("sharpe", 6, _sharpe, rank=8, right=True, order=lambda r: r.sharpe),
+    Column("trades", 6, lambda r: (f"{r.trades:,d}", "text"), rank=8, right=True, order=lambda r: r.trades),
+    Column("sharpe", 6, _sharpe, rank=9, right=True, order=lambda r: r.sharpe),
     Column("last signal", 11, lambda r: (figures.clock(r.last_signal_at), "quiet"), rank=10,
            order=lambda r: r.last_signal_at),
-    Column("why silent", 14, _why, rank=9, most=70),
+    Column("why silent", 24, _why, rank=2, most=70),
 )  # fmt: skip
 
 SIGNALS: tuple[Column[SignalRow], ...] = (
-    Column("time", 8, lambda r: (figures.clock(r.at), "quiet"), order=lambda r: r.at),
+    Column("time", 8, lambda r: (figures.clock(r.at), "quiet"), rank=1, order=lambda r: r.at),
     Column("symbol", 7, lambda r: (r.symbol, "strong"), most=10),
     Column("signal", 11, _kind, most=14),
     Column("became", 9, _became),
-    Column("why", 20, lambda r: (r.why, "quiet"), rank=1, most=80),
-    Column("strategy", 16, lambda r: (r.strategy, "quiet"), rank=2, most=22),
-    Column("price", 10, lambda r: (figures.price(r.price), "text"), rank=3, right=True,
+    Column("why", 20, lambda r: (r.why, "quiet"), rank=2, most=80),
+    Column("strategy", 16, lambda r: (r.strategy, "quiet"), rank=3, most=27),
+    Column("price", 10, lambda r: (figures.price(r.price), "text"), rank=4, right=True,
            order=lambda r: r.price),
     Column("strength", 8, lambda r: (f"{r.strength:.2f}", "text"), rank=5, right=True,
            order=lambda r: r.strength),
@@ -67,9 +73,9 @@ SIGNALS: tuple[Column[SignalRow], ...] = (
 )  # fmt: skip
 
 LOG: tuple[Column[LogRow], ...] = (
-    Column("time", 8, lambda r: (figures.clock(r.at), "faint"), order=lambda r: r.at),
-    Column("level", 4, lambda r: (r.level[:4].upper(), figures.state(r.level))),
-    Column("component", 14, lambda r: (r.component, "accent"), rank=1),
+    Column("time", 8, lambda r: (figures.clock(r.at), "faint"), rank=1, order=lambda r: r.at),
+    Column("level", 5, _level),
+    Column("component", 14, lambda r: (r.component, "accent"), rank=2),
     Column("text", 20, lambda r: (r.text, "text"), most=400),
 )
 

@@ -6,7 +6,6 @@ from math import isfinite
 
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 _BLOCKS = "▁▂▃▄▅▆▇█"
-BLANK = "\u2800"
 
 
 def columns(at: Sequence[int], values: Sequence[float], dots: int, ends: int = 0) -> list[float | None]:
@@ -56,7 +55,7 @@ def braille(values: Sequence[float | None], height: int, low: float, high: float
         for dot in range(min(start, y), max(start, y) + 1):
             cells[dot // 4][x // 2] |= _DOTS[dot % 4][x % 2]
         before = y
-    return ["".join(chr(0x2800 + cell) for cell in row) for row in cells]
+    return ["".join(chr(0x2800 + cell) if cell else " " for cell in row) for row in cells]
 
 
 def spark(values: Sequence[float | None], width: int) -> str:

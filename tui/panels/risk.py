@@ -58,18 +58,18 @@ def _bar(width: int) -> Column[GaugeLine]:
     def cell(line: GaugeLine) -> Piece:
         return "".join(gauge(line.share, width)), _role(line)
 
-    return Column("against its limit", width, cell, order=lambda line: line.share)
+    return Column("against its limit", width, cell, rank=1, order=lambda line: line.share)
 
 
 COLUMNS: tuple[Column[GaugeLine], ...] = (
     Column("breaker", 18, _name, most=42),
     _bar(_SHORT),
-    Column("value", 15, _against, rank=1, right=True, order=lambda line: line.share),
+    Column("value", 15, _against, rank=2, right=True, order=lambda line: line.share),
     Column("state", 7, lambda line: (line.row.state, _role(line)),
            order=lambda line: _ORDER.get(line.row.state, 9)),
-    Column("left", 7, lambda line: (line.left, "warn"), rank=2, right=True,
+    Column("left", 7, lambda line: (line.left, "warn"), rank=3, right=True,
            order=lambda line: line.row.until),
-    Column("why", 20, lambda line: (line.row.reason, "quiet"), rank=3, most=90),
+    Column("why", 20, lambda line: (line.row.reason, "quiet"), rank=4, most=90),
 )  # fmt: skip
 WIDE: tuple[Column[GaugeLine], ...] = (COLUMNS[0], _bar(_WIDTH), *COLUMNS[2:])
 

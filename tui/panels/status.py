@@ -45,21 +45,22 @@ def status_parts(view: View, connection: Connection) -> list[Part]:
     if head.halted:
         parts.append(part((" HALTED ", "alarm")))
     if connection.read_only:
-        parts.append(part(("READ-ONLY", "warn"), rank=6))
+        parts.append(part(("READ-ONLY", "warn"), rank=2))
     parts.append(_phase(view, head))
     if head.next_phase and head.next_at:
         words = f"{_plain(head.next_phase)} in {figures.left(head.next_at - view.at)}"
         parts.append(part((words, "quiet"), rank=5))
-    parts.append(part((figures.money(head.equity), "strong"), (" ", "text"), figures.gain(head.day_pnl)))
-    parts.append(part(figures.gain_percent(head.day_frac), rank=3))
+    parts.append(part((figures.money(head.equity), "strong")))
+    parts.append(part(figures.gain(head.day_pnl), rank=1))
+    parts.append(part(figures.gain_percent(head.day_frac), rank=4))
     parts.append(_bars(view, head))
     parts.append(_errors(head))
     if head.bars_per_s:
-        parts.append(part((f"{figures.count(head.bars_per_s)} bars/s", "quiet"), rank=7))
+        parts.append(part((f"{figures.count(head.bars_per_s)} bars/s", "quiet"), rank=8))
     p99: Role = "warn" if head.p99_ns > _SLOW else "text"
-    parts.append(part(("p99 ", "quiet"), (figures.latency(head.p99_ns), p99), rank=4))
+    parts.append(part(("p99 ", "quiet"), (figures.latency(head.p99_ns), p99), rank=6))
     worst: Role = "warn" if head.lag_worst_ns > 10 * _SLOW else "text"
-    parts.append(part(("worst step ", "quiet"), (figures.latency(head.lag_worst_ns), worst), rank=8))
+    parts.append(part(("worst step ", "quiet"), (figures.latency(head.lag_worst_ns), worst), rank=7))
     parts.append(part(("books behind ", "quiet"), (f"{head.db_lag:,d}", "text"), rank=9))
     return parts
 
@@ -77,11 +78,11 @@ def _phase(view: View, head: Head) -> Part:
 
 def _bars(view: View, head: Head) -> Part:
     if not head.bar_at:
-        return part(("bars ", "quiet"), (head.stream, figures.state(head.stream)), rank=2)
+        return part(("bars ", "quiet"), (head.stream, figures.state(head.stream)), rank=3)
     words = figures.age(view.at - head.bar_at)
     role: Role = "warn" if _stale(view) else figures.state(head.stream)
     shown = words if head.stream in ("up", "none") else f"{words} {head.stream}"
-    return part(("bars ", "quiet"), (shown, role), rank=2)
+    return part(("bars ", "quiet"), (shown, role), rank=3)
 
 
 def _errors(head: Head) -> Part:
@@ -91,7 +92,7 @@ def _errors(head: Head) -> Part:
     pieces += [("errors ", "quiet"), (str(head.errors), "bad" if head.errors else "good")]
     if head.warnings:
         pieces += [(" warn ", "quiet"), (str(head.warnings), "warn")]
-    return part(*pieces, rank=1)
+    return part(*pieces, rank=2)
 
 
 def figure_parts(view: View) -> list[Part]:
@@ -109,7 +110,7 @@ def figure_parts(view: View) -> list[Part]:
         part(("drawdown ", "quiet"), (figures.percent(abs(head.drawdown)), "text")),
         part(("positions ", "quiet"), (f"{head.positions}/{head.max_positions}", "text"), rank=2),
         regime_part(head, rank=1),
-        part(("orders ", "quiet"), (head.orders, figures.state(head.orders)), rank=5),
+        part(("order stream ", "quiet"), (head.orders, figures.state(head.orders)), rank=5),
     ]
     if head.not_streamed:
         parts.append(part((f"{head.not_streamed} symbols without data", "warn"), rank=6))

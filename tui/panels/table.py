@@ -60,6 +60,7 @@ class LineTable(Lines, Generic[Row], can_focus=True):
         newest_first: bool = False,
         follow: bool = False,
         heading: bool = True,
+        always_marked: bool = False,
     ) -> None:
         """Show no rows yet.
 
@@ -68,6 +69,7 @@ class LineTable(Lines, Generic[Row], can_focus=True):
             empty: Said in the place of rows. only: Which rows are for this table; None: all.
             newest_first: The last row given is shown first.
             follow: Stay at the last row until the cursor is moved up, and count no rows in the title.
+            always_marked: Show the cursor without the focus too.
         """
         super().__init__(name=name)
         self.title = title
@@ -83,6 +85,7 @@ class LineTable(Lines, Generic[Row], can_focus=True):
         self._follow = follow
         self._following = follow
         self._head = int(heading)
+        self._always_marked = always_marked
         self._top = 0
         self._cursor = 0
         self._titled = ""
@@ -206,7 +209,7 @@ class LineTable(Lines, Generic[Row], can_focus=True):
             align = "right" if column.right else "left"
             segments += [self._space(ink), ink.segment(fit(text, wide, align), role)]
         strip = Strip(segments[1:]).adjust_cell_length(width)
-        if number == self._cursor and self.has_focus:
+        if number == self._cursor and (self.has_focus or self._always_marked):
             strip = over(strip, ink)
         if len(self.rows) > self._room and self._is_thumb(y - self._head):
             strip = Strip([*strip.crop(0, width - 1), ink.segment("▐", "faint")], width)

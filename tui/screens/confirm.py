@@ -41,6 +41,7 @@ class Confirm(ModalScreen[bool]):
     def __init__(self, question: str) -> None:
         super().__init__()
         self._question = question
+        self._answered = False
 
     def compose(self) -> ComposeResult:
         """The question and its answers."""
@@ -56,8 +57,10 @@ class Confirm(ModalScreen[bool]):
     def on_key(self, event: events.Key) -> None:
         """Take the answer."""
         event.stop()
-        self.dismiss(event.character in ("y", "Y"))
+        self.action_answer(event.character in ("y", "Y"))
 
     def action_answer(self, yes: bool) -> None:
-        """Take the answer from the mouse."""
-        self.dismiss(yes)
+        """Take the first answer; keys that follow before the screen has gone are none."""
+        if not self._answered:
+            self._answered = True
+            self.dismiss(yes)

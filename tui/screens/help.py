@@ -37,12 +37,12 @@ KEYS = (
     Key("c", "Colours", "desk, desk-cb (blue and orange), light", 10, "app.palette"),
     Key("y", "Copy", "copy the row to the clipboard", 11, "app.copy_row"),
     Key("E", "Export", "write the table as TSV below exports/", 12, "app.export"),
-    Key("?", "Help", "this", 4, "app.help"),
+    Key("?", "Help", "all keys", 4, "app.help"),
     Key("q", "Leave", "leave the screen", 2, "app.leave"),
     Key("1-9", "", "pages, by their number"),
     Key("Tab", "", "the next panel"),
     Key("j k ↑ ↓", "", "move; PgUp PgDn by pages; g G to the first and last row"),
-    Key("ctrl+s", "", "write the screen as SVG below exports/"),
+    Key("ctrl+s", "Picture", "write the screen as SVG below exports/", 0, "app.picture"),
     Key("ctrl+p", "", "all commands by name"),
 )
 
@@ -76,6 +76,10 @@ class HelpScreen(ModalScreen[None]):
     HelpScreen { align: center middle; }
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._left = False
+
     def compose(self) -> ComposeResult:
         """The box alone."""
         yield HelpBox(KEYS)
@@ -83,8 +87,13 @@ class HelpScreen(ModalScreen[None]):
     def on_key(self, event: events.Key) -> None:
         """Any key leaves."""
         event.stop()
-        self.dismiss()
+        self._leave()
 
     def on_click(self) -> None:
         """So does a click."""
-        self.dismiss()
+        self._leave()
+
+    def _leave(self) -> None:
+        if not self._left:
+            self._left = True
+            self.dismiss()

@@ -4,11 +4,12 @@ from typing import Any
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.containers import Container
+from textual.containers import Container, Horizontal
 from textual.screen import Screen
 from textual.widgets import Input
 
 from tui.panels.bar import Bar, part
+from tui.panels.ink import Piece, Role
 from tui.panels.status import Banners, Connection, Figures, Status
 from tui.panels.table import LineTable
 from tui.screens.help import KEYS
@@ -18,20 +19,33 @@ from tui.view import EMPTY, View
 
 
 class Tabs(Bar):
-    """The pages by number."""
+    """The pages by number; where there is no room for all their names, the last ones have only numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._current = ""
 
     def show(self, current: str) -> None:
         """Mark the page that is shown."""
+        self._current = current
+        width = self.content_size.width
+        short = sum(len(str(number)) + len(self.gap) for number in range(1, len(PAGES) + 1)) - len(self.gap)
+        spare = width - short - len(next(s.title for s in PAGES if s.name == current)) - 1
         parts = []
         for number, spec in enumerate(PAGES, start=1):
             here = spec.name == current
-            pieces = (
-                (f"{number} ", "accent" if here else "faint"),
-                (spec.title, "strong" if here else "quiet"),
-            )
-            rank = 0 if here else number
-            parts.append(part(*pieces, rank=rank, action=f"app.page('{spec.name}')"))  # type: ignore[arg-type]
+            number_role: Role = "accent" if here else "faint"
+            pieces: list[Piece] = [(str(number % 10), number_role)]
+            if here or spare > len(spec.title):
+                pieces.append((f" {spec.title}", "strong" if here else "quiet"))
+                spare -= 0 if here else len(spec.title) + 1
+            parts.append(part(*pieces, action=f"app.page('{spec.name}')"))
         self.put(parts)
+
+    def on_resize(self) -> None:
+        """There may be room for other names."""
+        if self._current:
+            self.show(self._current)
 
 
 class KeyLine(Bar):
@@ -51,40 +65,51 @@ class KeyLine(Bar):
         self.put(parts)
 
 
-class Filter(Input):
-    """Filters the table that had the focus while it is typed."""
+class Filter(Horizontal):
+    """Filters the table that had the focus while it is typed, in the place of the line of keys."""
 
     DEFAULT_CSS = """
-    Filter { height: 1; border: none; padding: 0 1; background: $surface; display: none; }
-    Filter:focus { border: none; }
-    Filter.-open { display: block; }
+    Filter { height: 1; background: $surface; padding: 0 1; display: none; }
+    Filter Bar { width: 2; padding: 0; background: $surface; }
+    Filter Input, Filter Input:focus { height: 1; border: none; padding: 0; background: $surface; }
     """
 
     def __init__(self) -> None:
-        super().__init__(placeholder="rows with these words, !word: without it; Esc clears", compact=True)
+        super().__init__()
         self.table: LineTable[Any] | None = None
+        self.entry = Input(
+            placeholder="words a row has; !word: has not; Enter keeps, Esc clears", compact=True
+        )
+
+    def compose(self) -> ComposeResult:
+        """A sign and the line that is typed."""
+        sign = Bar()
+        sign.put([part(("/", "key"))])
+        yield sign
+        yield self.entry
 
     def open(self, table: LineTable[Any]) -> None:
         """Filter this table."""
+        self.table = None
+        self.entry.value = table.filtering
         self.table = table
-        self.value = table.filtering
-        self.add_class("-open")
-        self.focus()
+        self.screen.add_class("-filtering")
+        self.entry.focus()
 
     def leave(self, *, clear: bool) -> None:
         """Give the focus back to the table."""
-        self.remove_class("-open")
-        if self.table is not None:
+        self.screen.remove_class("-filtering")
+        table, self.table = self.table, None
+        if table is not None:
             if clear:
-                self.table.filter("")
-            self.table.focus()
-            self.table = None
+                table.filter("")
+            table.focus()
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
         event.stop()
         if self.table is not None:
-            self.table.filter(self.value)
+            self.table.filter(self.entry.value)
 
     @on(Input.Submitted)
     def _done(self, event: Input.Submitted) -> None:
@@ -110,6 +135,8 @@ class Main(Screen[None]):
     Main #pages { height: 1fr; }
     .-narrow LineTable, .-narrow LineTable:focus, .-flat LineTable, .-flat LineTable:focus { border: none; }
     .-narrow EquityChart, .-flat EquityChart { border: none; }
+    .-filtering Filter { display: block; }
+    .-filtering KeyLine { display: none; }
     """
 
     def __init__(self) -> None:
@@ -153,7 +180,7 @@ class Main(Screen[None]):
         page.add_class("-shown")
         page.show(self._view)
         self.tabs.show(name)
-        self.filter_line.remove_class("-open")
+        self.filter_line.leave(clear=False)
         page.focus_first()
 
     def show(self, view: View, connection: Connection) -> None:

@@ -1,0 +1,67 @@
+"""A screen under test: attached to made-up frames, its clock standing still, read as plain text."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from textual import events
+from textual.pilot import Pilot
+
+from runtime.messages.screen import Frame
+from tests.tui import frames
+from tests.tui.engine_socket import EngineSocket
+from tui.app import Desk
+
+Seat = tuple[Desk, Pilot[Any], EngineSocket]
+
+
+@asynccontextmanager
+async def desk(
+    folder: Path, size: tuple[int, int] = (120, 30), first: Frame | None = None, **options: Any
+) -> AsyncIterator[Seat]:
+    """An attached desk that has shown its first frame."""
+    async with EngineSocket(folder / "s", first or frames.whole()) as engine:
+        options.setdefault("clock", lambda: frames.NOW)
+        app = Desk(engine.path, folder, **options)
+        async with app.run_test(size=size, notifications=True) as pilot:
+            await until(pilot, lambda: bool(app.view.number))
+            yield app, pilot, engine
+
+
+async def until(pilot: Pilot[Any], what: Any, most: int = 5_000) -> None:
+    """Let the app work until something holds."""
+    for _ in range(most):
+        await pilot.pause(0.001)
+        if what():
+            await pilot.pause()
+            return
+    raise AssertionError("it never came")
+
+
+def hit(app: Desk, *keys: str) -> None:
+    """Keys as a terminal sends them, one after the other without a pause; letters name themselves."""
+    for key in keys:
+        character = key if len(key) == 1 else {"slash": "/", "question_mark": "?", "space": " "}.get(key)
+        app.post_message(events.Key(key, character))
+
+
+def text(app: Desk) -> str:
+    """What can be read on the top screen, line by line."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in strips)
+
+
+def told(app: Desk) -> str:
+    """All that toasts have said and still say."""
+    return " ".join(f"{toast.title} {toast.message}" for toast in app._notifications)
+
+
+def painted(app: Desk) -> list[str]:
+    """Every piece of text that is painted, with what lies under a modal screen."""
+    return [
+        segment.text
+        for screen in app.screen_stack
+        for strip in screen._compositor.render_strips()
+        for segment in strip
+    ]
