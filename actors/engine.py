@@ -58,6 +58,7 @@ from runtime.messages.session import SessionHeader
 from storage.books import Books
 from storage.panels import PanelStore
 from storage.projection import Projection
+from storage.statements import Row
 from storage.tape import TapeWriter
 
 SECOND = 1_000_000_000
@@ -307,7 +308,7 @@ class Engine:
             self._real,
             record=self._record,
         )
-        self.alerts.go_live(self.db.log)
+        self.alerts.go_live(self._log_rows)
         self._is_live = True
 
     def held(self) -> list[str]:
@@ -473,6 +474,11 @@ class Engine:
             elif isinstance(said, HaltConfirmed) and self._plan.settings.kill_switch.exit_process:
                 self.is_ended_by_halt = True
                 self.stop()
+
+    def _log_rows(self, rows: Sequence[Row]) -> bool:
+        """Rows that belong to no input, to the screen and to the books."""
+        self._screen.feed.rows(rows)
+        return self.db.log(rows)
 
     def _send(self, inbox: Inbox, said: Message) -> None:
         try:

@@ -15,7 +15,7 @@ from actors.screen.seed import read_past, seed
 from actors.screen.state import ScreenState
 from config.schema import Settings
 from runtime import control_socket
-from runtime.error_sink import ErrorEntry, ErrorSink
+from runtime.error_sink import ErrorSink
 from runtime.kernel.clock import Clock
 from runtime.kernel.gateway import Gateway, Inbox
 from runtime.kernel.host import Host
@@ -58,13 +58,7 @@ class LiveScreen:
         seed(state, read_past(root, header.session))
         self.feed = Feed(state)
         self.not_streamed = 0
-        self._heard_before = errors.heard
-        errors.heard = self._heard
-
-    def _heard(self, entry: ErrorEntry) -> None:
-        self.feed.entry(entry)
-        if self._heard_before is not None:
-            self._heard_before(entry)
+        errors.hear(self.feed.entry)
 
     def gateway(self, parts: Parts) -> Callable[[Inbox], Gateway]:
         """Builds the gateway that publishes and takes commands."""

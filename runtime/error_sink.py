@@ -68,7 +68,6 @@ class ErrorSink:
 
     Attributes:
         clean: Takes secrets and control characters out of every text.
-        heard: Told of every new entry (not of its repetitions) in the thread that put it.
         overflow: Entries lost for want of room since the start.
     """
 
@@ -84,12 +83,25 @@ class ErrorSink:
         self._wake: Callable[[], None] | None = None
         self._overflow = 0
         self.clean: Callable[[str], str] = printable
-        self.heard: Callable[[ErrorEntry], None] | None = None
+        self._hearers: tuple[Callable[[ErrorEntry], None], ...] = ()
         self.overflow = 0
 
     def listen(self, wake: Callable[[], None] | None) -> None:
         """Have `wake` called when something is put: from any thread, so it must be safe there."""
         self._wake = wake
+
+    def hear(self, tell: Callable[[ErrorEntry], None]) -> Callable[[], None]:
+        """Have `tell` called with every new entry (not with its repetitions), in the thread that put it.
+
+        Returns:
+            Ends it; again is no error.
+        """
+        self._hearers += (tell,)
+
+        def end() -> None:
+            self._hearers = tuple(each for each in self._hearers if each is not tell)
+
+        return end
 
     def put(
         self,
@@ -133,9 +145,9 @@ class ErrorSink:
                     self._fold(self._aside.pop(0), fresh)
         if (wake := self._wake) is not None:
             wake()
-        if (heard := self.heard) is not None:
-            for entry in fresh:
-                heard(entry)
+        for entry in fresh:
+            for tell in self._hearers:
+                tell(entry)
 
     @contextmanager
     def _inside(self) -> Iterator[bool]:

@@ -60,6 +60,7 @@ class AlertDesk:
         self.inbox = Inbox(_CAPACITY)
         self.timeout = round(settings.timeout_s * _SECOND)
         self.real = real
+        self._end_hearing: Callable[[], None] = lambda: None
         self._changed = asyncio.Event()
         self._due = 0
         self._settings = settings
@@ -90,7 +91,7 @@ class AlertDesk:
                 except RuntimeError:
                     return  # the loop is closed, and with it everything that could send
 
-        self._errors.heard = heard
+        self._end_hearing = self._errors.hear(heard)
 
     def observe(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
         """Follow the session: called after every input."""
@@ -113,7 +114,7 @@ class AlertDesk:
 
     def close(self) -> None:
         """The session is over: what was counted gets into the history."""
-        self._errors.heard = None
+        self._end_hearing()
         self.inbox.close()
         self._tell(self._watch.close())
 

@@ -52,7 +52,7 @@ class Feed:
             self.crowded.set()
 
     def rows(self, rows: Sequence[Row]) -> None:
-        """Rows on their way to the books; those of the error log are shown."""
+        """Rows on their way to the books; those of the error log and of alerts are shown."""
         self._rows.append(rows)
 
     def entry(self, entry: ErrorEntry) -> None:
@@ -113,6 +113,10 @@ class Feed:
             for name, parameters in self._rows.popleft():
                 if name == "error":
                     journal.row(parameters)
+                elif name == "alert":
+                    journal.alert(parameters)
+                elif name == "alert_delivery":
+                    journal.delivered(parameters[0], parameters[2])
         while self._entries:
             journal.entry(self._entries.popleft())
         while self._lines:

@@ -12,7 +12,7 @@ from actors.screen.state import ScreenState
 from actors.screen.tables import Rows
 from runtime.kernel.cell import Figures
 from runtime.kernel.supervisor import GatewayFigures
-from runtime.messages.screen import ActorRow, Frame, GaugeRow, Head, Mode, Table, Transport
+from runtime.messages.screen import ActorRow, Frame, GaugeRow, Head, Mode, Transport
 
 SECOND = 1_000_000_000
 _WARN = 0.75
@@ -117,6 +117,7 @@ class Frames:
             errors=state.journal.errors.changes(),
             actors=self._actors.changes(),
             tasks=state.journal.tasks.changes(),
+            alerts=state.journal.alerts.changes(),
             today=state.today.changes(),
             history=state.history.changes(),
             transport=transport if moved else None,
@@ -142,7 +143,7 @@ class Frames:
             errors=state.journal.errors.whole(),
             actors=self._actors.whole(),
             tasks=state.journal.tasks.whole(),
-            alerts=Table(whole=True),
+            alerts=state.journal.alerts.whole(),
             today=state.today.whole(),
             history=state.history.whole(),
             transport=self._transport,

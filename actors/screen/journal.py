@@ -7,11 +7,12 @@ import msgspec
 from actors.screen.tables import Rows
 from runtime.error_sink import ErrorEntry
 from runtime.messages.risk import TaskDone
-from runtime.messages.screen import ErrorRow, LogRow, TaskRow
+from runtime.messages.screen import AlertRow, ErrorRow, LogRow, TaskRow
 from runtime.text import printable
 
 MOST_LINES = 500
 MOST_ERRORS = 200
+MOST_ALERTS = 200
 MOST_TEXT = 500
 MOST_TRACEBACK = 1_500
 _LEVELS = ("CRITICAL", "ERROR", "WARNING")
@@ -28,6 +29,7 @@ class Journal:
         self.log: Rows[LogRow] = Rows(MOST_LINES)
         self.errors: Rows[ErrorRow] = Rows(MOST_ERRORS)
         self.tasks: Rows[TaskRow] = Rows(1_000)
+        self.alerts: Rows[AlertRow] = Rows(MOST_ALERTS)
         self.open = dict.fromkeys(_LEVELS, 0)
         self._lines = 0
 
@@ -52,6 +54,29 @@ class Journal:
                 detail=printable(done.detail, MOST_TEXT),
             )
         )
+
+    # ---- alerts -----------------------------------------------------------------------------
+
+    def alert(self, parameters: tuple[Any, ...]) -> None:
+        """A row on its way to the history of alerts, as `storage.statements` has it."""
+        id, at, _, count, event, level, _, title, _, _, delivery = parameters
+        old = self.alerts.get(str(id))
+        self.alerts.put(
+            AlertRow(
+                key=str(id),
+                at=int(at),
+                level=str(level),
+                event=str(event),
+                text=printable(f"{title} ({count} times)" if int(count) > 1 else str(title), MOST_TEXT),
+                sent=old.sent if old is not None else printable(str(delivery), MOST_TEXT),
+            )
+        )
+
+    def delivered(self, delivery: str, id: str) -> None:
+        """What became of an alert."""
+        row = self.alerts.get(id)
+        if row is not None:
+            self.alerts.put(msgspec.structs.replace(row, sent=printable(delivery, MOST_TEXT)))
 
     # ---- errors -----------------------------------------------------------------------------
 

@@ -29,6 +29,12 @@ _OPEN_ERRORS = """
   ORDER BY timestamp DESC, id DESC
      LIMIT 100
 """
+_ALERTS = """
+    SELECT id, timestamp, last_seen, occurrences, event, level, component, title, body, sinks, delivery
+      FROM alert_log
+  ORDER BY timestamp DESC, id DESC
+     LIMIT 100
+"""
 _COUNTS = "SELECT level, count(*) AS rows FROM error_log WHERE is_resolved = 0 GROUP BY level"
 _RATIOS = "SELECT strategy, sharpe_ratio FROM strategy_stats"
 
@@ -38,12 +44,13 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         days: Closes, ns UTC ascending, and the equity then, USD. errors: unresolved rows, the latest ones,
-            oldest first.
+            oldest first. alerts: the latest, oldest first.
         counts: Unresolved rows by level. ratios: Sharpe ratio by strategy.
     """
 
     days: tuple[tuple[int, float], ...] = ()
     errors: tuple[tuple[Any, ...], ...] = ()
+    alerts: tuple[tuple[Any, ...], ...] = ()
     counts: dict[str, int] = {}
     ratios: dict[str, float | None] = {}
 
@@ -70,6 +77,7 @@ def _past(ledger: Ledger, session: str) -> Past:
     return Past(
         days=tuple(reversed(days)),
         errors=tuple(reversed([tuple(row.values()) for row in records(performance, _OPEN_ERRORS)])),
+        alerts=tuple(reversed([tuple(row.values()) for row in records(performance, _ALERTS)])),
         counts={str(r["level"]): int(r["rows"]) for r in records(performance, _COUNTS)},
         ratios={str(r["strategy"]): r["sharpe_ratio"] for r in records(performance, _RATIOS)},
     )
@@ -101,6 +109,8 @@ def _seed_past(state: ScreenState, past: Past) -> None:
         state.history.put(at, equity)
     for row in past.errors:
         state.journal.row(row)
+    for row in past.alerts:
+        state.journal.alert(row)
     state.journal.open.update(past.counts)
     for name, sharpe in past.ratios.items():
         if name in state.strategies.facts:

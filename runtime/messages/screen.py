@@ -275,7 +275,7 @@ class TaskRow(Keyed, frozen=True, kw_only=True, array_like=True, gc=False):
 
 
 class AlertRow(Keyed, frozen=True, kw_only=True, array_like=True, gc=False):
-    """One alert and what became of it. Key: its running number."""
+    """One alert and what became of it. Key: its id in the history."""
 
     at: int
     level: str

@@ -277,10 +277,15 @@ def test_a_finaliser_that_logs_while_its_thread_is_in_the_sink_or_in_a_line_does
 def test_every_new_entry_is_heard_once_and_its_repetitions_are_not() -> None:
     sink = ErrorSink()
     heard: list[tuple[str, int]] = []
-    sink.heard = lambda entry: heard.append((entry.message, entry.occurrences))
+    also: list[str] = []
+    end = sink.hear(lambda entry: heard.append((entry.message, entry.occurrences)))
+    sink.hear(lambda entry: also.append(entry.message))
     for text in ("a", "a", "b"):
         put(sink, text)
+    end()
+    put(sink, "c")
     assert heard == [("a", 1), ("b", 1)]
+    assert also == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("level", ["ERROR", "CRITICAL"])

@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 import pytest
@@ -96,3 +97,20 @@ def test_the_demo_sends_nothing_and_its_history_says_why() -> None:
     assert deliveries == [("not sent: replay",)]
     assert {"breaker_tripped", "breaker_cleared", "day_summary"} <= events
     assert days == 10
+
+
+async def test_the_screen_is_told_of_alerts_and_of_what_became_of_them(server, root):
+    with http_sink() as sink:
+        live = Told(server, root, sink)
+        async with running(live):
+            await anyio.to_thread.run_sync(
+                lambda: kill_switch.throw(root, "a person says so", at=live.clock.now())
+            )
+            await live.until(lambda: live.of(HaltThrown))
+            await anyio.to_thread.run_sync(sink.wait, 2)
+            feed = live.engine._screen.feed
+            with anyio.fail_after(8):
+                while [row.sent for row in feed.state.journal.alerts] != ["sent to phone"] * 2:
+                    await anyio.lowlevel.checkpoint()
+                    feed.fold()
+            assert [row.event for row in feed.state.journal.alerts] == ["halt_thrown", "halt_confirmed"]
