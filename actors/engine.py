@@ -24,11 +24,13 @@ from actors.broker.market_feed import Hours, MarketStreamSettings
 from actors.broker.minute_join import MinuteJoin, Quarantine
 from actors.broker.rest import Rest
 from actors.broker.stream_symbols import choose
+from actors.broker.sweep import Sweeper
 from actors.broker.trade_socket import TradeSocket
 from actors.execution.lot_orders import LotOrders
 from actors.gateways.alerts import AlertDesk, AlertGateway
 from actors.gateways.broker_stream import BrokerStream
 from actors.gateways.db_writer import DbWriter
+from actors.gateways.emergency import Emergency, EmergencyExit
 from actors.gateways.kill_watch import KillSwitch, KillWatch
 from actors.gateways.market_stream import MarketStream
 from actors.gateways.order_gateway import OrderGateway
@@ -62,7 +64,7 @@ from storage.statements import Row
 from storage.tape import TapeWriter
 
 SECOND = 1_000_000_000
-STOP_ORDER = ("market_stream", "order_gateway", "broker_stream", "kill_watch")
+STOP_ORDER = ("market_stream", "order_gateway", "emergency", "broker_stream", "kill_watch")
 """First nothing new is decided, then what was decided leaves, then what became of it is heard."""
 
 _log = get_logger(__name__)
@@ -125,6 +127,7 @@ class Engine:
         self.tape_path = plan.root / plan.settings.tapes.dir / f"{plan.session}.tape"
         self._is_new = False
         self._memory = Memory()
+        self.emergency = Emergency(cancel_protective=plan.settings.kill_switch.cancel_protective)
         self._books: Books | None = None
         self._is_live = False
         self.desk = Desk(Directory())
@@ -269,7 +272,8 @@ class Engine:
         self.resumed = self.sequencer.inputs
 
     def _all_observers(self) -> list[Observer]:
-        return [self._memory, self._observe, self.alerts.observe, self._screen.feed, *self._observers]
+        first: list[Observer] = [self._memory, self.emergency, self._observe]
+        return [*first, self.alerts.observe, self._screen.feed, *self._observers]
 
     # ---- the parts --------------------------------------------------------------------------
 
@@ -304,6 +308,7 @@ class Engine:
                 self._spec("market_stream", Inbox(), self._market_stream(history)),
                 self._spec("ui_server", Inbox(), self._ui_server()),
                 self._spec("alerts", self.alerts.inbox, self._alert_gateway),
+                self._spec("emergency", Inbox(), self._emergency_exit(rest)),
             ],
             self._real,
             record=self._record,
@@ -390,6 +395,21 @@ class Engine:
                 wall=self._real,
                 sync=self._sync,
                 halted=self._why_not,
+            )
+
+        return build
+
+    def _emergency_exit(self, rest: Rest) -> Callable[[Inbox], Gateway]:
+        def build(inbox: Inbox) -> Gateway:
+            return EmergencyExit(
+                "emergency",
+                inbox,
+                self.host.post,
+                emergency=self.emergency,
+                sweeper=Sweeper(rest, self.desk, self._real),
+                patience=self._plan.settings.kill_switch.confirm_s,
+                clock=self._clock,
+                wall=self._real,
             )
 
         return build

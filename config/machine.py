@@ -124,6 +124,10 @@ class KillSwitch(Section, frozen=True, kw_only=True):
     flatten: bool = False
     """Whether all positions are closed. Read by the live engine. Source: seed 6, "optional"."""
 
+    confirm_s: Seconds = 30.0
+    """Seconds of real time after which a halt that the decision actors have not confirmed is carried out past
+    them: entries are cancelled. Read by the live engine. Source: design."""
+
     exit_process: bool = False
     """Whether the engine ends after it; off, it stays up HALTED. Read by the live engine.
     Source: seed 6; architecture 11."""
