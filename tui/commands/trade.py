@@ -1,7 +1,8 @@
 """`run`: trade one session of the account that the keys belong to, on paper unless told otherwise.
 
-Exit codes: 0 the session is over, or the engine was stopped in order; 3 a setting is refused; 7 an engine is
-at work in this root already; 8 the keys are missing or refused; 9 files or tape cannot be used.
+Exit codes: 0 the session is over, or the engine was stopped in order; 3 a setting is refused; 5 a halt was
+carried out, and the settings end the engine then; 7 an engine is at work in this root already; 8 the keys are
+missing or refused; 9 files or tape cannot be used.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tui.commands import exits
 from tui.commands.config import add_settings_arguments
 from tui.commands.place import add_root, default_root
+from tui.commands.serving import add_ready, end_when_told, teller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,7 @@ class _Start(NamedTuple):
     Attributes:
         account: The live account that may trade, or empty: paper.
         clock: Market time; None: the broker's own clock is to tell where it stands.
-        speed: Of such a clock.
+        speed: Of such a clock. ready: a pipe to tell that the engine can be reached.
     """
 
     root: Path
@@ -51,6 +53,7 @@ class _Start(NamedTuple):
     clock: "Clock | None"
     real: "Clock"
     speed: float
+    ready: int | None
 
 
 def add(subparsers: Any) -> None:
@@ -78,6 +81,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="market time to begin at, ISO, or `broker`: the broker's own; loopback broker only",
     )
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds a second, with --clock")
+    add_ready(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -118,10 +122,9 @@ def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]"
         ) as (errors, strays),
     ):
         try:
-            anyio.run(_trade, start, errors, strays)
+            return anyio.run(_trade, start, errors, strays)
         except ExceptionGroup as group:
             raise _first(group) from None
-    return exits.OK
 
 
 def _prepare(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]") -> _Start:
@@ -142,7 +145,7 @@ def _prepare(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, s
         root = Path(settings.paths.root)
     real = LiveClock()
     clock = real if arguments.clock is None else _driven(arguments, where, real)
-    return _Start(root, loaded, where, account, clock, real, arguments.speed)
+    return _Start(root, loaded, where, account, clock, real, arguments.speed, arguments.ready_fd)
 
 
 def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") -> "Clock | None":
@@ -169,9 +172,8 @@ def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") ->
         raise exits.WrongUse(f"--clock {arguments.clock} --speed {arguments.speed:g}: {error}") from None
 
 
-async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> None:
+async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
     import asyncio
-    import signal
 
     from actors.engine import Engine, Plan
     from actors.live_session import make_start
@@ -191,12 +193,12 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> None:
         secrets=secrets,
         make=lambda: make_start(start.root, session, settings, books=books, now=clock.now()),
     )
-    engine = Engine(plan, clock=clock, real=start.real, errors=errors)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, engine.stop)
+    engine = Engine(plan, clock=clock, real=start.real, errors=errors, listening=teller(start.ready))
+    end_when_told(engine.stop)
     print(f"session {session}, books {books}, root {start.root}; Ctrl-C stops it in order", flush=True)
     await engine.run()
     _say_goodbye(engine, session)
+    return exits.HALTED if engine.is_ended_by_halt else exits.OK
 
 
 async def _greet(start: _Start) -> "tuple[str, Clock]":
