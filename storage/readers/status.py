@@ -61,6 +61,16 @@ _REGIME = """
   ORDER BY session DESC, seq DESC, n DESC
      LIMIT 1
 """
+_ACTORS = """
+    SELECT component AS actor, sum(message LIKE 'crashed on %') AS crashes,
+           sum(message LIKE 'restarted, %') AS restarts,
+           sum(message LIKE 'stopped for the session: %') AS stopped
+      FROM error_log
+     WHERE session = ?
+  GROUP BY component
+    HAVING crashes + restarts + stopped > 0
+  ORDER BY component
+"""
 _ERROR_COUNTS = """
     SELECT level, count(*) AS rows, sum(occurrences) AS occurrences
       FROM error_log
@@ -85,20 +95,35 @@ def status(ledger: Ledger, errors: int = 10) -> Record:
     """
     performance, trades = ledger.performance, ledger.trades
     session = record(performance, _SESSION)
+    number = session["session"] if session else 0
+    orders = records(trades, _ORDERS)
     return {
         "books": ledger.books,
         "session": session,
+        "phase": session["phase"] if session else None,
         "equity": record(performance, _EQUITY),
         "regime": record(performance, _REGIME),
         "positions": records(trades, _POSITIONS),
-        "working_orders": records(trades, _ORDERS),
+        "orders": orders,
+        "working_orders": orders,
         "external": records(trades, _EXTERNAL),
         "breakers": records(performance, _BREAKERS),
         "strategies": records(performance, _STRATEGIES),
-        "tasks": records(performance, _TASKS, (session["session"] if session else 0,)),
+        "actors": [_actor(row) for row in records(performance, _ACTORS, (number,))],
+        "tasks": records(performance, _TASKS, (number,)),
         "error_counts": records(performance, _ERROR_COUNTS),
         "errors": records(performance, _ERRORS, (errors,)),
         "refused_rows": _refused(ledger),
+    }
+
+
+def _actor(row: Record) -> Record:
+    """One that had trouble in the session; the books know of no others."""
+    return {
+        "actor": row["actor"],
+        "state": "stopped" if row["stopped"] else "restarted",
+        "crashes": row["crashes"],
+        "restarts": row["restarts"],
     }
 
 

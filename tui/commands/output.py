@@ -33,6 +33,7 @@ TIMES = frozenset(
         "executed_at",
         "since",
         "last_signal",
+        "last_bar",
         "input_ts",
     ]
 )

@@ -1,20 +1,21 @@
-"""`status`: how the books of a root stand. Starts at once: no NumPy, no pandas, no actors.
+"""`status`: how a root stands, once or again whenever its books change. Starts at once.
 
 The kill switch is looked at as the engine does, so what cannot be trusted counts as thrown; only a root in
 which nothing but replays or nothing at all has run needs no directory for it.
 
-Exit codes: 0 shown; 5 shown, and trading is halted; 9 there are no books, or they cannot be read.
+Exit codes: 0 shown, and all is well; 4 something is not well; 5 trading is halted; 6 an account's books, and
+no engine is running; 9 there are no books, or they cannot be read; 130 Ctrl-C while watching. Of a replay's
+books only 5 and 9 are told apart from 0.
 """
 
 import argparse
 from pathlib import Path
 from typing import Any
 
-from runtime import kill_switch
-from tui.commands import exits
 from tui.commands.output import add_root, new_york, percent, print_json, print_table, text
 from tui.commands.place import root_of
-from tui.commands.roots import REPLAYED, root_to_read
+from tui.commands.roots import root_to_read
+from tui.commands.standing import Standing, code_of, standing
 
 SCHEMA = 1
 
@@ -24,59 +25,73 @@ def add(subparsers: Any) -> None:
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "status",
         help="session, equity, positions, tasks, breakers, strategies, errors",
-        description="Shows how the books of a root stand after the last input that is written.",
+        description="Shows how the books of a root stand after the last input that is written, and what a "
+        "running engine says of its streams and actors. A health check looks at the exit code.",
     )
     add_root(parser)
+    parser.add_argument(
+        "--watch",
+        nargs="?",
+        type=_seconds,
+        const=1.0,
+        metavar="S",
+        help="show it again whenever the books change, at most every S seconds (default 1)",
+    )
     parser.set_defaults(run=run)
+
+
+def _seconds(words: str) -> float:
+    try:
+        found = float(words)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 86_400:
+        raise argparse.ArgumentTypeError(f"must be seconds from 0 to 86400, was {words!r}")
+    return found
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the status."""
-    from storage.database import DatabaseRefused
-    from storage.readers.ledger import open_ledger
-    from storage.readers.status import status
+    root = _root(arguments)
+    if arguments.watch is not None:
+        from tui.commands.status_watch import watch
 
-    halt = _halt(root_of(arguments), is_quiet=True)
-    try:
-        root = root_to_read(arguments)
-        with open_ledger(root) as ledger:
-            found = status(ledger)
-    except DatabaseRefused as error:
-        if not halt["halted"]:
-            raise
-        found = {"books": None, "trouble": str(error)}
-    else:
-        halt = _halt(root, is_quiet=str(found["books"]).startswith(REPLAYED))
+        return watch(root, arguments.watch, SCHEMA, show, as_json=arguments.json)
+    found = standing(root)
     if arguments.json:
-        print_json(SCHEMA, {**found, **halt})
+        print_json(SCHEMA, found)
     else:
-        if halt["halted"]:
-            print(f"HALTED     {text(halt['halt_reason'])}")
-        _show(found) if found["books"] is not None else print(text(found["trouble"]))
-    return exits.HALTED if halt["halted"] else exits.OK
+        show(found)
+    return code_of(found)
 
 
-def _halt(root: Path, *, is_quiet: bool) -> dict[str, Any]:
-    """How the kill switch of a root stands.
+def _root(arguments: argparse.Namespace) -> Path:
+    """The root to look at; one without books is shown if it is halted."""
+    from runtime import kill_switch
+    from storage.database import DatabaseRefused
 
-    Args:
-        is_quiet: Whether nothing trades there, so that a missing directory means nothing.
-    """
-    state = kill_switch.look(root)
-    if not state.halted or (state.is_absent and is_quiet):
-        return {"halted": False, "halt_reason": None, "halt_since": None, "halt_flatten": False}
-    order = kill_switch.read(root)
-    return {
-        "halted": True,
-        "halt_reason": order.reason,
-        "halt_since": order.time or None,
-        "halt_flatten": order.flatten,
-    }
+    try:
+        return root_to_read(arguments)
+    except DatabaseRefused:
+        root = root_of(arguments)
+        state = kill_switch.look(root)
+        if not state.halted or state.is_absent:
+            raise
+        return root
 
 
-def _show(found: dict[str, Any]) -> None:
+def show(found: Standing) -> None:
+    """Print how it stands, in words."""
+    if found["halted"]:
+        print(f"HALTED     {text(found['halt_reason'])}")
+    for words in found["unwell"]:
+        print(f"unwell     {text(words)}")
+    if found["books"] is None:
+        print(text(found["trouble"]))
+        return
     print(f"books      {text(found['books'])}")
     _show_session(found)
+    _show_engine(found)
     print_table(
         "Positions",
         ("symbol", "side", "quantity", "entry", "price", "unrealised", "%", "stop", "target", "strategy"),
@@ -125,6 +140,11 @@ def _show(found: dict[str, Any]) -> None:
         ),
     )
     print_table(
+        "Actors",
+        ("actor", "state", "crashes", "restarts", "detail"),
+        ((a["actor"], a["state"], a["crashes"], a["restarts"], a.get("detail", "")) for a in found["actors"]),
+    )
+    print_table(
         "Tasks of the session",
         ("time", "phase", "task", "status", "detail"),
         (
@@ -147,6 +167,18 @@ def _show(found: dict[str, Any]) -> None:
     )
     if found["refused_rows"]:
         print(f"\n{found['refused_rows']} rows did not fit the schema: see the tables refused_rows")
+
+
+def _show_engine(found: Standing) -> None:
+    at_work, streams = found["engine"], found["streams"]
+    if at_work["tells"]:
+        last = new_york(streams["last_bar"], date=False) if streams["last_bar"] else "none yet"
+        print(
+            f"engine     process {at_work['pid']}; market stream {text(streams['market'])}, "
+            f"last minute {last}; order stream {text(streams['orders'])}"
+        )
+    elif at_work["running"]:
+        print(f"engine     process {at_work['pid']} is at work")
 
 
 def _show_session(found: dict[str, Any]) -> None:

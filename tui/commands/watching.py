@@ -4,13 +4,16 @@ watchfiles' own loop begins to watch at its first step, too late for whoever rea
 watcher itself begins where it is made.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+ADDED, MODIFIED, DELETED = 1, 2, 3
+"""Kinds of changes."""
 _GATHER_MS, _STEP_MS = 200, 10
 """Events are gathered until none has come for a step, at most so long."""
 
@@ -20,11 +23,13 @@ class FolderWatch:
 
     Args:
         folders: Those that do not exist are left out.
+        matters: Whether a change, by kind and path, is one; None: every change.
     """
 
-    def __init__(self, folders: Sequence[Path]) -> None:
+    def __init__(self, folders: Sequence[Path], matters: Callable[[int, str], bool] | None = None) -> None:
         from watchfiles._rust_notify import RustNotify
 
+        self._matters = matters
         self._watcher = RustNotify(
             [str(each) for each in folders if each.is_dir()], False, False, 0, False, False
         )
@@ -46,7 +51,13 @@ class FolderWatch:
         Raises:
             KeyboardInterrupt: Ctrl-C.
         """
-        found = self._watcher.watch(_GATHER_MS, _STEP_MS, round(seconds * 1_000), None)
-        if found == "signal":
-            raise KeyboardInterrupt
-        return found != "timeout"
+        until = time.monotonic() + seconds
+        while True:
+            left = max(1, round((until - time.monotonic()) * 1_000)) if seconds else 0
+            found = self._watcher.watch(_GATHER_MS, _STEP_MS, left, None)
+            if found == "signal":
+                raise KeyboardInterrupt
+            if isinstance(found, str):
+                return False
+            if self._matters is None or any(self._matters(kind, path) for kind, path in found):
+                return True

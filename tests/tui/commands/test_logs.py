@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,14 @@ HOSTILE = "\x1b]52;c;x\x07\x9b2J\u202e[/][@click=app.quit]\r\n"
 def line(n: int, level: str = "INFO", event: str = "said", **more: Any) -> str:
     fields = {"ts": NOON + n, "level": level, "event": event, "logger": "actors.gateways.x", **more}
     return json.dumps(fields, ensure_ascii=False) + "\n"
+
+
+@contextmanager
+def killed_at_the_end(process: "subprocess.Popen[str]") -> Iterator[None]:
+    try:
+        yield
+    finally:
+        process.kill()
 
 
 @pytest.fixture
@@ -145,7 +155,7 @@ def test_following_is_told_by_the_kernel_and_ends_with_ctrl_c(root: Path) -> Non
         [*PROGRAM, "logs", "-f", "-n", "1", "--root", str(root)], env=environment(),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    with process:
+    with process, killed_at_the_end(process):
         assert process.stdout is not None and process.stderr is not None
         assert "run 19" in process.stdout.readline()
         with LogFile(root / "logs" / "engine.log") as file:

@@ -207,4 +207,4 @@ def test_the_default_root_without_books_names_the_runs_that_have_some(
     Books(tmp_path, "paper:one").close()
     assert call("status") == exits.HALTED  # an account's root without its kill switch is not trusted
     kill_switch.prepare(tmp_path)
-    assert call("status") == exits.OK
+    assert call("status") == exits.NO_ENGINE

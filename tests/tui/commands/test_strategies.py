@@ -1,16 +1,11 @@
 """`strategies`: what is shown, and a pause with and without an engine."""
 
 import json
-import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runtime import control_socket
 from runtime.messages.screen import Frame, Head, StrategyRow, Table, Wire, pack
 from storage.lock import RootLock
 from storage.readers.ledger import open_ledger
@@ -18,6 +13,7 @@ from storage.readers.report import report
 from storage.readers.strategies import strategies
 from storage.wishes import read_wishes, wishes_file
 from tests.demo_run import demo
+from tests.tui.commands.engines import engine_at
 from tui.commands import exits
 from tui.commands.main import main
 
@@ -30,34 +26,6 @@ def listed(root: Path, capsys: Captured) -> dict[str, dict[str, Any]]:
     found = json.loads(capsys.readouterr().out)
     assert found["schema"] == 1
     return {row["strategy"]: {**row, "source": found["source"]} for row in found["strategies"]}
-
-
-@contextmanager
-def engine_at(root: Path, answer: bytes) -> Iterator[list[dict[str, Any]]]:
-    """Something that holds the root's lock and answers everybody with the same bytes; what it was asked."""
-    asked: list[dict[str, Any]] = []
-    (root / "run").mkdir(exist_ok=True)
-    with RootLock(root), control_socket.listen(root) as line:
-        line.setblocking(True)
-
-        def serve() -> None:
-            while True:
-                try:
-                    client, _ = line.accept()
-                except OSError:
-                    return
-                with client, client.makefile("rb") as words:
-                    asked.append(json.loads(words.readline()))
-                    client.sendall(answer)
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            yield asked
-        finally:
-            line.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            control_socket.remove(root)
 
 
 def test_the_list_adds_up_to_the_books(capsys: Captured) -> None:
