@@ -232,8 +232,9 @@ class StrategyActor(Actor):
 
     # ---- what became of its signals ---------------------------------------------------------
 
-    def on_lot_changed(self, lot: LotChanged | LotCorrected) -> Iterator[Decision]:
+    def on_lot_changed(self, lot: LotChanged | LotCorrected) -> Iterable[Decision] | None:
         context = self._context
+        late: tuple[Decision, ...] = ()
         context.forget_pending(lot.signal_id)
         if lot.state == "closed":
             context.forget_holding(lot.lot_id)
@@ -256,9 +257,9 @@ class StrategyActor(Actor):
             )
             context.put_holding(holding)
             if lot.intraday and context.market_close <= self.now < context.close:
-                yield from self._examine([self._strategy.close(holding, "session_end")])
-        if self._lot is not None:
-            yield from self._examine(self._lot(lot))
+                late = (*self._examine([self._strategy.close(holding, "session_end")]),)
+        said = None if self._lot is None else self._lot(lot)
+        return late if said is None else (*late, *self._examine(said))
 
     def on_signal_dropped(self, drop: SignalDropped) -> Iterator[Decision]:
         self._context.forget_pending(drop.signal_id)
@@ -294,8 +295,10 @@ class StrategyActor(Actor):
 
     def _examine(self, said: Iterable[Decision] | None, *, late: bool = False) -> Iterator[Decision]:
         """Let signals leave that may, and notes; anything else a strategy says is its crash."""
-        context = self._context
-        for message in said or ():
+        if said is None:
+            return
+        context, admission, state = self._context, self._admission, self._state()
+        for message in said:
             told = heard(message, context)
             if not isinstance(told, SignalRaised):
                 yield told
@@ -309,11 +312,11 @@ class StrategyActor(Actor):
             if late and told.signal_type != "CLOSE":
                 yield self._drop(told, "LATE", "a late bar never triggers an entry")
                 continue
-            reason, detail = self._admission.refusal(told, self._state())
+            reason, detail = admission.refusal(told, state)
             if reason:
                 yield self._drop(told, reason, detail)
             else:
-                self._admission.admit(told)
+                admission.admit(told)
                 yield told
 
     def _drop(self, signal: SignalRaised, reason: str, detail: str) -> SignalDropped:

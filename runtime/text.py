@@ -24,4 +24,6 @@ def printable(text: str, limit: int = _LIMIT) -> str:
 
 def one_line(text: str, limit: int = 500) -> str:
     """The same on one line, for tables and messages."""
+    if text.isprintable() and len(text) <= limit:
+        return text  # nothing hostile is printable, nor are line breaks and tabs
     return printable(text, limit).replace("\n", "\\n").replace("\t", " ")

@@ -17,6 +17,7 @@ OPENING_MINUTES = 30
 ADV_SESSIONS = 20
 NAMED = 5
 """Most symbols that a note calls by name."""
+_MAY_LEAVE = "", ""
 UNPRICED = "no known ratio of the daily history to today's price"
 SPLIT = "an overnight move that looks like a split nobody told of"
 
@@ -157,8 +158,10 @@ class Admission:
             meant = self._meant(signal)
             if not meant:
                 return "NO_HOLDING", "nothing of its own to close"
-            closing = all(holding.lot_id in self._closing for holding in meant)
-            return ("DUPLICATE", "is being closed") if closing else ("", "")
+            for holding in meant:
+                if holding.lot_id not in self._closing:
+                    return _MAY_LEAVE
+            return "DUPLICATE", "is being closed"
         if state[0] != "ACTIVE":
             return state
         return self._entry_refusal(signal, self._context.moment.now)
@@ -183,22 +186,24 @@ class Admission:
         left = self.cooldowns.get(symbol, 0) - (1 if tonight else 0)
         if left > 0:
             return "COOLDOWN", f"stopped out; blocked for {left} more session{'s' if left > 1 else ''}"
-        if any(holding.direction == signal.direction for holding in context.held(symbol)):
-            return "DUPLICATE", "already held"
+        for holding in context.held(symbol):
+            if holding.direction == signal.direction:
+                return "DUPLICATE", "already held"
         for pending in context.on_its_way(symbol, now):
             if pending.direction == signal.direction:
                 return "DUPLICATE", f"{pending.signal_id} is still on its way"
-        return "", ""
+        return _MAY_LEAVE
 
     def _meant(self, signal: SignalRaised) -> list[Holding]:
-        held = self._context.held(signal.symbol)
-        return [holding for holding in held if signal.lot_id in ("", holding.lot_id)]
+        held, lot_id = self._context.held(signal.symbol), signal.lot_id
+        return [holding for holding in held if holding.lot_id == lot_id] if lot_id else held
 
     def _silence(self, now: int) -> str:
         """Why the feed is not to be trusted now; empty when it is."""
         if self.down:
             return f"feed {next(iter(self.down))} is down"
-        self._look_for_benchmark()
+        if self._benchmark >= 0:
+            self._look_for_benchmark()
         if self._benchmark_seen and self._context.open <= now < self._context.close:
             quiet, limit, who = now - self._benchmark_seen, self._rules.benchmark_silence, BENCHMARK
         else:
@@ -209,8 +214,6 @@ class Admission:
 
     def _look_for_benchmark(self) -> None:
         """Find the benchmark's newest bar; each frame is searched once, when somebody asks."""
-        if self._benchmark < 0:
-            return
         for index in range(len(self._frames) - 1, self._looked_through - 1, -1):
             if place_of(self._frames[index], self._benchmark) >= 0:
                 self._benchmark_seen = self._frames[index].ts_event + MINUTE

@@ -12,7 +12,7 @@ import msgspec
 
 from actors.strategies.context import MINUTE, Daily, Holding, StrategyContext
 from actors.strategies.parameters import ParameterError, ParameterSpec, params_hash, unknown, validate
-from runtime.messages.base import Decision
+from runtime.messages.base import Decision, with_
 from runtime.messages.market import Bars
 from runtime.messages.trading import Direction, EntryStyle, SignalRaised, SignalType
 
@@ -173,7 +173,7 @@ class Strategy:
         if price is None:
             at = context.index.get(name, -1)
             price = context.price_of(at) if at >= 0 else math.nan
-        return SignalRaised(
+        signal = SignalRaised(
             ts_event=now,
             cause=context.moment.seq,
             id=context.next_id(),
@@ -187,9 +187,12 @@ class Strategy:
             stop_loss=None if stop is None else float(stop),
             take_profit=None if target is None else float(target),
             expires_at=int(expires_at),
-            not_before=int(not_before),
             reason=reason,
             params_hash=self.params_hash,
+        )
+        return with_(
+            signal,
+            not_before=int(not_before),
             features=_finite(features) if features else _NO_FEATURES,
             group_id=group_id,
             weight=weight,
@@ -213,9 +216,10 @@ class Strategy:
         symbol = lots[0].symbol if lots else self._name_of(what)  # type: ignore[arg-type]  # no Holding here
         direction: Direction = lots[0].direction if lots else "long"
         price = context.price_of(context.index.get(symbol, len(context.symbols)))
-        later = self.now >= context.close and context.next_open > 0
-        return SignalRaised(
-            ts_event=self.now,
+        now = context.moment.now
+        later = now >= context.close and context.next_open > 0
+        signal = SignalRaised(
+            ts_event=now,
             cause=context.moment.seq,
             id=context.next_id(),
             strategy=context.name,
@@ -229,10 +233,13 @@ class Strategy:
             take_profit=None,
             expires_at=max(context.next_close, context.next_open + 1)
             if later
-            else max(context.close, self.now + 1),
-            not_before=context.next_open if later else 0,
+            else max(context.close, now + 1),
             reason=reason,
             params_hash=self.params_hash,
+        )
+        return with_(
+            signal,
+            not_before=context.next_open if later else 0,
             features=_finite(features) if features else _NO_FEATURES,
             lot_id=what.lot_id if isinstance(what, Holding) else "",
             intraday=self.is_intraday,

@@ -198,11 +198,13 @@ class StrategyContext:
         self._pending_of: dict[str, list[str]] = {}
         self.moment = Moment()
         self.signals = 0
+        self.prefix = f"{name}-{self.date}-"
+        """What the ids of its signals begin with."""
 
     def next_id(self) -> str:
         """Give out the id of a new signal."""
         self.signals += 1
-        return f"{self.name}-{self.date}-{self.signals}"
+        return f"{self.prefix}{self.signals}"
 
     def add_symbol(self, symbol: str, sector: str) -> None:
         """Take up a symbol that was not in the table; it has no row in any panel."""
@@ -230,12 +232,15 @@ class StrategyContext:
 
     def held(self, symbol: str) -> list[Holding]:
         """The strategy's open lots in a symbol, oldest first."""
-        return [self.holdings[lot] for lot in self._lots_of.get(symbol, ())]
+        lots = self._lots_of.get(symbol)
+        return [self.holdings[lot] for lot in lots] if lots else []
 
     def on_its_way(self, symbol: str, now: int) -> list[Pending]:
         """Entries in a symbol that have neither filled nor lapsed by `now`, oldest first."""
-        found = [self.pending[signal] for signal in self._pending_of.get(symbol, ())]
-        return [pending for pending in found if pending.expires_at > now]
+        signals = self._pending_of.get(symbol)
+        if not signals:
+            return []
+        return [pending for name in signals if (pending := self.pending[name]).expires_at > now]
 
     def put_holding(self, holding: Holding) -> None:
         """Take up a lot, or what became of it."""

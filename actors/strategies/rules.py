@@ -27,9 +27,13 @@ def invalid(signal: SignalRaised, rules: HostRules = DEFAULT) -> str:
 
 
 def _out_of_bounds(signal: SignalRaised) -> str:
-    for name in ("strength", "confidence", "size_factor", "weight"):
-        value = getattr(signal, name)
-        if value is not None and not 0.0 <= value <= 1.0:
+    for name, value in (
+        ("strength", signal.strength),
+        ("confidence", signal.confidence),
+        ("size_factor", signal.size_factor),
+        ("weight", 0.0 if signal.weight is None else signal.weight),
+    ):
+        if not 0.0 <= value <= 1.0:
             return f"{name} {value!r} is not within 0 and 1"
     if signal.quantity is not None and signal.quantity < 1:
         return f"quantity {signal.quantity} is not a number of shares"
@@ -48,7 +52,8 @@ def _impossible_exits(signal: SignalRaised, rules: HostRules) -> str:
     # A NaN fails every comparison; a price of 0 or below, or without end, is none even as an exit.
     if not 0 <= low < signal.price < high or below == 0.0 or above == math.inf:
         return f"{signal.direction} with stop {_said(stop)}, price {signal.price:g}, target {_said(target)}"
-    for name, price in (("limit", signal.entry.limit), ("stop", signal.entry.stop)):
+    style = signal.entry
+    for name, price in (("limit", style.limit), ("stop", style.stop)):
         if price is not None and not low < price < high:
             return f"entry {name} {price:g} is not between stop {_said(stop)} and target {_said(target)}"
     if stop is None:

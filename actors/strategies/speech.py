@@ -56,23 +56,25 @@ def foreign(signal: SignalRaised, context: StrategyContext) -> str:
     """Why a signal is not one of this strategy's own; empty when it is."""
     if signal.strategy != context.name:
         return f"speaks for {clipped(signal.strategy, NAME)!r}"
-    head, _, number = signal.id.rpartition("-")
+    number = signal.id.removeprefix(context.prefix)
     if (
-        head != f"{context.name}-{context.date}"
-        or len(number) > DIGITS
+        number == signal.id
+        or not 0 < len(number) <= DIGITS
         or not (number.isascii() and number.isdigit())
         or number[0] == "0"
         or int(number) > context.signals
     ):
         return f"id {clipped(signal.id, NAME)!r} was not given out to it"
     for name in (signal.symbol, signal.lot_id, signal.group_id or "", signal.params_hash):
-        if len(name) > NAME or one_line(name) != name:
+        if len(name) > NAME or not (name.isprintable() or one_line(name) == name):
             return f"{clipped(name, NAME)!r} is no name"
     return ""
 
 
 def clipped(text: str, limit: int = REASON) -> str:
     """Printable, on one line, at most `limit` characters."""
+    if len(text) <= limit and text.isprintable():
+        return text
     return one_line(text[:limit])[:limit]
 
 
