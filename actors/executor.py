@@ -265,9 +265,9 @@ class Executor(LotKeeper):
             return (self._stranger(event.client_order_id, event.symbol),)
         parent = lot.orders[event.client_order_id]
         after = order_state.accepted(parent, event)
-        is_plain = not (event.legs or lot.closing or self._is_halted)
-        if is_plain and after.role == "entry" and after.status == "accepted":
-            return self._told(lot, parent, after)  # nothing can be wanted of an entry that just works
+        is_plain = not event.legs and after.status == "accepted"
+        if is_plain and after.role == ("exit" if lot.closing else "entry") and not self._is_halted:
+            return self._told(lot, parent, after)  # nothing can be wanted beside an order that just works
         now, seq = self.moment.now, self.moment.seq
         said = [*self._told(lot, parent, after)]
         for leg in event.legs:
@@ -295,16 +295,20 @@ class Executor(LotKeeper):
         after = order_state.filled(before, event)
         if after is before:
             return ()
-        said = [*self._told(lot, before, after)]
+        told = self._told(lot, before, after)
+        said: list[Decision] = []
         if after.role == "entry":
-            if after.is_live and not lot.is_timed and (lot.stop_loss or lot.take_profit):
+            if (
+                after.status not in order_state.TERMINAL
+                and not lot.is_timed
+                and (lot.stop_loss or lot.take_profit)
+            ):
                 lot.is_timed = True
                 said.append(self._timer(PARTIAL + lot.lot_id, self._protect_ns))
         elif lot.held < 0:
             text = f"lot {lot.lot_id} was oversold: {lot.held} shares of {lot.symbol}"
             said.append(self._noted("CRITICAL", text))
-        said += self._advance(lot)
-        return said
+        return *told, *said, *self._advance(lot)
 
     def on_fill_corrected(self, event: FillCorrected) -> Iterator[Decision]:
         """A fill was taken back or changed: what rests must not be more than is held, nor less."""

@@ -2,6 +2,7 @@
 
 from actors.execution.lot_orders import EntryPrices, LotOrders
 from actors.execution.order_state import OrderState
+from runtime.messages.base import with_
 from runtime.messages.trading import (
     CancelOrder,
     Leg,
@@ -88,7 +89,7 @@ def unannounced_leg_state(lot: LotOrders, event: OrderFilled) -> OrderState:
 def enter(order: OrderProposed, prices: EntryPrices, now: int, cause: int) -> SubmitOrder:
     """The entry: a bracket with both exits, an OTO with one, else simple."""
     exits = (prices.stop_loss is not None) + (prices.take_profit is not None)
-    return SubmitOrder(
+    sent = SubmitOrder(
         ts_event=now,
         cause=cause,
         client_order_id=order.client_order_id,
@@ -100,13 +101,16 @@ def enter(order: OrderProposed, prices: EntryPrices, now: int, cause: int) -> Su
         type=order.type,
         order_class=_CLASSES[exits],
         time_in_force=order.time_in_force,
+        intraday=order.intraday,
+        group_id=order.group_id,
+        reason=order.reason,
+    )
+    return with_(
+        sent,
         limit_price=prices.limit,
         stop_price=prices.stop,
         take_profit=prices.take_profit,
         stop_loss=prices.stop_loss,
-        intraday=order.intraday,
-        group_id=order.group_id,
-        reason=order.reason,
     )
 
 
@@ -138,7 +142,7 @@ def reduce(lot: LotOrders, state: OrderState, now: int, cause: int) -> SubmitOrd
     Protection is good till cancelled, so that a lot kept overnight stays protected.
     """
     is_pair = state.role == "target" and lot.stop_loss is not None
-    return SubmitOrder(
+    sent = SubmitOrder(
         ts_event=now,
         cause=cause,
         client_order_id=state.client_order_id,
@@ -150,14 +154,17 @@ def reduce(lot: LotOrders, state: OrderState, now: int, cause: int) -> SubmitOrd
         type=state.type,
         order_class="oco" if is_pair else "simple",
         time_in_force="day" if state.role == "exit" else "gtc",
+        adds_exposure=False,
+        role=state.role,
+        reason=lot.exit_reason if state.role == "exit" else state.role,
+    )
+    return with_(
+        sent,
         limit_price=state.limit_price,
         stop_price=state.stop_price,
         stop_loss=lot.stop_loss if is_pair else None,
-        adds_exposure=False,
-        role=state.role,
         intraday=lot.intraday,
         group_id=lot.group_id,
-        reason=lot.exit_reason if state.role == "exit" else state.role,
     )
 
 

@@ -13,14 +13,13 @@ from actors.execution.lot_orders import (
     Exit,
     Follow,
     LotOrders,
-    NothingToExit,
     Protect,
     Step,
     followed_stop,
     followed_target,
     next_step,
 )
-from actors.execution.order_state import OrderState
+from actors.execution.order_state import TERMINAL, OrderState
 from actors.execution.refusals import Level, Refusal
 from config.schema import Orders
 from runtime.kernel.actor import Actor
@@ -124,27 +123,25 @@ class LotKeeper(Actor):
                 yield from self._cancel(lot, order, "kill switch")
 
     def _do(self, lot: LotOrders, step: Step) -> Iterable[Decision]:
-        match step:
-            case Cancel(order, reason):
-                return self._cancel(lot, order, reason)
-            case Exit(quantity):
-                name = lot.exit_id if lot.exit_id and lot.exit_id not in lot.orders else lot.next_id("exit")
-                lot.exit_id = ""
-                return self._submit(lot, name, "exit", quantity)
-            case Protect(quantity):
-                return self._protect(lot, quantity)
-            case Follow(order, price):
-                if order.role == "stop":
-                    lot.stop_loss = price
-                else:
-                    lot.take_profit = price
-                return (lot_commands.follow(order, price, self.now, self.seq),)
-            case NothingToExit():
-                name, lot.closing, lot.exit_id = lot.exit_id, False, ""
-                if name:
-                    state = lot_commands.reducing_state(lot, name, "exit", lot.entry.quantity)
-                    return (self._unsent(state, "nothing is held any more"),)
-        return ()
+        if isinstance(step, Exit):
+            name = lot.exit_id if lot.exit_id and lot.exit_id not in lot.orders else lot.next_id("exit")
+            lot.exit_id = ""
+            return self._submit(lot, name, "exit", step.quantity)
+        if isinstance(step, Cancel):
+            return self._cancel(lot, step.order, step.reason)
+        if isinstance(step, Protect):
+            return self._protect(lot, step.quantity)
+        if isinstance(step, Follow):
+            if step.order.role == "stop":
+                lot.stop_loss = step.price
+            else:
+                lot.take_profit = step.price
+            return (lot_commands.follow(step.order, step.price, self.now, self.seq),)
+        name, lot.closing, lot.exit_id = lot.exit_id, False, ""
+        if not name:
+            return ()
+        state = lot_commands.reducing_state(lot, name, "exit", lot.entry.quantity)
+        return (self._unsent(state, "nothing is held any more"),)
 
     def _protect(self, lot: LotOrders, quantity: int) -> Iterable[Decision]:
         lot.take_profit, lot.stop_loss = followed_target(lot), followed_stop(lot)
@@ -176,9 +173,10 @@ class LotKeeper(Actor):
         if after is before:
             return ()
         lot.orders[after.client_order_id] = after
-        if after.role == "entry" and not after.is_live:
+        if after.role == "entry" and after.status in TERMINAL:
             self._expiring.pop(lot.lot_id, None)
-        return (order_state.changed(after, self.moment.now, self.moment.seq, goes_on=goes_on),)
+        moment = self.moment
+        return (order_state.changed(after, moment.now, moment.seq, goes_on=goes_on),)
 
     def _unsent(self, state: OrderState, reason: str) -> Decision:
         ended = msgspec.structs.replace(state, status="canceled", reason=f"not sent: {reason}")

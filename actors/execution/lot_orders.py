@@ -82,9 +82,7 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
         """Shares held: entered minus exited; below zero only if the broker sold more than the lot had."""
         held = 0
         for one in self.orders.values():
-            filled = one.filled
-            if filled:
-                held += filled if one.role == "entry" else -filled
+            held += one.filled if one.role == "entry" else -one.filled
         return held
 
     @property
@@ -95,7 +93,12 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
     @property
     def is_over(self) -> bool:
         """Whether nothing is held and nothing works any more."""
-        return self.held == 0 and not self.live
+        held = 0
+        for one in self.orders.values():
+            if one.status not in TERMINAL:
+                return False
+            held += one.filled if one.role == "entry" else -one.filled
+        return held == 0
 
     def group_of(self, name: str) -> list[OrderState]:
         """The order and what the broker cancels with it: its parent, its legs, its sibling."""
@@ -170,10 +173,10 @@ def opened(order: OrderProposed, entry: OrderState, prices: "EntryPrices") -> Lo
 
 def next_step(lot: LotOrders) -> Step | None:
     """The one thing to do now, or None: wait for an event."""
-    entry = lot.entry
+    entry = lot.orders[lot.entry_id]
     if lot.closing:
         return _closing(lot, entry)
-    if entry.is_live:
+    if entry.status not in TERMINAL:
         return None
     held = lot.held
     live = lot.live
@@ -189,17 +192,18 @@ def next_step(lot: LotOrders) -> Step | None:
 
 
 def _closing(lot: LotOrders, entry: OrderState) -> Step | None:
-    if entry.is_live:
+    if entry.status not in TERMINAL:
         return Cancel(entry, "exit wanted") if entry.status != "pending_cancel" else None
     first: OrderState | None = None
+    held = 0
     for one in lot.orders.values():
+        held += one.filled if one.role == "entry" else -one.filled
         if one.status not in TERMINAL:
             if one.role == "exit" or one.status == "pending_cancel":
                 return None
             first = first or one
     if first is not None:
         return Cancel(first, "exit wanted")
-    held = lot.held
     return Exit(held) if held > 0 else NothingToExit()
 
 

@@ -163,7 +163,7 @@ def cancel_refused(state: OrderState) -> OrderState:
 def changed(state: OrderState, now: int, cause: int, *, goes_on: bool = False) -> OrderChanged:
     """The message that tells of the state; `goes_on` where another order takes the place of a dead one."""
     kind = OrderEnded if state.status in _UNFILLED and not goes_on else OrderChanged
-    return kind(
+    said = kind(
         ts_event=now,
         cause=cause,
         client_order_id=state.client_order_id,
@@ -177,9 +177,9 @@ def changed(state: OrderState, now: int, cause: int, *, goes_on: bool = False) -
         status=state.status,
         quantity=state.quantity,
         filled=state.filled,
-        limit_price=state.limit_price,
-        stop_price=state.stop_price,
         average_price=state.value / state.priced if state.priced else 0.0,
         reason=state.reason,
-        parent_id=state.parent_id,
     )
+    if state.limit_price is None and state.stop_price is None and not state.parent_id:
+        return said
+    return _with(said, limit_price=state.limit_price, stop_price=state.stop_price, parent_id=state.parent_id)
