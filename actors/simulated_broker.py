@@ -8,6 +8,7 @@ of a target jumped over; then a stop before the target beside it.
 
 from bisect import insort
 from collections.abc import Sequence
+from operator import itemgetter
 
 import msgspec
 
@@ -46,7 +47,9 @@ from runtime.messages.trading import (
 )
 
 _Candidate = tuple[bool, int, WorkingOrder, Touch, BarRow]
-"""Trades after the open, sequence (unique, so nothing behind it is compared), order, touch, bar."""
+"""Trades after the open, sequence, order, touch, bar."""
+_when = itemgetter(0, 1)
+"""In which order they trade."""
 
 
 class BrokerCarried(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,7 +179,9 @@ class SimulatedBroker(Actor):
         while at < len(found):
             _, _, order, touch, row = found[at]
             at += 1
-            if order.client_order_id not in self._book.orders or self._stop_comes_first(found[at - 1], found):
+            if order.client_order_id not in self._book.orders:
+                continue
+            if order.is_complex and self._stop_comes_first(found[at - 1], found):
                 continue
             released = self._trade(order, touch, row, started, out)
             if touch.at_open:
@@ -203,7 +208,7 @@ class SimulatedBroker(Actor):
         that the open is at or beyond trades there, ahead of whatever the bar did later.
         """
         is_later, _, order, _, _ = candidate
-        if not order.is_complex or order.role != "target":
+        if order.role != "target":
             return False
         reached = [other for other in self._book.others(order) if other.triggered and not other.held]
         if is_later or not reached:
@@ -215,7 +220,7 @@ class SimulatedBroker(Actor):
         self, order: WorkingOrder, touch: Touch, row: BarRow, started: int, out: list[Input]
     ) -> list[WorkingOrder]:
         """Fill what the bar's volume allows; the legs that this made live."""
-        quantity = order.remaining
+        quantity = order.quantity - order.filled
         if self._costs.partial_fills:
             quantity = min(quantity, int(self._costs.volume_frac * row[3]))
             if quantity <= 0:
@@ -232,6 +237,7 @@ class SimulatedBroker(Actor):
         order.fills += 1
         is_done = order.filled >= order.quantity
         stamp = started if touch.at_open else started + INTRABAR_NS
+        worse = 0 if price == clean else (paid - ticks.micros(clean)) * order.sign
         out.append(
             OrderFilled(
                 ts_event=stamp,
@@ -246,7 +252,7 @@ class SimulatedBroker(Actor):
                 done=is_done,
                 position=position,
                 commission=fees / ticks.MICRO,
-                slippage=(paid - ticks.micros(clean)) * order.sign * quantity / ticks.MICRO,
+                slippage=worse * quantity / ticks.MICRO,
                 parent_id=order.group if order.is_leg else "",
             )
         )
@@ -304,7 +310,9 @@ class SimulatedBroker(Actor):
     def on_submit_order(self, order: SubmitOrder) -> tuple[Input]:
         now = self.now
         place = self._ids.get(order.symbol, -1)
-        refusal = simulated_rules.malformed(order, place >= 0, self._is_used(order.client_order_id))
+        name = order.client_order_id
+        is_used = name in self._book.orders or name in self._over
+        refusal = simulated_rules.malformed(order, place >= 0, is_used)
         reserve = 0
         if refusal is None:
             refusal, reserve = self._judge(order, place)
@@ -327,9 +335,6 @@ class SimulatedBroker(Actor):
                 symbol=order.symbol, legs=() if len(made) == 1 else tuple(leg_of(one) for one in made[1:]),
             ),
         )  # fmt: skip
-
-    def _is_used(self, name: str) -> bool:
-        return name in self._book.orders or name in self._over
 
     def _judge(self, order: SubmitOrder, place: int) -> tuple[Refusal | None, int]:
         """Price relations, shares and money; the refusal, or micro-dollars a share to reserve."""
@@ -420,7 +425,3 @@ class SimulatedBroker(Actor):
                 limit_price=limit, stop_price=stop,
             ),
         )  # fmt: skip
-
-
-def _when(candidate: _Candidate) -> tuple[bool, int]:
-    return candidate[0], candidate[1]

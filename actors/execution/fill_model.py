@@ -53,6 +53,8 @@ def touch(sign: int, prices: Prices, triggered: bool, bar: BarRow) -> Touch:
     """
     opened, high, low, _ = bar
     limit, stop = prices
+    if limit is None and stop is None:
+        return Touch(opened, True, triggered)
     if sign > 0:
         return _buy(limit, stop, triggered, (opened, high, low))
     limit = None if limit is None else -limit

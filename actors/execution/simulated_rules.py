@@ -16,6 +16,8 @@ UNPROCESSABLE = 42_210_000
 FORBIDDEN = 40_310_000
 
 _CENT = 0.01
+_PRICES = "limit_price", "stop_price", "take_profit.limit_price", "stop_loss.stop_price"
+_NO_PRICES = None, None, None, None
 
 
 class Refusal(NamedTuple):
@@ -33,17 +35,13 @@ def malformed(order: SubmitOrder, is_known_symbol: bool, is_known_id: bool) -> R
         return Refusal(UNPROCESSABLE, "qty must be > 0")
     if is_known_id:
         return Refusal(PARAMETERS, "client_order_id must be unique")
+    prices = order.limit_price, order.stop_price, order.take_profit, order.stop_loss
+    if prices == _NO_PRICES and order.type == "market" and order.order_class == "simple":
+        return None
     missing = _missing_price(order)
     if missing:
         return Refusal(PARAMETERS, missing)
-    if order.type == "market" and order.order_class == "simple":
-        return _bad_class(order)
-    for field, price in (
-        ("limit_price", order.limit_price),
-        ("stop_price", order.stop_price),
-        ("take_profit.limit_price", order.take_profit),
-        ("stop_loss.stop_price", order.stop_loss),
-    ):
+    for field, price in zip(_PRICES, prices, strict=True):
         if price is not None and not ticks.is_on_grid(price):
             return Refusal(UNPROCESSABLE, f"invalid {field} {price}. {_SUB_PENNY}")
     return _bad_class(order)
