@@ -5,6 +5,7 @@ broker stands in for the real one. What every input caused is projected into the
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, Protocol
@@ -64,54 +65,52 @@ class Tally:
     """Observer that counts what the summary reports."""
 
     def __init__(self) -> None:
-        self.summary = Summary(regimes_seen=[])
+        self._summary = Summary(regimes_seen=[])
+        self._seen: Counter[type[Message]] = Counter()
         self._first = True
-        self._count: dict[type[Message], Callable[[Any], None]] = {
-            SignalRaised: self._signal,
-            SubmitOrder: self._order,
+        self._folds: dict[type[Message], Callable[[Any], None]] = {
             LotChanged: self._lot,
             EquityMarked: self._equity,
-            BreakerTripped: self._breaker,
-            Noted: self._error,
-            ActorCrashed: self._error,
             RegimeChanged: self._regime,
         }
+
+    @property
+    def summary(self) -> Summary:
+        """What has been counted so far."""
+        summary, seen = self._summary, self._seen
+        summary.signals, summary.orders, summary.fills = (
+            seen[kind] for kind in (SignalRaised, SubmitOrder, OrderFilled)
+        )
+        summary.breaker_trips = seen[BreakerTripped]
+        summary.errors = seen[Noted] + seen[ActorCrashed]
+        return summary
 
     def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
         kind = type(message)
         if kind is Bars:
-            self.summary.bars += len(message.ids)  # type: ignore[attr-defined]
+            self._summary.bars += len(message.ids)  # type: ignore[attr-defined]
         elif kind is OrderFilled or kind is OrdersReported:
-            self.summary.fills += sum(type(part) is OrderFilled for part in parts_of(message))
-        for said in caused:
-            count = self._count.get(type(said))
-            if count is not None:
-                count(said)
-
-    def _signal(self, _: SignalRaised) -> None:
-        self.summary.signals += 1
-
-    def _order(self, _: SubmitOrder) -> None:
-        self.summary.orders += 1
+            self._seen.update(map(type, parts_of(message)))
+        if caused:
+            self._seen.update(map(type, caused))
+            folds = self._folds
+            for said in caused:
+                fold = folds.get(type(said))
+                if fold is not None:
+                    fold(said)
 
     def _lot(self, lot: LotChanged) -> None:
-        self.summary.trades_closed += lot.state == "closed"
+        self._summary.trades_closed += lot.state == "closed"
 
     def _equity(self, mark: EquityMarked) -> None:
         if self._first:
             self._first = False
-            self.summary.equity_start = mark.equity
-        self.summary.equity_end = mark.equity
-
-    def _breaker(self, _: BreakerTripped) -> None:
-        self.summary.breaker_trips += 1
-
-    def _error(self, _: Message) -> None:
-        self.summary.errors += 1
+            self._summary.equity_start = mark.equity
+        self._summary.equity_end = mark.equity
 
     def _regime(self, change: RegimeChanged) -> None:
-        if change.fast not in self.summary.regimes_seen:
-            self.summary.regimes_seen.append(change.fast)
+        if change.fast not in self._summary.regimes_seen:
+            self._summary.regimes_seen.append(change.fast)
 
 
 class Projection(Protocol):

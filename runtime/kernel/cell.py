@@ -79,11 +79,11 @@ class Cell:
     """
 
     __slots__ = (
-        "_dated",
         "actor",
         "bit",
         "carried",
         "crash_times",
+        "dated",
         "failed_start",
         "figures",
         "handlers",
@@ -113,7 +113,7 @@ class Cell:
         self.high_water = 0
         self.history: list[Message | tuple[int, int] | None] = []
         """What it handled, in order, after the (sequence number, time) of the input that brought it."""
-        self._dated = -1, -1
+        self.dated = -1, -1
         self.figures = Figures()
         self.crash_times: deque[int] = deque()
         self.skips: dict[int, str] = {}
@@ -179,7 +179,7 @@ class Cell:
                 self._check(emitted)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge: failures become records
             return self.crash(message, error)
-        if (moment.seq, moment.now) != self._dated:
+        if (moment.seq, moment.now) != self.dated:
             self.date_history()
         self.history.append(message)
         return emitted or ()  # type: ignore[return-value]  # bounded above
@@ -203,8 +203,8 @@ class Cell:
     def date_history(self) -> None:
         """Note which input the next messages of the history belong to."""
         dated = self.moment.seq, self.moment.now
-        if dated != self._dated:
-            self._dated = dated
+        if dated != self.dated:
+            self.dated = dated
             self.history.append(dated)
 
     def _check(self, emitted: Emitted) -> None:

@@ -71,7 +71,10 @@ class Flow:
         kind = type(message)
         if kind.parts:
             for part in getattr(message, kind.parts):
-                self.route(part)
+                appends, mask, _ = self._plain.get(type(part)) or self._route_of(part)
+                for append in appends:
+                    append(part)
+                self.ready |= mask
             return
         route = self._plain.get(kind)
         if route is None or self.ready:
@@ -101,7 +104,8 @@ class Flow:
             acts = self._acting[kind] = issubclass(kind, Command | SetTimer | CancelTimer)
         if acts:
             self._act(message)
-        return self._route_of(message)
+        route = self._routes.get((kind, getattr(message, kind.address) if kind.address else ""))
+        return self._route_of(message) if route is None else route
 
     def _route_of(self, message: Message) -> Route:
         kind = type(message)
@@ -139,7 +143,9 @@ class Flow:
             lowest = pending & -pending
             cell = cells[lowest]
             if self.ready & lowest:
-                crash = self._drain(cell, caused)
+                if len(cell.inbox) > cell.high_water:
+                    cell.high_water = len(cell.inbox)
+                crash = self._drain_with_care(cell, caused) if cell.skips else self._drain(cell, caused)
                 if not cell.inbox:
                     self.ready &= ~lowest
                     if cell.settle is not None and (cell.actor.unsettled or crash is not None):
@@ -209,11 +215,8 @@ class Flow:
         `Cell.run` and `_release` once a message, written as one loop: this is what every hop costs.
         """
         inbox, moment, figures, buffer = cell.inbox, cell.moment, cell.figures, self._said
-        if len(inbox) > cell.high_water:
-            cell.high_water = len(inbox)
-        if cell.skips:
-            return self._drain_with_care(cell, caused)
-        cell.date_history()
+        if cell.dated[0] != moment.seq:
+            cell.date_history()
         handlers, remember, release = cell.handlers, cell.history.append, self._release
         lower = cell.bit - 1
         begun = 0 if moment.seq & 15 else time.perf_counter_ns()

@@ -202,7 +202,8 @@ class Sequencer:
             if not self._ports:
                 return
             for command in commands:
-                for cell in self._port_cells(type(command)):
+                kind = type(command)
+                for cell in self._port_routes.get(kind) or self._port_cells(kind):
                     self._run_port(cell, command, caused)
             if self._flow.ready:
                 self._flow.run(caused)
