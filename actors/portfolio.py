@@ -153,7 +153,7 @@ class Portfolio(Actor):
     def on_order_filled(
         self, fill: OrderFilled
     ) -> tuple[LotChanged | PositionChanged | PositionMismatched | Noted, ...] | None:
-        facts = self._facts(fill)
+        facts = self._orders.get(fill.client_order_id) or self._facts(fill)
         if facts is None:
             if ids.parse(fill.parent_id or fill.client_order_id) is None:
                 return None  # somebody else's: `EXTERNAL`

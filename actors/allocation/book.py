@@ -106,12 +106,13 @@ class Book:
         """Add a fill to a lot that opens (signed shares, USD, USD, USD)."""
         if lot.id not in self.lots:
             self._install(lot)
-        paid = quantity * micros(price)
+        mark = micros(price)
+        paid = quantity * mark
         fee = micros(commission) if commission else 0
         lot.entered += quantity
         lot.entry_value += paid
         self.cash -= paid + fee
-        self._trade(lot, quantity, price, paid, -fee, fee, slippage)
+        self._trade(lot, quantity, price, mark, paid, -fee, fee, slippage)
 
     def leave(self, lot: Lot, quantity: int, price: float, commission: float, slippage: float) -> int:
         """Take a fill out of a lot (signed shares, opposite to what is held); the micro-dollars realised."""
@@ -119,10 +120,11 @@ class Book:
             lot.cost if quantity == -lot.quantity else _round_half_even(lot.cost * -quantity, lot.quantity)
         )
         fee = micros(commission) if commission else 0
-        received = -quantity * micros(price)
+        mark = micros(price)
+        received = -quantity * mark
         gained = received - share - fee
         self.cash += received - fee
-        self._trade(lot, quantity, price, -share, gained, fee, slippage)
+        self._trade(lot, quantity, price, mark, -share, gained, fee, slippage)
         if lot.quantity == 0:
             self._remove(lot)
         return gained
@@ -152,14 +154,15 @@ class Book:
         held = lot.quantity + is_now - was
         cost = _round_half_even(lot.entry_value * held, lot.entered) if lot.entered else 0
         gained = received - (lot.entry_value - cost) - lot.realised
-        self._trade(lot, is_now - was, lot.mark / MICRO, cost - lot.cost, gained, 0, 0.0)
+        self._trade(lot, is_now - was, lot.mark / MICRO, lot.mark, cost - lot.cost, gained, 0, 0.0)
         if lot.quantity == 0:
             self._remove(lot)
 
     def _trade(
-        self, lot: Lot, quantity: int, price: float, cost: int, gained: int, fee: int, slippage: float
-    ) -> None:
-        """Change what a lot holds and every sum it is part of; its mark becomes the price."""
+        self, lot: Lot, quantity: int, price: float, mark: int, cost: int, gained: int, fee: int,
+        slippage: float,
+    ) -> None:  # fmt: skip
+        """Change what a lot holds and every sum it is part of; its mark (micro-dollars) becomes the price."""
         slot = self._slot_of[lot.id]
         worth = lot.quantity * self._marks.item(slot)
         was_open = worth - lot.cost
@@ -169,7 +172,7 @@ class Book:
         lot.commission += fee
         if slippage:
             lot.slippage += micros(slippage)
-        lot.mark = mark = micros(price)
+        lot.mark = mark
         worth_now = lot.quantity * mark
         self.value += worth_now - worth
         if self._gross is not None:

@@ -5,6 +5,7 @@ from typing import TypeVar
 from actors.allocation.book import MICRO, Book, Lot
 from actors.allocation.portfolio_state import Facts
 from runtime.messages.account import LotCorrected
+from runtime.messages.base import with_
 from runtime.messages.trading import FillCorrected, LotChanged, OrderFilled, PositionChanged
 
 Told = TypeVar("Told", LotChanged, LotCorrected)
@@ -14,7 +15,7 @@ def lot_changed(lot: Lot, facts: Facts, fill: OrderFilled, signed: int, cause: i
     """A lot after one of its fills (signed shares)."""
     is_entry = facts.role == "entry"
     return _told(
-        LotChanged,
+        _CHANGED,
         lot,
         facts,
         fill,
@@ -30,13 +31,13 @@ def lot_corrected(
 ) -> LotCorrected:
     """A lot after the broker's correction of one of its fills."""
     return _told(
-        LotCorrected, lot, facts, event, cause,
+        _CORRECTED, lot, facts, event, cause,
         fill_quantity=0, exit_price=exit_price, exit_reason=exit_reason,
     )  # fmt: skip
 
 
 def _told(
-    kind: type[Told],
+    blank: Told,
     lot: Lot,
     facts: Facts,
     event: OrderFilled | FillCorrected,
@@ -46,22 +47,29 @@ def _told(
     exit_price: float,
     exit_reason: str,
 ) -> Told:
-    return kind(
-        ts_event=event.ts_event,
-        cause=cause,
+    as_it_stands = with_(
+        blank,
         lot_id=lot.id,
         signal_id=lot.id,
         strategy=lot.strategy,
         symbol=lot.symbol,
         direction=lot.direction,
-        state="closed" if lot.quantity == 0 else "open",
-        quantity=lot.quantity,
         entry_quantity=lot.entered,
         entry_price=lot.entry_price,
         entry_ts=lot.entry_ts,
         stop_loss=lot.stop_loss,
         take_profit=lot.take_profit,
         intraday=lot.intraday,
+        peak=lot.peak,
+        trough=lot.trough,
+        group_id=lot.group_id,
+    )
+    return with_(
+        as_it_stands,
+        ts_event=event.ts_event,
+        cause=cause,
+        state="closed" if lot.quantity == 0 else "open",
+        quantity=lot.quantity,
         fill_quantity=fill_quantity,
         fill_price=event.price,
         execution_id=event.execution_id,
@@ -72,10 +80,20 @@ def _told(
         slippage=lot.slippage / MICRO,
         exit_price=exit_price,
         exit_reason=exit_reason,
-        peak=lot.peak,
-        trough=lot.trough,
-        group_id=lot.group_id,
     )
+
+
+def _blank(kind: type[Told]) -> Told:
+    """A message that says nothing yet, to be completed (`runtime.messages.base` says why)."""
+    return kind(
+        ts_event=0, cause=0, lot_id="", signal_id="", strategy="", symbol="", direction="long", state="open",
+        quantity=0, entry_quantity=0, entry_price=0.0, entry_ts=0, stop_loss=None, take_profit=None,
+        intraday=False, fill_quantity=0, fill_price=0.0, execution_id="", client_order_id="", role="entry",
+        realised=0.0, commission=0.0, slippage=0.0,
+    )  # fmt: skip
+
+
+_CHANGED, _CORRECTED = _blank(LotChanged), _blank(LotCorrected)
 
 
 def position(book: Book, symbol: str, price: float, now: int, cause: int) -> PositionChanged:
