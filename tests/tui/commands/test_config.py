@@ -52,6 +52,8 @@ def test_show_can_be_narrowed(capsys: pytest.CaptureFixture[str]) -> None:
         "account.max_adv_frac",
         "log.level",
         "log.dir",
+        "log.most_bytes",
+        "log.kept",
     ]
 
 
