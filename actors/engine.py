@@ -395,6 +395,7 @@ class Engine:
                 wall=self._real,
                 sync=self._sync,
                 halted=self._why_not,
+                symbols=self.header.symbols,
             )
 
         return build

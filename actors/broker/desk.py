@@ -63,6 +63,8 @@ class Desk:
         self.cancels: dict[str, CancelOrder] = {}
         self.poison: list[object] = []
         """What crashed an instance of the gateway: it is told of and not tried again."""
+        self.has_assets = False
+        """Whether it was asked which symbols may be traded."""
         self.settled = asyncio.Event()
         """Set exactly while nothing is open."""
         self.settled.set()

@@ -6,13 +6,13 @@ everything needs neither commands nor this gateway: `broker.sweep`.
 Source: architecture 3 and 4.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import anyio
 import anyio.abc
 
-from actors.broker import snapshot
+from actors.broker import permits, snapshot
 from actors.broker.amendments import Amendments
 from actors.broker.desk import Desk, Sending
 from actors.broker.order_line import DEFAULT_PATIENCE, Line, Patience
@@ -41,6 +41,7 @@ class OrderGateway(Gateway):
         sync: Waits until the tape is on the disk; raises StorageUnavailable if it is not.
         halted: Why nothing that adds exposure may leave, or empty. Called in a worker thread right before
             the bytes leave; raising counts as a halt.
+        symbols: The session's, of which is asked whether they may be traded and sold short.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class OrderGateway(Gateway):
         sync: Callable[[], Awaitable[None]],
         halted: Callable[[], str],
         patience: Patience = DEFAULT_PATIENCE,
+        symbols: Sequence[str] = (),
         name: str = "order_gateway",
     ) -> None:
         super().__init__(name, inbox, port)
@@ -65,6 +67,7 @@ class OrderGateway(Gateway):
         )
         self._submissions = Submissions(self._line, sync, halted)
         self._amendments = Amendments(self._line)
+        self._symbols = symbols
         self._under_way = 0
         self._is_reading = False
 
@@ -81,6 +84,8 @@ class OrderGateway(Gateway):
         self._give_up_poison()
         try:
             async with anyio.create_task_group() as group:
+                if self._symbols and not self._desk.has_assets:
+                    group.start_soon(self._read_assets)
                 for sending in list(self._desk.sendings.values()):
                     group.start_soon(self._counted, self._submissions.resume, sending)
                 for cancel in list(self._desk.cancels.values()):
@@ -133,6 +138,17 @@ class OrderGateway(Gateway):
                     group.start_soon(self._counted, self._read_account, command)
             case _:
                 raise NotImplementedError(f"{self.name} takes no {type(command).__name__}")
+
+    async def _read_assets(self) -> None:
+        """Tell what may not be traded or sold short; unread, the broker's own refusals tell it."""
+        line = self._line
+        self._desk.has_assets = True
+        try:
+            found = await permits.read(line.rest, self._symbols, line.clock.now())
+        except (BrokerUnavailable, BrokerRejected, KeysRefused) as failure:
+            _log.warning("the broker's assets could not be read", error=str(failure))
+        else:
+            self._post(found)
 
     async def _read_account(self, command: ReadAccount) -> None:
         """Answer with positions and open orders; without an answer the next time will do."""

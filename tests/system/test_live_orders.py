@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest_asyncio
 
-from runtime.messages.account import ExternalChanged, LotCorrected, Reconciled
+from runtime.messages.account import AssetsRead, ExternalChanged, LotCorrected, Reconciled
 from runtime.messages.trading import (
     BrokerSnapshot,
     CancelOrder,
@@ -154,6 +154,27 @@ async def test_a_wash_trade_with_somebody_elses_order_denies_the_entry_alone(ser
         assert refused.code == 40310000
         assert resting(server) == [("limit", 3), ("limit", 10), ("stop", 10)]
         assert not live.of(CancelOrder)
+
+
+async def test_what_the_broker_does_not_trade_or_lend_is_never_sent(server):
+    server.broker.assets["AAPL"].tradable = False
+    server.broker.assets["SPY"].borrow_status = "hard_to_borrow"
+    async with trading(server) as live:
+        (read,) = await live.wait_for(AssetsRead)
+        assert (read.untradable, read.unborrowable) == (("AAPL",), ("SPY",))
+        live.enter("mr-20261120-2", symbol="AAPL")
+        live.enter("mr-20261120-3", "sell", stop_loss=105.0, take_profit=95.0)
+        live.enter()
+        await live.wait_for(OrderAccepted)
+    assert sent(live) == [ENTRY]
+
+
+async def test_a_blocked_account_takes_no_entry(server):
+    server.broker.account.trading_blocked = True
+    async with trading(server) as live:
+        live.enter()
+        await live.until(lambda: ENTRY in live.states())
+    assert sent(live) == []
 
 
 # ---- protection ---------------------------------------------------------------------------------
