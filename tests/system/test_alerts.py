@@ -108,7 +108,7 @@ async def test_the_screen_is_told_of_alerts_and_of_what_became_of_them(server, r
             )
             await live.until(lambda: live.of(HaltThrown))
             await anyio.to_thread.run_sync(sink.wait, 2)
-            feed = live.engine._screen.feed
+            feed = live.engine.outlet.screen.feed
             with anyio.fail_after(8):
                 while [row.sent for row in feed.state.journal.alerts] != ["sent to phone"] * 2:
                     await anyio.lowlevel.checkpoint()

@@ -149,7 +149,7 @@ async def test_a_gateway_that_crashes_comes_back_and_its_crash_is_one_row(server
     live = Live(server, root)
     async with running(live):
         # What no decision actor ever sends it: the gateway raises, and is restarted around the same desk.
-        live.engine._orders.offer(HaltThrown(ts_event=0, reason="not a command"))
+        live.engine.outlet.orders.offer(HaltThrown(ts_event=0, reason="not a command"))
         await until_entered(live)
     assert orders_sent(server) == [ENTRY]
     query = "SELECT component, exception_type, occurrences FROM error_log WHERE level = 'ERROR'"

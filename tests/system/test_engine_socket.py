@@ -181,7 +181,7 @@ async def test_a_strategy_that_does_not_exist_is_not_paused(server, root):
 async def test_an_error_is_resolved_with_a_note_in_the_books_and_on_the_screen(server, root):
     live = Live(server, root)
     async with running(live):
-        live.engine._orders.offer(HaltThrown(ts_event=0, reason="not a command"))
+        live.engine.outlet.orders.offer(HaltThrown(ts_event=0, reason="not a command"))
         watcher = Watcher(await Screen.attach(root))
         await watcher.until(lambda seen: any(e.level == "ERROR" for e in seen.tables["errors"].values()))
         (error,) = [e for e in watcher.seen.tables["errors"].values() if e.level == "ERROR"]

@@ -1,0 +1,243 @@
+"""The gateways of a live session: how each is made around what the tape knows, and who supervises them."""
+
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from actors.broker.bar_history import BarHistory
+from actors.broker.desk import Desk
+from actors.broker.market_feed import Hours, MarketStreamSettings
+from actors.broker.minute_join import MinuteJoin, Quarantine
+from actors.broker.rest import Rest
+from actors.broker.stream_symbols import choose
+from actors.broker.sweep import Sweeper
+from actors.broker.trade_socket import TradeSocket
+from actors.execution.lot_orders import LotOrders
+from actors.gateways.alerts import AlertDesk, AlertGateway
+from actors.gateways.broker_stream import BrokerStream
+from actors.gateways.db_writer import DbWriter
+from actors.gateways.emergency import Emergency, EmergencyExit
+from actors.gateways.kill_watch import KillSwitch, KillWatch
+from actors.gateways.market_stream import MarketStream
+from actors.gateways.order_gateway import OrderGateway
+from actors.live_outlet import Outlet
+from actors.live_plan import Plan
+from actors.live_screen import Parts
+from actors.live_session import watch_lists
+from actors.refeed import Memory, executor_state
+from runtime.kernel.clock import Clock
+from runtime.kernel.gateway import Gateway, Inbox
+from runtime.kernel.host import Host
+from runtime.kernel.sequencer import Sequencer
+from runtime.kernel.supervisor import GatewaySpec, Supervisor
+from runtime.log import get_logger
+from runtime.messages.session import SessionHeader
+
+SECOND = 1_000_000_000
+STOP_ORDER = ("market_stream", "order_gateway", "emergency", "broker_stream", "kill_watch")
+"""First nothing new is decided, then what was decided leaves, then what became of it is heard."""
+
+_log = get_logger(__name__)
+
+
+class Links(msgspec.Struct, frozen=True, kw_only=True):
+    """What gateways share of a session.
+
+    Attributes:
+        clock: Market time. real: time of waits, time-outs and the request budget.
+        sync: Waits until the tape is on the disk. why_not: why nothing that adds exposure may leave, or
+            empty; from any thread. stop: ends the session in order. ready: called once the socket is there.
+    """
+
+    plan: Plan
+    header: SessionHeader
+    memory: Memory
+    outlet: Outlet
+    host: Host
+    switch: KillSwitch
+    db: DbWriter
+    desk: Desk
+    alerts: AlertDesk
+    emergency: Emergency
+    rest: Rest
+    history: BarHistory
+    clock: Clock
+    real: Clock
+    sync: Callable[[], Awaitable[None]]
+    why_not: Callable[[], str]
+    stop: Callable[[], None]
+    ready: Callable[[], None]
+
+
+class Gateways:
+    """Makes a session's gateways and their supervisor."""
+
+    def __init__(self, links: Links) -> None:
+        self._links = links
+        self.supervisor = Supervisor(
+            [
+                self._spec("kill_watch", links.outlet.kills, self._kill_watch),
+                self._spec("broker_stream", Inbox(), self._broker_stream()),
+                self._spec("order_gateway", links.outlet.orders, self._order_gateway),
+                self._spec("market_stream", Inbox(), self._market_stream()),
+                self._spec("ui_server", Inbox(), self._ui_server()),
+                self._spec("alerts", links.alerts.inbox, self._alert_gateway),
+                self._spec("emergency", Inbox(), self._emergency_exit),
+            ],
+            links.real,
+            record=links.outlet.crashed,
+        )
+
+    def _spec(self, name: str, inbox: Inbox, build: Callable[[Inbox], Gateway]) -> GatewaySpec:
+        rules = self._links.plan.settings.supervision
+        return GatewaySpec(
+            name=name,
+            build=build,
+            inbox=inbox,
+            intensity=rules.max_restarts,
+            period=round(rules.restart_period_s * SECOND),
+            stop_timeout=round(rules.drain_timeout_s * SECOND) // len(STOP_ORDER),
+            back_off_first=round(rules.backoff_first_s * SECOND),
+            back_off_most=round(rules.backoff_max_s * SECOND),
+        )
+
+    def _alert_gateway(self, inbox: Inbox) -> Gateway:
+        return AlertGateway("alerts", inbox, self._links.host.post, desk=self._links.alerts)
+
+    def _kill_watch(self, inbox: Inbox) -> Gateway:
+        return KillWatch("kill_watch", inbox, self._links.host.post, switch=self._links.switch)
+
+    def _broker_stream(self) -> Callable[[Inbox], Gateway]:
+        links = self._links
+        source = TradeSocket(links.plan.addresses.trading_stream, links.plan.secrets, links.real)
+        first = iter((True,))
+
+        def build(inbox: Inbox) -> Gateway:
+            return BrokerStream(
+                "broker_stream",
+                inbox,
+                links.host.post,
+                source=source,
+                rest=links.rest,
+                directory=links.desk.directory,
+                clock=links.clock,
+                real=links.real,
+                told_until=links.memory.last_fill,
+                is_first=next(first, False),
+            )
+
+        return build
+
+    def _order_gateway(self, inbox: Inbox) -> Gateway:
+        links = self._links
+        return OrderGateway(
+            inbox,
+            links.host.post,
+            links.rest,
+            links.desk,
+            clock=links.clock,
+            wall=links.real,
+            sync=links.sync,
+            halted=links.why_not,
+            symbols=links.header.symbols,
+        )
+
+    def _emergency_exit(self, inbox: Inbox) -> Gateway:
+        links = self._links
+        return EmergencyExit(
+            "emergency",
+            inbox,
+            links.host.post,
+            emergency=links.emergency,
+            sweeper=Sweeper(links.rest, links.desk, links.real),
+            patience=links.plan.settings.kill_switch.confirm_s,
+            clock=links.clock,
+            wall=links.real,
+        )
+
+    def _market_stream(self) -> Callable[[Inbox], Gateway]:
+        links = self._links
+        plan, header, settings = links.plan, links.header, links.plan.settings
+        wanted = watch_lists(settings, header)
+        choice = choose(held(links.host.sequencer), wanted, settings.data.stream_symbols or None)
+        links.outlet.screen.not_streamed = len(choice.left_out)
+        if choice.left_out:
+            _log.warning("symbols not streamed: the data plan has no room", left_out=choice.told())
+        refused = Quarantine("market stream")
+        join = MinuteJoin(
+            header.symbols,
+            starts=header.starts,
+            ends=header.ends,
+            refused=refused,
+            told=links.memory.last_minute,
+        )
+        how = MarketStreamSettings(url=plan.addresses.data_stream)
+        hours = Hours(open=header.open, close=header.close)
+        gap_from = header.open if links.clock.now() > header.open else 0
+
+        def build(inbox: Inbox) -> Gateway:
+            return MarketStream(
+                "market_stream",
+                inbox,
+                links.host.post,
+                settings=how,
+                secrets=plan.secrets,
+                symbols=choice.symbols,
+                hours=hours,
+                join=join,
+                refused=refused,
+                history=links.history,
+                clock=links.clock,
+                real=links.real,
+                gap_from=gap_from,
+            )
+
+        return build
+
+    def _ui_server(self) -> Callable[[Inbox], Gateway]:
+        links = self._links
+        return links.outlet.screen.gateway(
+            Parts(
+                host=links.host,
+                supervisor=lambda: self.supervisor,
+                switch=links.switch,
+                db=links.db,
+                clock=links.clock,
+                real=links.real,
+                stop=links.stop,
+                ready=links.ready,
+            )
+        )
+
+
+def lots_of(sequencer: Sequencer) -> list[LotOrders]:
+    """The executor's lots as they stand."""
+    carried = sequencer.carry().get("executor")
+    return executor_state(carried).lots if carried is not None else []
+
+
+def held(sequencer: Sequencer) -> list[str]:
+    """Symbols of the lots that are not flat, each once."""
+    return sorted({lot.symbol for lot in lots_of(sequencer) if lot.held})
+
+
+def remember(desk: Desk, lots: list[LotOrders], memory: Memory) -> None:
+    """Tell directory and desk what the tape knows."""
+    directory = desk.directory
+    for lot in lots:
+        directory.seed(lot.orders.values())
+    for order in memory.ended_orders():
+        directory.add(
+            order.client_order_id,
+            order.symbol,
+            broker_order_id=order.broker_order_id,
+            parent_id=order.parent_id,
+            filled=order.filled,
+            average_price=order.average_price,
+            is_accepted=bool(order.broker_order_id),
+            is_over=True,
+        )
+    for submission in memory.submissions.values():
+        desk.take_over(submission)
+    for cancel in memory.cancels.values():
+        desk.take_over(cancel)

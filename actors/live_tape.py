@@ -1,0 +1,116 @@
+"""Opens the tape of a live session: a new one, or one that goes on; in a worker thread, before anything runs.
+
+A new session starts from what the last tape ends with. One that has a tape already is fed again, and its rows
+are written as far as the books lack them.
+Source: architecture 1, 2 and 9.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from actors import system
+from actors.gateways.replay_feed import BLOBS, TapeSession
+from actors.live_outlet import Outlet
+from actors.live_plan import Plan
+from actors.refeed import Memory, carried_from, check_unchanged, refeed, was_halted
+from config.snapshot import settings_hash
+from runtime.errors import DataError
+from runtime.kernel.recording import Observer
+from runtime.kernel.sequencer import Sequencer
+from runtime.messages.session import SessionHeader
+from storage.books import Books
+from storage.panels import PanelStore
+from storage.tape import TapeWriter
+
+
+class OpenTape(NamedTuple):
+    """A session whose tape is open and whose actors stand where it ends.
+
+    Attributes:
+        resumed: Inputs that were fed again. is_new: whether the root had no tape before.
+    """
+
+    tape: TapeWriter
+    header: SessionHeader
+    sequencer: Sequencer
+    resumed: int = 0
+    is_new: bool = False
+
+
+def open_tape(
+    plan: Plan,
+    memory: Memory,
+    outlet: Outlet,
+    observers: Callable[[SessionHeader], Sequence[Observer]],
+) -> OpenTape:
+    """Begin the session's tape, or go on with it.
+
+    Args:
+        memory: Told whether the session before was left halted. outlet: knows the books meanwhile.
+        observers: Who is told of every input, given the header, in order.
+
+    Raises:
+        BooksRefused: The session began with other settings, code or account, or its tape no longer causes
+            what it caused.
+        DataError: The files or the tape cannot be used.
+    """
+    path = plan.tape_path
+    if path.exists():
+        return _go_on(plan, memory, outlet, observers)
+    if path.with_name(path.name + ".zst").exists():
+        raise DataError(f"the session {plan.session} is over: its tape is compressed")
+    earlier = sorted(each for each in path.parent.glob("????-??-??.tape*") if each.name[:10] < plan.session)
+    carried = carried_from(earlier[-1]) if earlier else {}
+    return _begin(plan, carried, memory, observers)._replace(is_new=not earlier)
+
+
+def _begin(
+    plan: Plan,
+    carried: dict[str, bytes],
+    memory: Memory,
+    observers: Callable[[SessionHeader], Sequence[Observer]],
+) -> OpenTape:
+    start = plan.make()
+    store = PanelStore(plan.tape_path.parent / BLOBS)
+    refs = {name: store.put(panel) for name, panel in start.panels.items()}
+    header = msgspec.structs.replace(start.header, panels=refs, carried=carried, books=plan.books)
+    panels = {name: store.get(ref) for name, ref in refs.items()}
+    specs = system.build(plan.settings, header, panels, simulated=False)
+    memory.is_halted = was_halted(header)
+    told = observers(header)
+    tape = TapeWriter(plan.tape_path, header, durable=True)
+    sequencer = Sequencer(
+        specs,
+        carried=header.carried,
+        recorder=tape,
+        observers=told,
+        virtual_time=False,
+        decisions=hashlib.sha256(),
+    )
+    return OpenTape(tape, header, sequencer)
+
+
+def _go_on(
+    plan: Plan,
+    memory: Memory,
+    outlet: Outlet,
+    observers: Callable[[SessionHeader], Sequence[Observer]],
+) -> OpenTape:
+    tape = TapeWriter.resume(plan.tape_path)
+    try:
+        session = TapeSession(plan.tape_path)
+        header = session.header
+        check_unchanged(header, plan.books, settings_hash(plan.settings))
+        memory.is_halted = was_halted(header)
+        told = observers(header)
+        with Books(plan.root, plan.books, "durable") as books, outlet.writing(books):
+            sequencer = refeed(session, tape, told)
+        if memory.is_over:
+            raise DataError(f"the session {header.session} is over: its tape says so")
+    except BaseException:
+        tape.abandon()
+        raise
+    return OpenTape(tape, header, sequencer, resumed=sequencer.inputs)
