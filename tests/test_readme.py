@@ -137,7 +137,7 @@ def test_every_command_of_the_program_is_in_the_readme(capsys: pytest.CaptureFix
     shown = {tuple(words_of(line)[:2]) for line in PROGRAM}
     for name in COMMANDS:
         assert any(words[:1] == (name,) for words in shown), name
-    for name in ("tape", "config", "strategies"):
+    for name in ("tape", "config", "strategies", "errors", "alerts"):
         with pytest.raises(SystemExit):
             build(name).parse_args([name, "--help"])
         usage = capsys.readouterr().out
@@ -149,7 +149,8 @@ def test_every_command_of_the_program_is_in_the_readme(capsys: pytest.CaptureFix
 
 def test_every_option_the_readme_mentions_exists(capsys: pytest.CaptureFixture[str]) -> None:
     known = {"--quiet", "--strict"}
-    for name in (*([each] for each in COMMANDS), ["tape", "import"], ["tape", "prune"], ["config", "show"]):
+    inner = [["tape", "import"], ["tape", "prune"], ["config", "show"], ["errors", "list"], ["errors", "resolve"]]
+    for name in (*([each] for each in COMMANDS), *inner):
         main([*name, "--help"])
         known |= set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
     assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT)) <= known

@@ -75,7 +75,10 @@ class Courier:
         reasons: list[str] = []
         with _reasons(reasons):
             if self._service is None:
-                asset = apprise.AppriseAsset(app_id="trading-runtime", app_url="", async_mode=False)
+                # Without a limit of its own it works in this thread, which has ours.
+                asset = apprise.AppriseAsset(
+                    app_id="trading-runtime", app_url="", async_mode=False, service_timeout=0
+                )
                 service = apprise.Apprise(asset=asset)
                 if not service.add(self._address.reveal()):
                     return "its address is none that can be used"
@@ -113,6 +116,7 @@ class _reasons:  # noqa: N801 - a context manager
     def __enter__(self) -> None:
         logger = logging.getLogger("apprise")
         logger.propagate = False
+        logger.setLevel(logging.WARNING)
         logger.addHandler(self._handler)
 
     def __exit__(self, *_: object) -> None:

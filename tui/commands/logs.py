@@ -8,29 +8,22 @@ Exit codes: 0 shown; 9 there is no log; 130 Ctrl-C while following.
 
 import argparse
 import json
-import re
 import sys
-import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from datetime import time as time_of_day
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from runtime.log_lines import LEVELS
 from runtime.text import one_line, printable
 from tui.commands import exits
 from tui.commands.log_reading import Filter, Line, Tail, logs_in, written
+from tui.commands.moments import since
 from tui.commands.narration import detail, is_verbose
 from tui.commands.output import add_root, decorated, new_york
 from tui.commands.place import root_of
 
 SCHEMA = 1
-_NEW_YORK = ZoneInfo("America/New_York")
-_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-_SECOND = 1_000_000_000
 _COLOURS = {"DEBUG": "2", "WARNING": "33", "ERROR": "31", "CRITICAL": "1;7;31"}
 _SHOWN = ("ts", "level", "component", "event")
 _UNSAID = (*_SHOWN, "logger", "file", "line", "raised_in", "raised_at", "traceback")
@@ -68,23 +61,6 @@ def _count(words: str) -> int:
     if not words.isdecimal():
         raise argparse.ArgumentTypeError("must be a whole number")
     return int(words)
-
-
-def since(words: str) -> int:
-    """ns UTC of a moment given as a span before now, a time of today, a day, or an ISO moment."""
-    now = time.time_ns()  # noqa: TID251 - the wall clock of whoever reads
-    if span := re.fullmatch(r"(\d{1,9})([smhd])", words.strip()):
-        return now - int(span[1]) * _UNITS[span[2]] * _SECOND
-    try:
-        if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", words.strip()):
-            today = datetime.fromtimestamp(now // _SECOND, _NEW_YORK).date()
-            moment = datetime.combine(today, time_of_day.fromisoformat(words.strip().zfill(5)))
-        else:
-            moment = datetime.fromisoformat(words.strip())
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=_NEW_YORK)
-        return int(moment.timestamp()) * _SECOND
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f"{words!r} is no moment") from None
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("demo", "replay", "tape", "status", "explain", "report", "config"),
-    *("halt", "resume", "stop", "check", "run", "strategies", "logs", "completion"),
+    *("halt", "resume", "stop", "check", "run", "strategies", "logs", "completion", "errors", "alerts"),
 )
 """Each a module of this package; only the one asked for is imported."""
 

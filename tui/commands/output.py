@@ -35,6 +35,9 @@ TIMES = frozenset(
         "last_signal",
         "last_bar",
         "input_ts",
+        "last_seen",
+        "resolved_at",
+        "delivered_at",
     ]
 )
 """Columns that hold ns UTC."""

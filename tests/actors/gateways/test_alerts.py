@@ -145,7 +145,7 @@ async def test_a_sink_that_is_gone_gives_its_reason_without_its_address() -> Non
     async with running(EVERYTHING, phone=url) as desk:
         desk.halt()
         (state,) = (await desk.settled(1)).values()
-    assert state.startswith("failed: phone: ")
+    assert state.startswith("failed: phone: A Connection error")
     assert TOKEN not in state
 
 
