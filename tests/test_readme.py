@@ -149,7 +149,13 @@ def test_every_command_of_the_program_is_in_the_readme(capsys: pytest.CaptureFix
 
 def test_every_option_the_readme_mentions_exists(capsys: pytest.CaptureFixture[str]) -> None:
     known = {"--quiet", "--strict"}
-    inner = [["tape", "import"], ["tape", "prune"], ["config", "show"], ["errors", "list"], ["errors", "resolve"]]
+    inner = [
+        ["tape", "import"],
+        ["tape", "prune"],
+        ["config", "show"],
+        ["errors", "list"],
+        ["errors", "resolve"],
+    ]
     for name in (*([each] for each in COMMANDS), *inner):
         main([*name, "--help"])
         known |= set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out))
