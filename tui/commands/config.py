@@ -1,14 +1,17 @@
-"""`config show` prints every setting with its source; `config check` says whether they can be used.
+"""`config`: every setting with its source, whether all can be used, and a file to begin with.
 
-Exit codes: 0 shown, or usable; 3 a setting is refused.
+Exit codes: 0 shown, usable or written; 3 a setting is refused; 9 the file is there already or cannot be
+written.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.commands.exits import CONFIG
+from tui.commands.place import default_root
 
 if TYPE_CHECKING:
     from config.errors import ConfigError
@@ -36,11 +39,30 @@ def add(subparsers: Any) -> None:
     add_settings_arguments(checked)
     checked.add_argument("--json", action="store_true", help="one JSON object")
     checked.set_defaults(run=run_check)
+    begun = commands.add_parser(
+        "init", help="write a settings file with everything in it, commented out; never over another file"
+    )
+    begun.add_argument(
+        "file",
+        nargs="?",
+        type=Path,
+        default=Path("settings.toml"),
+        metavar="FILE",
+        help="where (default: settings.toml here); used by --config FILE or in RUNTIME_CONFIG",
+    )
+    begun.set_defaults(run=run_init)
 
 
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """Give a command the two ways to change settings: `--config FILE` and `--set section.key=value`."""
-    parser.add_argument("--config", type=Path, metavar="FILE", help="a settings file (TOML)")
+    parser.add_argument(
+        "-c",
+        "--config",
+        type=Path,
+        default=_named_file(),
+        metavar="FILE",
+        help="a settings file (TOML); default: the one RUNTIME_CONFIG names",
+    )
     parser.add_argument(
         "--set",
         dest="overrides",
@@ -49,6 +71,11 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="KEY=VALUE",
         help="one setting, like breakers.daily_loss=0.01; may be repeated and beats file and environment",
     )
+
+
+def _named_file() -> Path | None:
+    named = os.environ.get("RUNTIME_CONFIG", "").strip()
+    return Path(named) if named else None
 
 
 def load_settings(arguments: argparse.Namespace, *, base: dict[str, Any] | None = None) -> "Loaded":
@@ -60,12 +87,27 @@ def load_settings(arguments: argparse.Namespace, *, base: dict[str, Any] | None 
     Raises:
         ConfigError: A setting is refused.
     """
-    import os
-
     from config.load import load
+    from config.secrets import ENV_FILE, with_env_file
 
-    environ = {} if base is not None else os.environ
+    environ = {} if base is not None else with_env_file(os.environ, default_root() / ENV_FILE)
     return load(arguments.config, environ=environ, overrides=arguments.overrides, base=base)
+
+
+def run_init(arguments: argparse.Namespace) -> int:
+    """Write a settings file to begin with."""
+    from config.template import template
+    from runtime.errors import DataError
+
+    path = arguments.file
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise DataError(f"{path} is there already and is left as it is") from None
+    with open(handle, "w", encoding="utf-8") as file:
+        file.write(template())
+    print(f"wrote {path}: every setting is in it, commented out; use it with --config {path}")
+    return 0
 
 
 def run_show(arguments: argparse.Namespace) -> int:
@@ -154,8 +196,14 @@ def _rows(loaded: "Loaded") -> list[dict[str, Any]]:
 
 
 def _row(key: str, value: object, loaded: "Loaded", bound: str, text: str) -> dict[str, Any]:
-    source = loaded.sources.get(key, "default")
+    source = _told(loaded.sources.get(key, "default"))
     return {"key": key, "value": value, "source": source, "bound": bound, "text": text}
+
+
+def _told(source: str) -> str:
+    """A source as a person looks for it: a variable that the process itself has not is `.env`'s."""
+    name = source.removeprefix("environment ")
+    return source if name == source or os.environ.get(name, "").strip() else f".env {name}"
 
 
 def _keys(loaded: "Loaded") -> dict[str, str]:

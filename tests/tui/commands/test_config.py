@@ -11,7 +11,8 @@ from config.schema import Settings
 from config.secrets import API_KEY, SECRET_KEY
 from config.snapshot import settings_hash
 from tui.commands import config
-from tui.commands.exits import CONFIG
+from tui.commands.exits import CONFIG, DATA
+from tui.commands.main import main
 
 GOLDEN = Path(__file__).parents[2] / "golden.toml"
 
@@ -159,3 +160,56 @@ def test_a_tapes_settings_are_not_changed_by_the_environment(monkeypatch: pytest
     config.add_settings_arguments(parser)
     loaded = config.load_settings(parser.parse_args([]), base=snapshot(Settings()))
     assert loaded.settings.account.trading_capital == 97_000
+
+
+def test_init_writes_a_file_for_its_owner_only_and_never_over_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.toml"
+    assert main(["config", "init", str(path)]) == 0
+    assert f"--config {path}" in capsys.readouterr().out
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert main(["config", "check", "--config", str(path)]) == 0
+    path.write_text("# mine\n")
+    assert main(["config", "init", str(path)]) == DATA
+    assert "is there already and is left as it is" in capsys.readouterr().err
+    assert path.read_text() == "# mine\n"
+    assert main(["config", "init", str(tmp_path / "none" / "x.toml")]) == DATA
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    assert main(["config", "init", str(tmp_path / "link")]) == DATA
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_the_file_may_be_named_by_the_environment_and_an_option_beats_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("a", 0.01), ("b", 0.015)):
+        (tmp_path / name).write_text(f"[breakers]\ndaily_loss = {value}\n")
+    monkeypatch.setenv("RUNTIME_CONFIG", str(tmp_path / "a"))
+    assert main(["config", "show", "breakers.daily_loss"]) == 0
+    assert capsys.readouterr().out == f"breakers.daily_loss = 0.01  # {tmp_path / 'a'}\n"
+    assert main(["config", "show", "-c", str(tmp_path / "b"), "breakers.daily_loss"]) == 0
+    assert capsys.readouterr().out == f"breakers.daily_loss = 0.015  # {tmp_path / 'b'}\n"
+
+
+def test_what_the_env_file_gives_is_told_apart_and_no_key_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = tmp_path / ".env"
+    env.touch(mode=0o600)
+    env.write_text(
+        "LOG_LEVEL=debug\nTRADING_CAPITAL=5\nALPACA_API_KEY=PKHIDDEN1\nALPACA_SECRET_KEY=hidden2\n"
+    )
+    monkeypatch.setenv("TRADING_SYSTEM_ROOT", str(tmp_path))
+    monkeypatch.setenv("TRADING_CAPITAL", "7000")
+    for words in (["show"], ["show", "--json"], ["check"], ["check", "--json"]):
+        assert main(["config", *words]) == 0
+        shown = capsys.readouterr().out
+        assert "HIDDEN" not in shown.upper()
+        if words == ["show"]:
+            assert 'log.level = "DEBUG" # .env LOG_LEVEL' in " ".join(shown.split())
+            assert "account.trading_capital = 7000.0 # environment TRADING_CAPITAL" in " ".join(shown.split())
+            assert "ALPACA_API_KEY : set" in " ".join(shown.split())
+    env.chmod(0o644)
+    assert main(["config", "show"]) == CONFIG
+    assert "chmod 600" in capsys.readouterr().err
