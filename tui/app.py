@@ -155,9 +155,16 @@ class Desk(App[str]):
     # The kill switch
 
     async def on_event(self, event: events.Event) -> None:
-        """Take `K`, and every key while the kill switch is open, before any widget does."""
-        if isinstance(event, events.Key) and not event.is_forwarded and self._kill_took(event):
-            return
+        """Take `K`, and every key while the kill switch is open, before any widget does.
+
+        And `/`: what is typed right behind it must find the filter open, not the keys of a table.
+        """
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if self._kill_took(event):
+                return
+            if event.character == "/" and isinstance(self.focused, LineTable) and self.screen is self.main:
+                self.action_filter()
+                return
         await super().on_event(event)
 
     def _kill_took(self, event: events.Key) -> bool:

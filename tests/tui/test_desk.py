@@ -8,7 +8,7 @@ from textual.widget import Widget
 
 from runtime.messages.screen import Answer, Frame, Table
 from tests.tui import frames
-from tests.tui.screens import desk, text, told, until
+from tests.tui.screens import desk, hit, text, told, until
 from tui.panels.holdings import Positions
 from tui.panels.table import LineTable
 from tui.screens.main import Main
@@ -33,7 +33,8 @@ async def test_the_cursor_moves_and_the_table_sorts_filters_copies_and_exports(t
         assert (table.sorted_by, table.descending) == (3, True)
         assert [row.pnl for row in table.rows] == sorted((row.pnl for row in table.rows), reverse=True)
         assert table.chosen.symbol == "AAPL"  # the cursor stays with its row
-        await pilot.press("slash", *"gap", "enter")
+        hit(app, "slash", *"gap")  # in one go, as a pasted or scripted line comes
+        await pilot.press("enter")
         assert [row.symbol for row in table.rows] == ["NVDA"]
         assert app.focused is table
         assert "Positions 1 of 10 /gap" in text(app)

@@ -69,13 +69,14 @@ class Filter(Horizontal):
     """Filters the table that had the focus while it is typed, in the place of the line of keys."""
 
     DEFAULT_CSS = """
-    Filter { height: 1; background: $surface; padding: 0 1; display: none; }
+    Filter { height: 1; background: $surface; padding: 0 1; }
     Filter Bar { width: 2; padding: 0; background: $surface; }
     Filter Input, Filter Input:focus { height: 1; border: none; padding: 0; background: $surface; }
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.display = False
         self.table: LineTable[Any] | None = None
         self.entry = Input(
             placeholder="words a row has; !word: has not; Enter keeps, Esc clears", compact=True
@@ -93,17 +94,22 @@ class Filter(Horizontal):
         self.table = None
         self.entry.value = table.filtering
         self.table = table
-        self.screen.add_class("-filtering")
-        self.entry.focus()
+        self._turn(True)
+        self.screen.set_focus(self.entry)
 
     def leave(self, *, clear: bool) -> None:
         """Give the focus back to the table."""
-        self.screen.remove_class("-filtering")
         table, self.table = self.table, None
         if table is not None:
             if clear:
                 table.filter("")
-            table.focus()
+            self.screen.set_focus(table)  # at once: the next key may be there already
+        self._turn(False)
+
+    def _turn(self, on: bool) -> None:
+        self.display = on
+        for keys in self.screen.query(KeyLine):
+            keys.display = not on
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:
@@ -135,8 +141,6 @@ class Main(Screen[None]):
     Main #pages { height: 1fr; }
     .-narrow LineTable, .-narrow LineTable:focus, .-flat LineTable, .-flat LineTable:focus { border: none; }
     .-narrow EquityChart, .-flat EquityChart { border: none; }
-    .-filtering Filter { display: block; }
-    .-filtering KeyLine { display: none; }
     """
 
     def __init__(self) -> None:
