@@ -64,7 +64,6 @@ class Desk(App[str]):
 
     def __init__(
         self,
-        socket: Path,
         root: Path,
         *,
         read_only: bool = False,
@@ -74,7 +73,7 @@ class Desk(App[str]):
         """Attach to nothing yet.
 
         Args:
-            socket: The engine's. root: Whose HALT file is written when nobody listens there.
+            root: Whose engine; its HALT file is written when nobody listens there.
             palette: desk, desk-cb or light.
             clock: The present, ns UTC.
         """
@@ -86,7 +85,7 @@ class Desk(App[str]):
         self.theme = palette
         self.root_folder = root
         self._clock = clock or LiveClock().now
-        self.link = Link(socket, on_frame=self._framed, on_standing=self._stood, read_only=read_only)
+        self.link = Link(root, on_frame=self._framed, on_standing=self._stood, read_only=read_only)
         self.main = Main()
         self.view = EMPTY
         self._frozen = False

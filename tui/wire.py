@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
+from runtime import control_socket
 from runtime.messages.screen import HEADER, MOST, SCHEMA, Answer, Ask, Frame, unpack
 from tui.safe import clean
 
@@ -43,7 +44,7 @@ class Link:
 
     def __init__(
         self,
-        path: Path,
+        root: Path,
         *,
         on_frame: Callable[[Frame], None],
         on_standing: Callable[[Standing], None],
@@ -53,10 +54,10 @@ class Link:
         """Connect nothing yet.
 
         Args:
-            path: The engine's socket.
+            root: Whose engine.
             first_pause: Seconds before the second attempt; doubled up to 2 s.
         """
-        self.path = path
+        self.root = root
         self.read_only = read_only
         self.standing = Standing("connecting")
         self._on_frame = on_frame
@@ -112,7 +113,9 @@ class Link:
         """One connection from its first byte to its last, and why it ended."""
         self._last = 0
         try:
-            reader, self._writer = await asyncio.open_unix_connection(str(self.path))
+            line = await asyncio.to_thread(control_socket.connect, self.root, _PATIENCE)
+            line.setblocking(False)
+            reader, self._writer = await asyncio.open_unix_connection(sock=line)
             self._writer.write(_line(Ask(command="attach", read_only=self.read_only)))
             while True:
                 self._take(await self._value(reader))

@@ -12,8 +12,8 @@ from tui.app import Desk
 
 
 async def shown(arguments: argparse.Namespace, folder: Path) -> None:
-    async with EngineSocket(folder / "s", frames.whole()) as engine:
-        desk = Desk(engine.path, folder, palette=arguments.palette)
+    async with EngineSocket(folder, frames.whole()) as engine:
+        desk = Desk(folder, palette=arguments.palette)
         if arguments.svg:
             size = tuple(int(part) for part in arguments.size.split("x"))
             async with desk.run_test(size=(size[0], size[1]), notifications=True) as pilot:

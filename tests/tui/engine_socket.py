@@ -7,14 +7,16 @@ from pathlib import Path
 
 import msgspec
 
+from runtime import control_socket
 from runtime.messages.screen import Answer, Ask, Frame, Wire, pack
 
 
 class EngineSocket:
-    """Listens on a Unix socket."""
+    """Listens where the engine of a root would."""
 
-    def __init__(self, path: Path, first: Frame) -> None:
-        self.path = path
+    def __init__(self, root: Path, first: Frame) -> None:
+        self.root = root
+        self.path = root / control_socket.FOLDER / control_socket.NAME
         self.first = first
         self.asked: list[Ask] = []
         self.answer = Answer(ok=True, text="done")
@@ -32,6 +34,7 @@ class EngineSocket:
         await self.stop()
 
     async def listen(self) -> None:
+        self.path.parent.mkdir(mode=0o700, exist_ok=True)
         self._server = await asyncio.start_unix_server(self._serve, str(self.path))
 
     async def stop(self) -> None:

@@ -21,9 +21,9 @@ async def desk(
     folder: Path, size: tuple[int, int] = (120, 30), first: Frame | None = None, **options: Any
 ) -> AsyncIterator[Seat]:
     """An attached desk that has shown its first frame."""
-    async with EngineSocket(folder / "s", first or frames.whole()) as engine:
+    async with EngineSocket(folder, first or frames.whole()) as engine:
         options.setdefault("clock", lambda: frames.NOW)
-        app = Desk(engine.path, folder, **options)
+        app = Desk(folder, **options)
         async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: bool(app.view.number))
             yield app, pilot, engine

@@ -14,12 +14,12 @@ from tui.wire import Link, Standing
 class Ear:
     """Hears a link."""
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(self, root: Path, *, read_only: bool = False) -> None:
         self.view: View = EMPTY
         self.standings: list[Standing] = []
         self.heard = asyncio.Event()
         self.link = Link(
-            path, on_frame=self._frame, on_standing=self._standing, read_only=read_only, first_pause=0.001
+            root, on_frame=self._frame, on_standing=self._standing, read_only=read_only, first_pause=0.001
         )
 
     async def __aenter__(self) -> "Ear":
@@ -46,7 +46,7 @@ class Ear:
 
 
 async def test_frames_are_folded_as_they_come_and_asks_are_answered(tmp_path: Path) -> None:
-    async with EngineSocket(tmp_path / "s", frames.whole()) as engine, Ear(engine.path) as ear:
+    async with EngineSocket(tmp_path, frames.whole()) as engine, Ear(engine.root) as ear:
         await ear.until(lambda: ear.view.number == 1)
         engine.send(frames.later(2))
         await ear.until(lambda: ear.view.number == 2)
@@ -58,7 +58,7 @@ async def test_frames_are_folded_as_they_come_and_asks_are_answered(tmp_path: Pa
 
 
 async def test_a_gap_or_a_frame_of_another_version_attaches_anew(tmp_path: Path) -> None:
-    async with EngineSocket(tmp_path / "s", frames.whole()) as engine, Ear(engine.path) as ear:
+    async with EngineSocket(tmp_path, frames.whole()) as engine, Ear(engine.root) as ear:
         await ear.until(lambda: ear.view.number == 1)
         engine.send(frames.later(7))
         await ear.until(lambda: len(ear.standings) == 3)
@@ -69,7 +69,7 @@ async def test_a_gap_or_a_frame_of_another_version_attaches_anew(tmp_path: Path)
 
 
 async def test_bytes_that_are_no_frame_are_told_and_harm_nothing(tmp_path: Path) -> None:
-    async with EngineSocket(tmp_path / "s", frames.whole()) as engine, Ear(engine.path) as ear:
+    async with EngineSocket(tmp_path, frames.whole()) as engine, Ear(engine.root) as ear:
         refusal = b'{"ok": false, "text": "too many \\u001b[2J screens"}\n'
         for data in (b"\xff\xff\xff\xff", b"\x00\x00\x00\x02\xc1\xc1", refusal):
             await ear.until(lambda: ear.link.standing.state == "up")
@@ -83,7 +83,7 @@ async def test_bytes_that_are_no_frame_are_told_and_harm_nothing(tmp_path: Path)
 async def test_an_engine_that_goes_and_comes_is_found_and_what_was_asked_is_told_as_lost(
     tmp_path: Path,
 ) -> None:
-    async with EngineSocket(tmp_path / "s", frames.whole()) as engine, Ear(engine.path) as ear:
+    async with EngineSocket(tmp_path, frames.whole()) as engine, Ear(engine.root) as ear:
         await ear.until(lambda: ear.view.number == 1)
         engine.silent = True
         asked = asyncio.ensure_future(ear.link.ask("halt"))
@@ -99,7 +99,7 @@ async def test_an_engine_that_goes_and_comes_is_found_and_what_was_asked_is_told
 
 
 async def test_no_answer_in_time_is_told(tmp_path: Path) -> None:
-    async with EngineSocket(tmp_path / "s", frames.whole()) as engine, Ear(engine.path) as ear:
+    async with EngineSocket(tmp_path, frames.whole()) as engine, Ear(engine.root) as ear:
         await ear.until(lambda: ear.view.number == 1)
         engine.silent = True
         answer = await ear.link.ask("halt", patience=0.01)

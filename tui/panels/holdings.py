@@ -28,6 +28,15 @@ def _status(row: OrderRow) -> Piece:
     return row.status, "accent" if row.working else figures.state(row.status)
 
 
+def _at_price(row: OrderRow) -> float | None:
+    """Its limit, or of a stop what sets it off."""
+    return row.limit if row.limit is not None else row.stop
+
+
+def _price(row: OrderRow) -> Piece:
+    return figures.price(_at_price(row)), "text"
+
+
 def _filled(row: OrderRow) -> Piece:
     return f"{row.filled:,d}/{row.quantity:,d}", "text"
 
@@ -58,9 +67,8 @@ ORDERS: tuple[Column[OrderRow], ...] = (
     Column("symbol", 7, lambda r: (r.symbol, "strong"), most=10),
     Column("side", 5, _side),
     Column("filled", 11, _filled, right=True, order=lambda r: r.filled),
-    Column("limit", 10, lambda r: (figures.price(r.limit), "text"), rank=2, right=True,
-           order=lambda r: r.limit),
-    Column("stop", 10, lambda r: (figures.price(r.stop), "text"), rank=5, right=True, order=lambda r: r.stop),
+    Column("price", 10, _price, rank=2, right=True, order=_at_price),
+    Column("stop", 10, lambda r: (figures.price(r.stop), "text"), rank=9, right=True, order=lambda r: r.stop),
     Column("status", 11, _status, most=16),
     Column("role", 6, lambda r: (r.role, "quiet"), rank=3, most=10),
     Column("type", 6, lambda r: (r.type, "quiet"), rank=7, most=10),
@@ -68,7 +76,7 @@ ORDERS: tuple[Column[OrderRow], ...] = (
     Column("average", 10, lambda r: (figures.price(r.average or None), "quiet"), rank=8, right=True,
            order=lambda r: r.average or None),
     Column("why", 12, lambda r: (r.reason, "quiet"), rank=6, most=60),
-    Column("id", 14, lambda r: (r.key, "faint"), rank=9, most=34),
+    Column("id", 14, lambda r: (r.key, "faint"), rank=10, most=34),
 )  # fmt: skip
 
 TRADES: tuple[Column[TradeRow], ...] = (

@@ -1,0 +1,46 @@
+"""The screen on a real engine's socket: a loopback account, an entry, a halt by key, a resume."""
+
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from runtime.messages.trading import OrderAccepted, OrderFilled
+from tests.alpaca_server.server import AlpacaServer
+from tests.system.live_day import FLAT, Live, lay_files, running
+from tests.tui.screens import hit, text, until
+from tui.app import Desk
+
+
+@pytest_asyncio.fixture
+async def server():
+    async with AlpacaServer(symbols=("SPY",), start="2026-11-20T09:29:00-05:00") as server:
+        yield server
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    lay_files(tmp_path)
+    return tmp_path
+
+
+async def test_a_person_watches_an_entry_halts_and_resumes(server: AlpacaServer, root: Path) -> None:
+    live = Live(server, root)
+    async with running(live):
+        desk = Desk(root)
+        async with desk.run_test(size=(160, 45)) as pilot:
+            for number in range(5):
+                await live.minute(number, FLAT)
+            await live.until(lambda: live.of(OrderAccepted))
+            await live.minute(5, FLAT)
+            await live.until(lambda: live.of(OrderFilled))
+            await until(pilot, lambda: desk.view.positions)
+            shown = text(desk)
+            assert shown.startswith(" PAPER  TRADING")
+            assert "SPY" in shown
+            assert "gap_fill" in shown
+            hit(desk, "K", "K")
+            await until(pilot, lambda: "HALTED: halt by user" in text(desk))
+            hit(desk, "K", *"RESUME", "enter")
+            await until(pilot, lambda: desk.view.head and not desk.view.head.halted)
+            assert "HALTED" not in text(desk)
