@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from runtime.messages.base import Input
 from tests.actors.trading_floor import Floor, cancel, replace, submit
+from tests.contract.gatewayed import Gatewayed
 from tests.contract.loopback import Loopback
 
 
@@ -16,6 +17,7 @@ class BrokerUnderTest(Protocol):
     def replace(self, name: str, **prices: float) -> list[Input]: ...
     def minute(self, **rows: tuple[float, ...]) -> list[Input]: ...
     def close(self) -> list[Input]: ...
+    def end(self) -> None: ...
 
 
 class Simulated:
@@ -57,5 +59,12 @@ class Simulated:
         self._floor.end()
         return self._new()
 
+    def end(self) -> None:
+        """Nothing is to be let go of."""
 
-FACTORIES: dict[str, Callable[[], BrokerUnderTest]] = {"simulated": Simulated, "loopback": Loopback}
+
+FACTORIES: dict[str, Callable[[], BrokerUnderTest]] = {
+    "simulated": Simulated,
+    "loopback": Loopback,
+    "gateway": Gatewayed,
+}

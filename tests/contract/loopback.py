@@ -87,6 +87,9 @@ class Loopback:
         self._broker.move_to(self._broker.hours.next_close(self._clock.now()))
         return self._told([])
 
+    def end(self) -> None:
+        """Nothing is to be let go of."""
+
     def _broker_id(self, name: str) -> str:
         known = self._directory.named(name)
         return known.broker_order_id if known is not None else name
