@@ -20,7 +20,8 @@ from runtime.errors import BooksRefused, StorageUnavailable
 from runtime.kernel.clock import LiveClock
 from runtime.kill_switch import NotLifted
 from runtime.messages.screen import Answer, Frame, StrategyRow
-from tui import exports, last_resort
+from tui import exports, last_resort, replay_keys
+from tui.behind import Behind
 from tui.panels import figures
 from tui.panels.ink import PALETTES, NoColour, theme_of
 from tui.panels.lines import Lines
@@ -47,11 +48,16 @@ class Desk(App[str]):
     TITLE = "runtime"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(Binding(str(n), f"page('{spec.name}')", spec.title, show=False) for n, spec in enumerate(PAGES, 1)),
+        *(
+            Binding(str(n % 10), f"page('{spec.name}')", spec.title, show=False)
+            for n, spec in enumerate(PAGES, 1)
+        ),
+        *replay_keys.BINDINGS,
         Binding("slash", "filter", "Filter", show=False),
         Binding("escape", "clear", "Clear the filter", show=False),
         Binding("space", "freeze", "Freeze", show=False),
         Binding("p", "pause", "Pause a strategy", show=False),
+        Binding("R", "resolve", "Resolve an error", show=False),
         Binding("c", "palette", "Colours", show=False),
         Binding("y", "copy_row", "Copy the row", show=False),
         Binding("E", "export", "Export as TSV", show=False),
@@ -93,6 +99,8 @@ class Desk(App[str]):
         self._behind = 0
         self._heard = self._clock()
         self._kill: KillScreen | None = None
+        self._behind_rows = Behind(self, self.link, root)
+        self._replay = replay_keys.ReplayKeys(self, self.link)
 
     def get_default_screen(self) -> Screen[Any]:
         """The one with the pages."""
@@ -351,7 +359,18 @@ class Desk(App[str]):
         words = command.replace("_", " ")
         self._tell(words, await self.link.ask(command, strategy=strategy, by=last_resort.by()))
 
+    # What is behind a row
+
     @on(LineTable.Chosen)
     def _chosen(self, event: LineTable.Chosen) -> None:
         event.stop()
-        self.notify(event.table.row_as_tsv().replace("\t", "  "), title="row")
+        self._behind_rows.open(event.table, event.row)
+
+    def action_resolve(self) -> None:
+        """Ask for a note and resolve the error under the cursor."""
+        table = self.main.table()
+        self._behind_rows.resolve(table.chosen if table is not None else None)
+
+    def action_transport(self, what: str) -> None:
+        """Move a replay."""
+        self._replay.do(what, self.view.transport)

@@ -1,10 +1,14 @@
-"""Halt and resume without an engine to ask: the HALT file itself, as the commands of that name treat it."""
+"""What is done without an engine to ask: the HALT file itself, and chains of causes out of the books."""
 
 import os
 from pathlib import Path
+from typing import Any
 
 from runtime import kill_switch
+from storage.database import DatabaseRefused
 from storage.lock import RootBusy, RootLock
+from storage.readers.chain import chain
+from storage.readers.ledger import open_ledger
 from tui.safe import clean
 
 
@@ -49,3 +53,13 @@ def resume(root: Path, *, at: int) -> str:
         kill_switch.ask_to_lift(root, by(), at=at)
         return "an engine is at work without answering: it is asked by a file to resume"
     return "resumed: the HALT file is gone; no engine is running"
+
+
+def chain_in_books(root: Path, id: str) -> tuple[dict[str, Any] | None, str]:
+    """The chain of causes of an id as the books have it; where there is none, why."""
+    try:
+        with open_ledger(root) as ledger:
+            found = chain(ledger, id)
+    except (DatabaseRefused, OSError) as error:
+        return None, clean(str(error), 200)
+    return (found, "") if found is not None else (None, f"the books do not know {clean(id, 60)}")

@@ -9,7 +9,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.panels.ink import Ink, Piece, ink_of
-from tui.safe import clean
+from tui.safe import MOST, clean
 
 ELLIPSIS = "…"
 
@@ -28,19 +28,36 @@ def fit(text: str, width: int, align: str = "left") -> str:
     return space + shown if align == "right" else shown + space
 
 
-def wrapped(text: str, width: int, most: int) -> list[str]:
-    """Cleaned text broken at spaces into at most so many lines of that width."""
+def wrapped(text: str, width: int, most: int, limit: int = MOST) -> list[str]:
+    """Cleaned text broken at spaces into at most so many lines of that width in cells.
+
+    Args:
+        limit: Most characters of the text that are shown.
+    """
     lines: list[str] = []
-    rest = clean(text)
+    rest = clean(text, limit)
     while rest and len(lines) < most:
         if cell_len(rest) <= width or len(lines) == most - 1:
             lines.append(fit(rest, width).rstrip())
             break
-        cut = rest.rfind(" ", 0, width + 1)
-        cut = cut if cut > width // 2 else width
+        cut = _fitting(rest, width)
+        space = rest.rfind(" ", 0, cut + 1)
+        cut = space if space > cut // 2 else cut
         lines.append(rest[:cut])
         rest = rest[cut:].lstrip()
     return lines
+
+
+def _fitting(text: str, width: int) -> int:
+    """How many characters fit into so many cells; at least one."""
+    if text.isascii():
+        return max(1, width)
+    used = 0
+    for place, letter in enumerate(text):
+        used += cell_len(letter)
+        if used > width:
+            return max(1, place)
+    return len(text)
 
 
 def strip_of(ink: Ink, pieces: Iterable[Piece], width: int) -> Strip:

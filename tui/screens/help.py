@@ -17,6 +17,7 @@ class Key(NamedTuple):
     Attributes:
         rank: In the line of keys below: the higher, the sooner it leaves; 0: it is not in that line.
         action: What a click on it there does.
+        told: Whether it has a line of its own here; the list of commands has them all.
     """
 
     key: str
@@ -24,6 +25,7 @@ class Key(NamedTuple):
     long: str
     rank: int = 0
     action: str = ""
+    told: bool = True
 
 
 KEYS = (
@@ -39,7 +41,15 @@ KEYS = (
     Key("E", "Export", "write the table as TSV below exports/", 12, "app.export"),
     Key("?", "Help", "all keys", 4, "app.help"),
     Key("q", "Leave", "leave the screen", 2, "app.leave"),
-    Key("1-9", "", "pages, by their number"),
+    Key("1-9 0", "", "pages, by their number"),
+    Key("R", "Resolve", "resolve the error under the cursor, with a note", 0, "app.resolve"),
+    Key("o + - .", "", "a replay: play or pause, faster, slower, a minute on; n next order; t time"),
+    Key("o", "Play", "a replay: play or pause", 0, "app.transport('toggle')", told=False),
+    Key("+", "Faster", "a replay: the next faster speed", 0, "app.transport('faster')", told=False),
+    Key("-", "Slower", "a replay: the next slower speed", 0, "app.transport('slower')", told=False),
+    Key(".", "Step", "a replay: one minute on", 0, "app.transport('step')", told=False),
+    Key("n", "Next order", "a replay: on to the next order", 0, "app.transport('seek_order')", told=False),
+    Key("t", "Go to", "a replay: to a time of its session", 0, "app.transport('seek')", told=False),
     Key("Tab", "", "the next panel"),
     Key("j k ↑ ↓", "", "move; PgUp PgDn by pages; g G to the first and last row"),
     Key("ctrl+s", "Picture", "write the screen as SVG below exports/", 0, "app.picture"),
@@ -82,7 +92,7 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         """The box alone."""
-        yield HelpBox(KEYS)
+        yield HelpBox([key for key in KEYS if key.told])
 
     def on_key(self, event: events.Key) -> None:
         """Any key leaves."""

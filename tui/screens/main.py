@@ -12,6 +12,7 @@ from tui.panels.bar import Bar, part
 from tui.panels.ink import Piece, Role
 from tui.panels.status import Banners, Connection, Figures, Status
 from tui.panels.table import LineTable
+from tui.panels.transport import TransportBar
 from tui.screens.help import KEYS
 from tui.screens.page import Page
 from tui.screens.pages import PAGES
@@ -147,6 +148,7 @@ class Main(Screen[None]):
         super().__init__()
         self.status, self.tabs, self.figures = Status(), Tabs(), Figures()
         self.banners, self.filter_line, self.keys = Banners(), Filter(), KeyLine()
+        self.transport = TransportBar()
         self._room = Container(id="pages")
         self._pages: dict[str, Page] = {}
         self.current = PAGES[0].name
@@ -160,6 +162,7 @@ class Main(Screen[None]):
         yield self.banners
         yield self._room
         yield self.filter_line
+        yield self.transport
         yield self.keys
 
     async def on_mount(self) -> None:
@@ -193,6 +196,7 @@ class Main(Screen[None]):
         self.status.show(view, connection)
         self.figures.show(view)
         self.banners.show(view, connection)
+        self.transport.show(view)
         if self.page is not None:
             self.page.show(view)
 

@@ -1,9 +1,11 @@
-"""The table of pages: a page is added by a line here; its place is its key."""
+"""The table of pages: a page is added by a line here; its place is its key, the tenth one's is 0."""
 
 from tui.panels.deciders import Log, Signals, Strategies
 from tui.panels.equity import EquityChart
 from tui.panels.holdings import Orders, Positions, Trades
+from tui.panels.machinery import Actors, Alerts, ErrorCounts, Errors, Tasks
 from tui.panels.risk import Breakers, Regime
+from tui.panels.transport import TransportFacts
 from tui.screens.overview import Overview
 from tui.screens.page import Page, PageSpec, Panel
 
@@ -72,6 +74,55 @@ class LogPage(Page):
         return (Log(heading=True),)
 
 
+class ErrorsPage(Page):
+    """What went wrong, what was done about it, and who was told."""
+
+    SCOPED_CSS = False
+
+    DEFAULT_CSS = """
+    ErrorsPage ErrorCounts { padding: 0 2; }
+    ErrorsPage Errors { height: 3fr; }
+    ErrorsPage Alerts { height: 1fr; min-height: 4; }
+    .-flat ErrorsPage Alerts { display: none; }
+    """
+
+    def make(self) -> tuple[Panel, ...]:
+        """Counts above."""
+        return ErrorCounts(), Errors(), Alerts()
+
+
+class ActorsPage(Page):
+    """How the machine works, and what the day asked of it."""
+
+    SCOPED_CSS = False
+
+    DEFAULT_CSS = """
+    ActorsPage Actors { height: 3fr; }
+    ActorsPage Tasks { height: 2fr; }
+    .-flat ActorsPage Tasks { display: none; }
+    """
+
+    def make(self) -> tuple[Panel, ...]:
+        """Actors above."""
+        return Actors(), Tasks()
+
+
+class ReplayPage(Page):
+    """Where a replay stands, and the curve and signals it has made so far."""
+
+    SCOPED_CSS = False
+
+    DEFAULT_CSS = """
+    ReplayPage EquityChart { height: 1fr; }
+    ReplayPage Signals { height: 1fr; }
+    .-flat ReplayPage EquityChart { display: none; }
+    """
+
+    def make(self) -> tuple[Panel, ...]:
+        """The transport above."""
+        return TransportFacts(), EquityChart("Equity today"), Signals()
+
+
 PAGES = (
     PageSpec("overview", "Overview", Overview),
     PageSpec("positions", "Positions", PositionsPage),
@@ -80,4 +131,7 @@ PAGES = (
     PageSpec("risk", "Risk", RiskPage),
     PageSpec("signals", "Signals", SignalsPage),
     PageSpec("log", "Log", LogPage),
+    PageSpec("errors", "Errors", ErrorsPage),
+    PageSpec("actors", "Actors", ActorsPage),
+    PageSpec("replay", "Replay", ReplayPage),
 )
