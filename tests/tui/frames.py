@@ -6,7 +6,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from runtime.messages.screen import (
+    ActorRow,
+    AlertRow,
     EquityPoints,
+    ErrorRow,
     Frame,
     GaugeRow,
     Head,
@@ -16,7 +19,9 @@ from runtime.messages.screen import (
     SignalRow,
     StrategyRow,
     Table,
+    TaskRow,
     TradeRow,
+    Transport,
 )
 
 SECOND = 1_000_000_000
@@ -206,6 +211,102 @@ def line(number: int, **changes: Any) -> LogRow:
     return LogRow(**{**fields, **changes})
 
 
+_TRACE = """Traceback (most recent call last):
+  File "actors/strategies/stumbler.py", line 41, in on_bars
+    raise RuntimeError("the 100th minute is one too many")
+RuntimeError: the 100th minute is one too many
+"""
+
+
+def error(number: int, **changes: Any) -> ErrorRow:
+    level, component, text, where = (
+        ("ERROR", "stumbler", "RuntimeError: the 100th minute is one too many", "stumbler.py:41"),
+        ("WARNING", "market_stream", "late bar NVDA, 1.4 s after its minute", "minute_join.py:214"),
+        ("CRITICAL", "portfolio", "AAPL: the broker holds 80 shares, our lots 60", "reconcile.py:118"),
+        ("WARNING", "alerts", "ntfy did not answer within 10 s", "alerts.py:160"),
+    )[number % 4]
+    fields: dict[str, Any] = {
+        "key": str(number + 1),
+        "at": OPENS + (100 + 17 * number) * MINUTE,
+        "level": level,
+        "component": component,
+        "text": text,
+        "count": 1 + 11 * (number % 3),
+        "where": where,
+        "traceback": _TRACE if number % 4 == 0 else "",
+        "resolved": number == 3,
+        "note": "token renewed" if number == 3 else "",
+    }
+    return ErrorRow(**{**fields, **changes})
+
+
+_ACTORS = (
+    ("phase_clock", 10), ("portfolio", 20), ("breaker", 30), ("regime", 40),
+    *((name, 100 + place) for place, name in enumerate(NAMES)), ("ensemble", 500), ("executor", 600),
+)  # fmt: skip
+_GATEWAYS = (
+    ("market_stream", "up: 30 of 30 symbols"), ("broker_stream", "ready"),
+    ("order_gateway", "187 of 200 requests left"),
+    ("kill_watch", ""), ("db_writer", "3 inputs behind"), ("ui_server", "1 attached"),
+)  # fmt: skip
+
+
+def actors() -> tuple[ActorRow, ...]:
+    decide = tuple(
+        ActorRow(key=name, kind="decision", rank=rank,
+                 state="stopped" if name == "sector_rotation" else "running",
+                 high_water=3 + rank % 7, handled=353 * (1 + rank % 4), per_s=4.0 + rank % 3,
+                 busy_ns=4_000 + 37 * rank, crashes=int(name == "gap_fill"), restarts=int(name == "gap_fill"))
+        for name, rank in _ACTORS
+    )  # fmt: skip
+    return decide + tuple(
+        ActorRow(key=name, kind="gateway", state="running", depth=number % 2, high_water=12 * number,
+                 handled=1_200 * number, detail=detail)
+        for number, (name, detail) in enumerate(_GATEWAYS)
+    )  # fmt: skip
+
+
+def task(number: int) -> TaskRow:
+    name, phase, status, detail = (
+        ("validate_api_connectivity", "PRE_MARKET", "done", "account ACTIVE, 42 ms"),
+        ("sync_positions_from_broker", "PRE_MARKET", "done", "10 positions agree"),
+        ("update_vix_data", "PRE_MARKET", "skipped", "not available: no VIX file of today"),
+        ("check_opening_conditions", "MARKET_OPEN", "done", ""),
+        ("monitor_positions", "TRADING", "failed", "portfolio was restarted"),
+    )[number % 5]
+    return TaskRow(
+        key=f"{phase}:{name}", at=OPENS + (number - 30) * MINUTE, phase=phase, task=name, status=status,
+        detail=detail,
+    )  # fmt: skip
+
+
+def alert(number: int) -> AlertRow:
+    level, event, text, sent = (
+        ("CRITICAL", "reconcile_mismatch", "AAPL: the broker holds 80 shares, our lots 60", "ops, phone"),
+        ("WARNING", "breaker_tripped", "consecutive_losses PAUSE volatility_managed_momentum", "ops"),
+        ("INFO", "day_summary", "2026-11-19: +212.40 USD, 14 trades", "not sent: rate limit"),
+    )[number % 3]
+    return AlertRow(
+        key=str(number), at=OPENS + 40 * number * MINUTE, level=level, event=event, text=text, sent=sent
+    )
+
+
+def transport(**changes: Any) -> Transport:
+    fields: dict[str, Any] = {
+        "playing": True,
+        "ended": False,
+        "speed": 60.0,
+        "session": "2026-11-20",
+        "starts": OPENS - 930 * MINUTE,
+        "at": NOW,
+        "ends": OPENS + 510 * MINUTE,
+        "place": 4,
+        "sessions": 10,
+        "orders": 57,
+    }
+    return Transport(**{**fields, **changes})
+
+
 def today(minutes: int = 353) -> EquityPoints:
     equity, points = 97_500.0, []
     for number in range(minutes):
@@ -243,6 +344,10 @@ def whole(**changes: Any) -> Frame:
         "gauges": Table(rows=gauges(), whole=True),
         "signals": Table(rows=tuple(signal(n) for n in range(30)), whole=True),
         "log": Table(rows=tuple(line(n) for n in range(40)), whole=True),
+        "errors": Table(rows=tuple(error(n) for n in range(7)), whole=True),
+        "actors": Table(rows=actors(), whole=True),
+        "tasks": Table(rows=tuple(task(n) for n in range(5)), whole=True),
+        "alerts": Table(rows=tuple(alert(n) for n in range(5)), whole=True),
         "today": today(),
         "history": history(),
     }

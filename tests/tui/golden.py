@@ -23,7 +23,7 @@ async def pages(folder: Path, size: tuple[int, int]) -> str:
     async with screens.desk(folder, size) as (app, pilot, _):
         shown = []
         for number, spec in enumerate(PAGES, start=1):
-            await pilot.press(str(number))
+            await pilot.press(str(number % 10))
             await pilot.pause()
             shown.append(f"=== {spec.title}\n{screens.text(app)}\n")
         return "\n".join(shown)

@@ -68,7 +68,8 @@ async def test_the_mouse_turns_pages_sorts_and_chooses(tmp_path: Path) -> None:
         assert table.chosen is not None
         assert table.chosen.symbol == "AVGO"
         await pilot.click(table, offset=(3, 4), times=2)
-        await until(pilot, lambda: "GOOGL" in told(app))
+        await until(pilot, lambda: f"Positions: {frames.position(4).key}" in text(app))
+        await pilot.press("escape")
         await pilot.click(app.main.keys, offset=(1, 0))
         assert app._kill is not None
         await pilot.press("escape")

@@ -12,7 +12,7 @@ from tests.tui.screens import desk, hit, told, until
 from tui.screens.pages import PAGES
 
 PLACES = {
-    **{spec.name: [str(number)] for number, spec in enumerate(PAGES, start=1)},
+    **{spec.name: [str(number % 10)] for number, spec in enumerate(PAGES, start=1)},
     "filter": ["1", "slash", "a"],
     "help": ["1", "question_mark"],
     "question": ["4", "p"],
@@ -37,7 +37,7 @@ async def test_k_k_halts_from_every_page_modal_filter_and_palette(tmp_path: Path
 async def test_flatten_and_resume_are_typed_and_nothing_else_does_anything(tmp_path: Path) -> None:
     async with desk(tmp_path) as (app, pilot, engine):
         hit(app, "K", *"flatten", "enter", "escape")
-        hit(app, "K", *"FLATTEM", "enter", "backspace", *"N", "escape", "enter")
+        hit(app, "K", *"FLATTEM", "enter", "backspace", *"N", "escape", "left")
         assert app._kill is None
         assert [ask.command for ask in engine.asked] == ["attach"]
         engine.answer = Answer(ok=True, text="closing [/] all")

@@ -28,9 +28,7 @@ def _level(level: str) -> Piece:
 
 
 def _dealt_with(row: ErrorRow) -> Piece:
-    if not row.resolved:
-        return "open", "warn"
-    return (f"resolved: {row.note}" if row.note else "resolved"), "good"
+    return ("resolved", "good") if row.resolved else ("open", "warn")
 
 
 def _words(row: ErrorRow) -> Piece:
@@ -52,10 +50,11 @@ ERRORS: tuple[Column[ErrorRow], ...] = (
     Column("component", 12, lambda r: (r.component, "accent"), rank=1, most=20),
     Column("times", 5, lambda r: (figures.count(r.count), "text"), rank=2, right=True,
            order=lambda r: r.count),
-    Column("what", 24, _words, most=120),
-    Column("state", 8, _dealt_with, rank=3, most=40),
-    Column("where", 14, lambda r: (r.where, "faint"), rank=4, most=40),
+    Column("what", 30, _words, most=160),
+    Column("state", 8, _dealt_with, rank=3),
+    Column("where", 14, lambda r: (r.where, "faint"), rank=4, most=26),
     Column("id", 6, lambda r: (r.key, "faint"), rank=5, right=True),
+    Column("note", 20, lambda r: (r.note, "quiet"), rank=6, most=60),
 )  # fmt: skip
 
 ALERTS: tuple[Column[AlertRow], ...] = (
