@@ -161,7 +161,9 @@ class AlertGateway(Gateway):
         self._desk = desk
 
     async def run(self) -> None:
-        """Send until stopped."""
+        """Send until stopped; before the first alert everything it needs is loaded."""
+        for name in self._desk.couriers:
+            await self._send(name, None)
         async with anyio.create_task_group() as group:
             group.start_soon(self._keep_time)
             await super().run()
@@ -177,30 +179,34 @@ class AlertGateway(Gateway):
             await super().handle(command)
             return
         results: dict[str, str] = dict.fromkeys(command.sinks, "")
+
+        async def collect(name: str) -> None:
+            results[name] = await self._send(name, command)
+
         async with anyio.create_task_group() as group:
             for name in command.sinks:
-                group.start_soon(self._send, name, command, results)
+                group.start_soon(collect, name)
         failed = [f"{name}: {failure}" for name, failure in results.items() if failure]
         sent = ", ".join(name for name, failure in results.items() if not failure)
         parts = [f"sent to {sent}"] if sent else []
         self._desk.settle(command, "; ".join(parts + ([f"failed: {'; '.join(failed)}"] if failed else [])))
 
-    async def _send(self, name: str, alert: Alert, results: dict[str, str]) -> None:
+    async def _send(self, name: str, alert: Alert | None) -> str:
         courier = self._desk.couriers[name]
         failure = await deliver(courier, alert, self._desk.real, self._desk.timeout)
-        results[name] = failure
         if failure and not courier.failure:
-            _log.warning("an alert could not be sent; told once until it works again", sink=name, why=failure)
+            _log.warning("alerts cannot be sent; told once until they can", sink=name, why=failure)
         elif courier.failure and not failure:
             _log.info("alerts are sent again", sink=name)
         courier.failure = failure
+        return failure
 
 
-async def deliver(courier: Courier, alert: Alert, clock: Clock, limit: int) -> str:
+async def deliver(courier: Courier, alert: Alert | None, clock: Clock, limit: int) -> str:
     """Have an alert sent, and wait for it no longer than the limit.
 
     Args:
-        limit: ns.
+        alert: None: only have the courier get ready. limit: ns.
 
     Returns:
         Why it was not sent, or empty.

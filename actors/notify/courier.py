@@ -52,14 +52,18 @@ class Courier:
         self._redactor = Redactor(to_hide(Secrets(alert_sinks={name: address})))
         self._service: Any = None
 
-    def start(self, alert: Alert, done: Callable[[str], None]) -> None:
-        """Send in a thread; `done` is called there with why it failed, or with nothing."""
+    def start(self, alert: Alert | None, done: Callable[[str], None]) -> None:
+        """Send in a thread; `done` is called there with why it failed, or with nothing.
+
+        Args:
+            alert: None: only get ready for the first one.
+        """
         self.is_busy = True
 
         def work() -> None:
             try:
                 with speaking_for(COMPONENT):
-                    failure = self.send(alert)
+                    failure = self.prepare() if alert is None else self.send(alert)
             except Exception as error:  # noqa: BLE001 - the thread's edge: whatever a service's code does
                 failure = self._words(f"{type(error).__name__}: {error}")
             self.is_busy = False
@@ -68,13 +72,12 @@ class Courier:
         context = contextvars.copy_context()
         threading.Thread(target=context.run, args=(work,), name=f"alerts to {self.name}", daemon=True).start()
 
-    def send(self, alert: Alert) -> str:
-        """Send and wait; why it failed, or empty."""
-        import apprise  # noqa: PLC0415 - a fifth of a second that only those pay who have a sink
+    def prepare(self) -> str:
+        """Load what the first alert would wait for, and look at the address; what is wrong with it."""
+        import apprise  # noqa: PLC0415 - a third of a CPU second that only those pay who have a sink
 
-        reasons: list[str] = []
-        with _reasons(reasons):
-            if self._service is None:
+        if self._service is None:
+            with _reasons([]):
                 # Without a limit of its own it works in this thread, which has ours.
                 asset = apprise.AppriseAsset(
                     app_id="trading-runtime", app_url="", async_mode=False, service_timeout=0
@@ -82,7 +85,15 @@ class Courier:
                 service = apprise.Apprise(asset=asset)
                 if not service.add(self._address.reveal()):
                     return "its address is none that can be used"
-                self._service = service
+            self._service = service
+        return ""
+
+    def send(self, alert: Alert) -> str:
+        """Send and wait; why it failed, or empty."""
+        if failure := self.prepare():
+            return failure
+        reasons: list[str] = []
+        with _reasons(reasons):
             arrived = self._service.notify(
                 title=self._title(alert), body=_body(alert), notify_type=_KINDS[alert.level]
             )

@@ -1,5 +1,7 @@
 """Alerts of a whole session: live they leave, on a tape fed again and in a replay they do not."""
 
+import io
+import logging
 import sqlite3
 from pathlib import Path
 
@@ -11,8 +13,9 @@ import pytest_asyncio
 
 from actors.engine import Engine
 from config.alerts import Alerts
-from config.secrets import Secret
+from config.secrets import Secret, to_hide
 from runtime import kill_switch
+from runtime.log import configure, get_logger, release
 from runtime.messages.risk import HaltThrown
 from tests.actors.gateways.http_sink import HttpSink, http_sink
 from tests.alpaca_server.server import AlpacaServer
@@ -86,6 +89,35 @@ async def test_a_halt_is_told_once_and_not_again_when_the_tape_is_fed_again(serv
             ("halt_thrown", "CRITICAL", "sent to phone"),
             ("halt_confirmed", "WARNING", "sent to phone"),
         ]
+
+
+def written(root: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted(root.rglob("*")) if path.is_file())
+
+
+async def test_neither_an_address_nor_a_key_is_in_any_file_of_the_root(server, root):
+    with http_sink() as sink:
+        sink.status = 500
+        live = Told(server, root, sink)
+        secrets = live.engine._plan.secrets
+        lines = io.StringIO()
+        configure(lines, clock=live.clock.now, sink=live.errors, secrets=to_hide(secrets), level="DEBUG")
+        try:
+            async with running(live):
+                get_logger("actors.x").error("called with", address=sink.url(), words=[sink.url()])
+                await anyio.to_thread.run_sync(
+                    lambda: kill_switch.throw(root, "a person says so", at=live.clock.now())
+                )
+                await anyio.to_thread.run_sync(sink.wait, 2)
+        finally:
+            release()
+            logging.getLogger().setLevel(logging.WARNING)
+        found = await anyio.to_thread.run_sync(written, root) + lines.getvalue().encode()
+    assert b"failed: phone" in found
+    assert b"[redacted]" in found
+    for value in to_hide(secrets):
+        if len(value) >= 6:
+            assert value.encode() not in found
 
 
 def test_the_demo_sends_nothing_and_its_history_says_why() -> None:

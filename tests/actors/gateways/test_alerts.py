@@ -127,6 +127,7 @@ async def test_a_sink_that_refuses_is_one_warning_until_it_works_again(sink: Htt
         (warning,) = desk.errors.take()
         assert (warning.level, warning.component, warning.occurrences) == ("WARNING", "alerts", 1)
         assert "told once" in warning.message
+        assert "500" in warning.message
         sink.status = 200
         desk.halt()
         states = await desk.settled(5)
@@ -153,7 +154,9 @@ async def test_an_address_that_is_none_is_told_without_being_shown() -> None:
     async with running(EVERYTHING, phone=f"nonsense://{TOKEN}") as desk:
         desk.halt()
         (state,) = (await desk.settled(1)).values()
+        (warning,) = desk.errors.take()
     assert state == "failed: phone: its address is none that can be used"
+    assert "sink=phone" in warning.message
 
 
 async def test_a_sink_that_hangs_holds_up_neither_the_session_nor_the_other_sink(sink: HttpSink) -> None:
