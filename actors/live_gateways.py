@@ -239,5 +239,5 @@ def remember(desk: Desk, lots: list[LotOrders], memory: Memory) -> None:
         )
     for submission in memory.submissions.values():
         desk.take_over(submission)
-    for cancel in memory.cancels.values():
-        desk.take_over(cancel)
+    for amendment in (*memory.cancels.values(), *memory.replaces.values()):
+        desk.take_over(amendment)

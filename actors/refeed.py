@@ -33,6 +33,8 @@ from runtime.messages.trading import (
     OrderExpired,
     OrderFilled,
     OrderRejected,
+    OrderReplaced,
+    ReplaceOrder,
     SubmitOrder,
 )
 from storage.environment import environment
@@ -44,7 +46,7 @@ class Memory:
     """Observer that keeps what gateways must know of the inputs before they start.
 
     Attributes:
-        submissions, cancels: Commands without an answer, by client order id, in order.
+        submissions, cancels, replaces: Commands without an answer, by client order id, in order.
         orders: The last that the executor said of each order.
         last_minute: Start of the last minute told, ns UTC; 0: none. last_fill: time of the last fill.
         is_halted: Whether the kill switch is thrown. is_over: whether the session has ended.
@@ -53,6 +55,7 @@ class Memory:
     def __init__(self, *, is_halted: bool = False) -> None:
         self.submissions: dict[str, SubmitOrder] = {}
         self.cancels: dict[str, CancelOrder] = {}
+        self.replaces: dict[str, ReplaceOrder] = {}
         self.orders: dict[str, OrderChanged] = {}
         self.last_minute = self.last_fill = 0
         self.is_halted = is_halted
@@ -67,6 +70,8 @@ class Memory:
                 self.submissions[said.client_order_id] = said
             elif isinstance(said, CancelOrder):
                 self.cancels[said.client_order_id] = said
+            elif isinstance(said, ReplaceOrder):
+                self.replaces[said.client_order_id] = said
 
     def _hear(self, message: Input) -> None:
         if isinstance(message, Bars):
@@ -77,8 +82,12 @@ class Memory:
                 self.last_fill = max(self.last_fill, message.ts_event)
             if not isinstance(message, OrderAccepted | OrderFilled) or getattr(message, "done", False):
                 self.cancels.pop(message.client_order_id, None)
+                self.replaces.pop(message.client_order_id, None)
         elif isinstance(message, CancelRejected):
             self.cancels.pop(message.client_order_id, None)
+            self.replaces.pop(message.client_order_id, None)
+        elif isinstance(message, OrderReplaced):
+            self.replaces.pop(message.client_order_id, None)
         elif isinstance(message, HaltThrown | HaltLifted):
             self.is_halted = isinstance(message, HaltThrown)
         elif isinstance(message, SessionEnded):

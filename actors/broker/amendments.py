@@ -6,7 +6,7 @@ happened.
 Source: alpaca.md 3.4 and 3.5; faults.md D 37-40.
 """
 
-from actors.broker import translate
+from actors.broker import translate, wire
 from actors.broker.order_bodies import replace_body
 from actors.broker.order_line import NOT_LIVE, SECOND, Line
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
@@ -72,8 +72,36 @@ class Amendments:
         order = await line.read(broker_id)
         return order is None or order.status in NOT_LIVE
 
+    async def settle(self, command: ReplaceOrder) -> None:
+        """Find out about a replacement whose answer an earlier instance, or process, did not get.
+
+        It is asked for again where the order works at another price: asking twice changes nothing.
+        """
+        line, attempt = self._line, 0
+        while True:
+            try:
+                order = await line.read(line.broker_id(command))
+                if order is not None and order.replaced_by:
+                    order = await line.read(order.replaced_by)
+                break
+            except (BrokerUnavailable, BrokerRejected, KeysRefused):
+                if await line.pause(attempt):
+                    return
+                attempt += 1
+        if order is None or order.status in NOT_LIVE:
+            line.refuse(command, "the order is over")
+        elif not _has_prices(order, command):
+            await self.replace(command)
+            return
+        line.desk.close_replace(command)
+
     async def replace(self, command: ReplaceOrder) -> None:
         """Ask for other prices."""
+        if await self._is_answered(command):
+            self._line.desk.close_replace(command)
+
+    async def _is_answered(self, command: ReplaceOrder) -> bool:
+        """Ask, and find out what became of it; False if the end cut that short."""
         line = self._line
         broker_id = line.broker_id(command)
         try:
@@ -85,14 +113,14 @@ class Amendments:
             line.refuse(command, str(error))
         except BrokerUnavailable as failure:
             if failure.is_unknown:
-                await self._look_for_replacement(command, broker_id, failure.reason)
-            else:
-                line.refuse(command, failure.reason)
+                return await self._look_for_replacement(command, broker_id, failure.reason)
+            line.refuse(command, failure.reason)
         else:
             translate.replacement_asked(answer, line.desk.directory)
+        return True
 
-    async def _look_for_replacement(self, command: ReplaceOrder, broker_id: str, reason: str) -> None:
-        """Read the order until it shows that it was replaced, or that it was not."""
+    async def _look_for_replacement(self, command: ReplaceOrder, broker_id: str, reason: str) -> bool:
+        """Read the order until it shows that it was replaced, or that it was not; False: cut short."""
         line = self._line
         begun, looks, attempt = line.wall.now(), 0, 0
         while not await line.pause(attempt):
@@ -101,7 +129,7 @@ class Amendments:
                 order = await line.read(broker_id)
                 if order is not None and order.replaced_by:
                     await line.read(order.replaced_by)
-                    return
+                    return True
             except (BrokerUnavailable, BrokerRejected, KeysRefused):
                 continue
             looks += 1
@@ -109,7 +137,8 @@ class Amendments:
             is_late = line.wall.now() - begun >= line.patience.absent * SECOND
             if is_over or (looks >= line.patience.lookups and is_late):
                 line.refuse(command, f"the replacement did not happen: {reason}")
-                return
+                return True
+        return False
 
     async def look_up(self, command: LookUpOrder) -> None:
         """Read an order that was silent for too long; what was missed is told."""
@@ -123,3 +152,9 @@ class Amendments:
                 await line.read_by_name(command.client_order_id)
         except (BrokerUnavailable, BrokerRejected, KeysRefused):
             return  # who asked asks again
+
+
+def _has_prices(order: wire.Order, command: ReplaceOrder) -> bool:
+    """Whether an order works at the prices that were asked for."""
+    pairs = ((order.limit_price, command.limit_price), (order.stop_price, command.stop_price))
+    return all(asked is None or wire.number(price) == asked for price, asked in pairs)

@@ -10,7 +10,7 @@ import threading
 import anyio
 
 from actors.broker.directory import Directory
-from runtime.messages.trading import CancelOrder, SubmitOrder
+from runtime.messages.trading import CancelOrder, ReplaceOrder, SubmitOrder
 
 
 class Sending:
@@ -55,12 +55,13 @@ class Sending:
 
 
 class Desk:
-    """Open submissions and cancellations, and the directory of the broker's orders."""
+    """Open submissions, cancellations and replacements, and the directory of the broker's orders."""
 
     def __init__(self, directory: Directory) -> None:
         self.directory = directory
         self.sendings: dict[str, Sending] = {}
         self.cancels: dict[str, CancelOrder] = {}
+        self.replaces: dict[str, ReplaceOrder] = {}
         self.poison: list[object] = []
         """What crashed an instance of the gateway: it is told of and not tried again."""
         self.has_assets = False
@@ -69,15 +70,17 @@ class Desk:
         """Set exactly while nothing is open."""
         self.settled.set()
 
-    def take_over(self, command: SubmitOrder | CancelOrder) -> None:
+    def take_over(self, command: SubmitOrder | CancelOrder | ReplaceOrder) -> None:
         """Take in a command that an earlier process wrote on the tape and got no answer to.
 
-        Before the gateway runs: submissions are then looked up, cancellations repeated.
+        Before the gateway runs: submissions and replacements are then looked up, cancellations repeated.
         """
         if isinstance(command, SubmitOrder):
             self.open(command).has_left = True
-        else:
+        elif isinstance(command, CancelOrder):
             self.open_cancel(command)
+        else:
+            self.open_replace(command)
 
     def open(self, order: SubmitOrder) -> Sending:
         """Put a submission on the desk."""
@@ -91,6 +94,17 @@ class Desk:
         self.cancels[command.client_order_id] = command
         self.settled.clear()
 
+    def open_replace(self, command: ReplaceOrder) -> None:
+        """Put a replacement on the desk; a later one of the same order stands for both."""
+        self.replaces[command.client_order_id] = command
+        self.settled.clear()
+
+    def close_replace(self, command: ReplaceOrder) -> None:
+        """What became of a replacement is known, or asked for."""
+        if self.replaces.get(command.client_order_id) is command:
+            del self.replaces[command.client_order_id]
+        self._look()
+
     def close(self, sending: Sending) -> None:
         """Its fate is known."""
         self.sendings.pop(sending.order.client_order_id, None)
@@ -103,5 +117,5 @@ class Desk:
         self._look()
 
     def _look(self) -> None:
-        if not self.sendings and not self.cancels:
+        if not (self.sendings or self.cancels or self.replaces):
             self.settled.set()

@@ -90,6 +90,8 @@ class OrderGateway(Gateway):
                     group.start_soon(self._counted, self._submissions.resume, sending)
                 for cancel in list(self._desk.cancels.values()):
                     group.start_soon(self._counted, self._amendments.cancel, cancel)
+                for replacement in list(self._desk.replaces.values()):
+                    group.start_soon(self._counted, self._amendments.settle, replacement)
                 async for command in self.inbox:
                     self.current = command
                     self._begin(command, group)
@@ -112,6 +114,8 @@ class OrderGateway(Gateway):
                 self._line.refuse(about, "its handling failed")
                 if isinstance(about, CancelOrder):
                     self._desk.close_cancel(about)
+                else:
+                    self._desk.close_replace(about)
         self._desk.poison.clear()
 
     def _begin(self, command: Message, group: anyio.abc.TaskGroup) -> None:
@@ -129,6 +133,7 @@ class OrderGateway(Gateway):
                 self._desk.open_cancel(command)
                 group.start_soon(self._counted, self._amendments.cancel, command)
             case ReplaceOrder():
+                self._desk.open_replace(command)
                 group.start_soon(self._counted, self._amendments.replace, command)
             case LookUpOrder():
                 group.start_soon(self._counted, self._amendments.look_up, command)
