@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from actors.gateways.db_writer import DbWriter
 from actors.live_screen import LiveScreen
 from runtime.error_sink import ErrorSink
+from runtime.kernel.crash_rows import recorder_of
 from runtime.kernel.gateway import Inbox, InboxClosed
-from runtime.kernel.supervisor import GatewayCrash
 from runtime.log import get_logger
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.risk import HaltConfirmed, PhaseChanged
@@ -38,7 +38,8 @@ class Outlet:
         self.orders, self.kills = Inbox(), Inbox()
         self.projection: Projection
         self.screen: LiveScreen
-        self._errors = errors
+        self.crashed = recorder_of(errors)
+        """Told of crashes of gateways."""
         self._halt_done = halt_done
         self._books: Books | None = None
         self._db: DbWriter | None = None
@@ -78,20 +79,6 @@ class Outlet:
         """Rows that belong to no input, to the screen and to the books; whether the books took them."""
         self.screen.feed.rows(rows)
         return self._db is not None and self._db.log(rows)
-
-    def crashed(self, crash: GatewayCrash) -> None:
-        """A crash of a gateway becomes a row of `error_log`."""
-        self._errors.put(
-            timestamp=crash.at,
-            level="ERROR" if crash.verdict in ("restart", "stopping") else "CRITICAL",
-            logger_name="runtime.kernel.supervisor",
-            message=f"{crash.gateway} crashed ({crash.verdict}): {crash.error}",
-            source_file=crash.source_file,
-            line_number=crash.line_number,
-            exception_type=crash.exception_type,
-            exception_traceback=crash.traceback,
-            component=crash.gateway,
-        )
 
     def _send(self, inbox: Inbox, said: Message) -> None:
         try:

@@ -33,6 +33,10 @@ class Journal:
         self.open = dict.fromkeys(_LEVELS, 0)
         self._lines = 0
 
+    def begin_session(self) -> None:
+        """Another session goes on with it: tasks are of one day."""
+        self.tasks = Rows(1_000)
+
     def line(self, at: int, level: str, component: str, text: str) -> None:
         """One line of the log."""
         self._lines += 1

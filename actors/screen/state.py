@@ -56,6 +56,7 @@ class ScreenState:
 
     Args:
         header: What the session starts from. settings: under which it runs.
+        journal: Goes on with that of the session before.
 
     Attributes:
         seq, at: The last input folded, and when it was known, ns UTC.
@@ -66,14 +67,14 @@ class ScreenState:
         bars: Bars seen. order_count: orders sent.
     """
 
-    def __init__(self, header: SessionHeader, settings: Settings) -> None:
+    def __init__(self, header: SessionHeader, settings: Settings, journal: Journal | None = None) -> None:
         self.header = header
         self.max_positions = settings.account.max_positions
         self.holdings = Holdings(header.symbols, header.sectors)
         self.orders = OrderList()
         self.signals = SignalList()
         self.strategies = StrategyList(settings.strategies)
-        self.journal = Journal()
+        self.journal = journal or Journal()
         self.today = Curve(MINUTE, 3_000)
         self.history = Curve(1, 3_000)
         self.seq = self.at = 0
