@@ -15,7 +15,7 @@ import anyio.to_thread
 import msgspec
 
 from actors.screen.feed import Feed
-from runtime.kernel.clock import Clock, happens_by
+from runtime.kernel.clock import Clock, happens_by, sleep_until
 from runtime.kernel.gateway import Port
 from runtime.kill_switch import NotLifted
 from runtime.messages.base import Input
@@ -29,6 +29,8 @@ from storage.readers.ledger import open_ledger
 
 WAIT = 2_000_000_000
 """How long an input may take to be handled before the answer says that it was not, ns."""
+BEHIND = 200_000_000
+"""How far the books may be behind, about, ns."""
 EXPLAINED = 1
 """Schema of what `explain` prints as JSON."""
 
@@ -153,7 +155,13 @@ class Operator:
         return Answer(ok=True, text=str(os.getpid()))
 
     async def _explain(self, ask: Ask) -> Answer:
-        return await anyio.to_thread.run_sync(explain, self._root, one_line(ask.target.strip(), 200))
+        """What the books do not know yet may be on its way to them."""
+        wanted, until = one_line(ask.target.strip(), 200), self._real.now() + WAIT
+        while True:
+            answer = await anyio.to_thread.run_sync(explain, self._root, wanted)
+            if answer.ok or self._real.now() >= until:
+                return answer
+            await sleep_until(self._real, self._real.now() + BEHIND)
 
     async def _end(self, _: Ask) -> Answer:
         self._stop()
@@ -190,10 +198,7 @@ class Operator:
 
 
 def explain(root: Path, id: str) -> Answer:
-    """The chain of causes of a signal, an order, a fill or a trade, as `explain --json` prints it.
-
-    Books are behind the session by what the writer has not committed yet.
-    """
+    """The chain of causes of a signal, an order, a fill or a trade, as `explain --json` prints it."""
     try:
         with open_ledger(root) as ledger:
             found = chain(ledger, id)
