@@ -239,5 +239,7 @@ def remember(desk: Desk, lots: list[LotOrders], memory: Memory) -> None:
         )
     for submission in memory.submissions.values():
         desk.take_over(submission)
-    for amendment in (*memory.cancels.values(), *memory.replaces.values()):
-        desk.take_over(amendment)
+    for cancel in memory.cancels.values():
+        desk.take_over(cancel)
+    for replacement in memory.replaces.values():
+        desk.take_over(replacement)
