@@ -1,5 +1,7 @@
 """Replacements that an earlier process left without an answer are found out about, not sent blindly again."""
 
+import anyio
+
 from runtime.messages.trading import CancelRejected, OrderReplaced
 from tests.actors.gateways.order_desk import ENTRY, replace, running
 from tests.alpaca_server.orders import Order
@@ -9,6 +11,12 @@ from tests.alpaca_server.server import AlpacaServer
 async def resting(alpaca: AlpacaServer) -> Order:
     plain = {"symbol": "SPY", "qty": "10", "side": "buy", "type": "limit", "limit_price": "90"}
     return await alpaca.place(**plain, client_order_id=ENTRY)
+
+
+async def over(desk: Running) -> None:
+    """Until nothing is open any more."""
+    with anyio.fail_after(8):
+        await desk.desk.settled.wait()
 
 
 async def test_a_replacement_that_happened_before_the_crash_is_told_and_not_asked_for_again(alpaca):
@@ -23,7 +31,7 @@ async def test_a_replacement_that_happened_before_the_crash_is_told_and_not_aske
 
     async with running(alpaca, before=left_open) as desk:
         told = await desk.wait_for(OrderReplaced)
-        await desk.until(desk.desk.settled.is_set)
+        await over(desk)
     assert (told.client_order_id, told.broker_order_id, told.limit_price) == (ENTRY, old.id, 91.0)
     assert alpaca.history.requests("PATCH") == []
 
@@ -39,7 +47,7 @@ async def test_a_replacement_that_did_not_happen_before_the_crash_is_asked_for(a
         desk.desk.take_over(replace(limit_price=91.0))
 
     async with running(alpaca, before=left_open) as desk:
-        await desk.until(desk.desk.settled.is_set)
+        await over(desk)
     assert len(alpaca.history.requests("PATCH")) == 1
     assert [one.limit_price for one in alpaca.orders if one.is_live] == [91]
 
@@ -56,5 +64,5 @@ async def test_a_replacement_of_an_order_that_is_over_is_refused(alpaca):
 
     async with running(alpaca, before=left_open) as desk:
         await desk.wait_for(CancelRejected)
-        await desk.until(desk.desk.settled.is_set)
+        await over(desk)
     assert alpaca.history.requests("PATCH") == []
