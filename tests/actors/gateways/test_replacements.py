@@ -3,7 +3,7 @@
 import anyio
 
 from runtime.messages.trading import CancelRejected, OrderReplaced
-from tests.actors.gateways.order_desk import ENTRY, replace, running
+from tests.actors.gateways.order_desk import ENTRY, Running, replace, running
 from tests.alpaca_server.orders import Order
 from tests.alpaca_server.server import AlpacaServer
 
