@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,7 @@ from tests.tui.engine_socket import EngineSocket
 from tui.app import Desk
 
 
-async def shown(arguments: argparse.Namespace, folder: Path) -> None:
+async def shown(arguments: argparse.Namespace, folder: Path) -> int:
     async with EngineSocket(folder, frames.whole()) as engine:
         desk = Desk(folder, palette=arguments.palette)
         if arguments.svg:
@@ -23,12 +24,13 @@ async def shown(arguments: argparse.Namespace, folder: Path) -> None:
                     await pilot.press(key)
                 await pilot.pause()
                 write(Path(arguments.svg), desk.export_screenshot())
-            return
+            return 0
         mover = asyncio.ensure_future(moving(engine))
         await desk.run_async()
         mover.cancel()
         with suppress(asyncio.CancelledError):
             await mover
+        return desk.return_code or 0
 
 
 def write(path: Path, text: str) -> None:
@@ -54,7 +56,7 @@ def main() -> None:
     parser.add_argument("--palette", default="desk")
     parser.add_argument("--press", nargs="*", default=[])
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(shown(parser.parse_args(), Path(folder)))
+        sys.exit(asyncio.run(shown(parser.parse_args(), Path(folder))))
 
 
 if __name__ == "__main__":

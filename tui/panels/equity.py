@@ -70,19 +70,21 @@ def chart(points: EquityPoints, width: int, height: int, *, by_day: bool = False
         label = figures.money(labels[y]) if y in labels else ""
         lines.append([(fit(label, _AXIS, "right"), "quiet"), (" ", "text"), (dots, role)])
     if has_axis:
-        write = figures.day if by_day else figures.minute
-        first, last = write(points.at[0]), write(points.at[-1])
-        middle = figures.gain(points.equity[-1] - points.equity[0])
-        space = max(0, room - len(first) - len(last) - len(middle[0]))
-        pad = " " * (space // 2)
-        lines.append(
-            [
-                (" " * (_AXIS + 1) + first + pad, "faint"),
-                middle,
-                (" " * (space - len(pad)) + last, "faint"),
-            ]
-        )
+        lines.append(_axis(points, room, by_day=by_day))
     return lines
+
+
+def _axis(points: EquityPoints, room: int, *, by_day: bool) -> list[Piece]:
+    """First and last time, and between them what was gained; where there is no room less of it."""
+    write = figures.day if by_day else figures.minute
+    first, last = write(points.at[0]), write(points.at[-1])
+    gained, role = figures.gain(points.equity[-1] - points.equity[0])
+    indent = " " * (_AXIS + 1)
+    if room < len(first) + len(gained) + len(last) + 2:
+        return [(indent + first[:room], "faint")]
+    space = room - len(first) - len(last) - len(gained)
+    before = " " * (space // 2)
+    return [(indent + first + before, "faint"), (gained, role), (" " * (space - len(before)) + last, "faint")]
 
 
 class Spark(Lines):

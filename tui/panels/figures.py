@@ -13,33 +13,38 @@ NONE = "-"
 _NEW_YORK = ZoneInfo("America/New_York")
 _SECOND = 1_000_000_000
 _DEAD_BAND = 0.005
+_PRICE = 10
+_GAIN = 10
+"""Characters of a column of prices, and of one of gains without glyph and sign."""
 
 
-def money(value: float) -> str:
-    """USD with cents: 97,926.19; from ten millions on 12.35M."""
+def money(value: float, room: int = 12) -> str:
+    """USD with cents: 97,926.19; what has no room in so many characters in a larger unit: 12.35M."""
     if not isfinite(value):
         return NONE
-    for size, letter in ((1e12, "T"), (1e9, "B"), (1e7, "M")):
-        if abs(value) >= size:
-            return f"{value / (1e6 if letter == 'M' else size):,.2f}{letter}"
-    return f"{value:,.2f}"
+    text = f"{value:,.2f}"
+    for size, letter in ((1e6, "M"), (1e9, "B"), (1e12, "T")):
+        if len(text) <= room:
+            break
+        text = f"{value / size:,.2f}{letter}"
+    return text if len(text) <= room else f"{value:.2e}"
 
 
 def dollars(value: float) -> str:
     """USD without cents."""
-    return f"{value:,.0f}" if isfinite(value) and abs(value) < 1e7 else money(value)
+    return f"{value:,.0f}" if isfinite(value) and abs(value) < 1e8 else money(value)
 
 
 def price(value: float | None) -> str:
     """USD a share: two decimals from a dollar on, four below; `-` for none."""
     if value is None or not isfinite(value):
         return NONE
-    return money(value) if abs(value) >= 1 or value == 0 else f"{value:.4f}"
+    return money(value, _PRICE) if abs(value) >= 1 or value == 0 else f"{value:.4f}"
 
 
 def gain(value: float) -> Piece:
     """P&L in USD with glyph, sign and colour."""
-    return _signed(value, money(abs(value)))
+    return _signed(value, money(abs(value), _GAIN))
 
 
 def gain_percent(fraction: float) -> Piece:

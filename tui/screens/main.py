@@ -5,6 +5,7 @@ from typing import Any
 from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Container, Horizontal
+from textual.geometry import Size
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -29,7 +30,7 @@ class Tabs(Bar):
     def show(self, current: str) -> None:
         """Mark the page that is shown."""
         self._current = current
-        width = self.content_size.width
+        width = self.content_size.width or self.app.size.width - 2
         short = sum(len(str(number)) + len(self.gap) for number in range(1, len(PAGES) + 1)) - len(self.gap)
         spare = width - short - len(next(s.title for s in PAGES if s.name == current)) - 1
         parts = []
@@ -129,13 +130,22 @@ class Filter(Horizontal):
         self.leave(clear=True)
 
 
+WIDTHS = ((140, "-wide"), (100, "-mid"), (0, "-narrow"))
+HEIGHTS = ((52, "-high"), (38, "-tall"), (28, "-low"), (0, "-flat"))
+
+
+def shape_of(width: int, height: int) -> set[str]:
+    """The classes that pages are laid out by at this size."""
+    return {
+        next(name for least, name in steps if size >= least)
+        for size, steps in ((width, WIDTHS), (height, HEIGHTS))
+    }
+
+
 class Main(Screen[None]):
     """Where pages are turned."""
 
     SCOPED_CSS = False
-
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-mid"), (140, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-flat"), (28, "-low"), (38, "-tall"), (52, "-high")]
 
     DEFAULT_CSS = """
     Main { background: $background; }
@@ -156,6 +166,7 @@ class Main(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """From the top down."""
+        self._shape(self.app.size)
         yield self.status
         yield self.tabs
         yield self.figures
@@ -164,6 +175,17 @@ class Main(Screen[None]):
         yield self.filter_line
         yield self.transport
         yield self.keys
+
+    def _shape(self, size: Size) -> bool:
+        shape = shape_of(*size)
+        changed = not shape <= self.classes
+        self.update_classes({name: name in shape for _, name in (*WIDTHS, *HEIGHTS)}, animate=False)
+        return changed
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Take the shape first: Textual's own breakpoints paint once in the old one."""
+        if self._shape(event.size):
+            self.app.stylesheet.update(self)
 
     async def on_mount(self) -> None:
         """Begin with the first page."""
