@@ -24,6 +24,7 @@ AlertEvent = Literal[
     "strategy_disabled",
     "strategy_enabled",
     "actor_stopped",
+    "engine_failed",
     "stream_down",
     "stream_up",
     "order_rejected",
@@ -37,8 +38,8 @@ AlertEvent = Literal[
 
 _TOLD: tuple[AlertEvent, ...] = (
     *("breaker_tripped", "breaker_cleared", "halt_thrown", "halt_confirmed", "halt_lifted", "mismatch"),
-    *("strategy_disabled", "strategy_enabled", "actor_stopped", "stream_down", "stream_up"),
-    *("order_rejected", "order_unknown", "day_summary"),
+    *("strategy_disabled", "strategy_enabled", "actor_stopped", "engine_failed", "stream_down"),
+    *("stream_up", "order_rejected", "order_unknown", "day_summary"),
 )
 
 

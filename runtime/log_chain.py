@@ -76,8 +76,18 @@ class LogChain:
                 while self._later:
                     self._stream.write(self._later.pop(0) + "\n")
                 self._stream.flush()
-            except (OSError, ValueError):  # a full disk or a closed stream must not reach whoever logs
+            except (OSError, ValueError) as error:  # a full disk must not reach whoever logs
                 self.lost += 1
+                if self.lost == 1 and self._sink is not None:
+                    self._tell_sink(
+                        self._sink,
+                        self._clock(),
+                        {
+                            "level": "ERROR",
+                            "logger": __name__,
+                            "event": f"lines of the log are lost: {type(error).__name__}: {error}",
+                        },
+                    )
             finally:
                 self._is_writing = False
 

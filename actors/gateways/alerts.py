@@ -14,6 +14,7 @@ from actors.alerting import notices
 from actors.alerting.router import WAITING, Alert
 from actors.alerting.watch import Row, Watch, row
 from actors.notify.courier import COMPONENT, Courier
+from actors.notify.delivery import deliver
 from config.alerts import Alerts
 from config.secrets import Secrets
 from runtime.error_sink import ErrorEntry, ErrorSink
@@ -200,30 +201,3 @@ class AlertGateway(Gateway):
             _log.info("alerts are sent again", sink=name)
         courier.failure = failure
         return failure
-
-
-async def deliver(courier: Courier, alert: Alert | None, clock: Clock, limit: int) -> str:
-    """Have an alert sent, and wait for it no longer than the limit.
-
-    Args:
-        alert: None: only have the courier get ready. limit: ns.
-
-    Returns:
-        Why it was not sent, or empty.
-    """
-    if courier.is_busy:
-        return "it is still busy with an earlier alert"
-    loop, done = asyncio.get_running_loop(), asyncio.Event()
-    answers: list[str] = []
-
-    def tell(failure: str) -> None:
-        answers.append(failure)
-        try:
-            loop.call_soon_threadsafe(done.set)
-        except RuntimeError:
-            return  # the loop is closed: nobody waits any more
-
-    courier.start(alert, tell)
-    if not await happens_by(clock, done, clock.now() + limit):
-        return f"no answer within {limit / _SECOND:g} s"
-    return answers[0]

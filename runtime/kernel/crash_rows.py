@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import msgspec
+
 from runtime.error_sink import ErrorSink
 from runtime.kernel.supervisor import GatewayCrash
 
@@ -20,6 +22,9 @@ def recorder_of(errors: ErrorSink) -> Callable[[GatewayCrash], None]:
             exception_type=crash.exception_type,
             exception_traceback=crash.traceback,
             component=crash.gateway,
+            context=msgspec.json.encode(
+                {"message_type": crash.message_type, "attempt": crash.attempt, "delay_ns": crash.delay}
+            ).decode(),
         )
 
     return record

@@ -139,11 +139,8 @@ def _couriers(loaded: "Loaded", only: str | None) -> list["Courier"]:
 
 def _sent(couriers: list["Courier"], limit: int) -> dict[str, str]:
     """Why each sink did not take the test, or nothing; all at once, none waited for beyond the limit."""
-    import anyio
-
     from actors.alerting.router import Alert
-    from actors.gateways.alerts import deliver
-    from runtime.kernel.clock import LiveClock
+    from actors.notify.delivery import send_all
 
     now = time.time_ns()  # noqa: TID251 - the wall clock of whoever tries it
     alert = Alert(
@@ -157,15 +154,4 @@ def _sent(couriers: list["Courier"], limit: int) -> dict[str, str]:
         sinks=tuple(courier.name for courier in couriers),
         last_seen=now,
     )
-    results = {courier.name: "" for courier in couriers}
-
-    async def send_all() -> None:
-        async def send(courier: "Courier") -> None:
-            results[courier.name] = await deliver(courier, alert, LiveClock(), limit)
-
-        async with anyio.create_task_group() as group:
-            for courier in couriers:
-                group.start_soon(send, courier)
-
-    anyio.run(send_all)
-    return results
+    return send_all(couriers, alert, limit)

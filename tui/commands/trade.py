@@ -103,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]") -> int:
     import anyio
 
+    from actors.notify.delivery import tell_of_the_end
     from config.secrets import to_hide
     from runtime.process_log import logging_to
     from storage.lock import RootLock
@@ -123,8 +124,11 @@ def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]"
     ):
         try:
             return anyio.run(_trade, start, errors, strays)
-        except ExceptionGroup as group:
-            raise _first(group) from None
+        except Exception as error:  # noqa: BLE001 - whatever ends it, a person is told
+            first = _first(error)
+            settings = start.loaded.settings
+            tell_of_the_end(settings.alerts, start.loaded.secrets, settings.broker.mode, first)
+            raise first from None
 
 
 def _prepare(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]") -> _Start:
@@ -235,9 +239,8 @@ def _say_goodbye(engine: "Engine", session: str) -> None:
         print("warning: intraday positions are closed, and DAY stops renewed, by a running engine only")
 
 
-def _first(group: "ExceptionGroup[Exception]") -> Exception:
+def _first(found: Exception) -> Exception:
     """The first error that is not itself a group."""
-    found: Exception = group
     while isinstance(found, ExceptionGroup):
         found = found.exceptions[0]
     return found

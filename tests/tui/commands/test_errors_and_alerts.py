@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from runtime.error_fallback import FALLBACK, read_fallback
 from storage.books import Books
 from storage.lock import RootLock
 from tests.actors.gateways.http_sink import http_sink
+from tests.alpaca_server.hosted import HostedAlpacaServer
 from tests.demo_run import demo
+from tests.system.live_day import lay_files
 from tests.tui.commands.test_main import environment
 from tests.tui.commands.test_strategies import engine_at
 from tui.commands import exits
@@ -210,3 +213,31 @@ def test_listing_errors_imports_neither_numpy_nor_apprise(root: Path) -> None:
         timeout=30,
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_an_engine_that_ends_with_an_error_tells_a_person_and_keeps_the_error(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_files(tmp_path)
+    start = "2026-11-20T09:29:00-05:00"
+    with http_sink() as sink, HostedAlpacaServer(symbols=("SPY",), start=start) as server:
+        for name, value in server.server.urls.environment().items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("ALPACA_API_KEY", "PKWRONGWRONGWRONG123")
+        monkeypatch.setenv("ALPACA_SECRET_KEY", "wrong-secret-of-nobody")
+        monkeypatch.setenv("TRADING_ALERT_PHONE", sink.url(TOKEN))
+        code = main(["run", "--headless", "--clock", start, "--root", str(tmp_path)])
+        shown = capsys.readouterr()
+    assert code == exits.AUTH
+    assert TOKEN not in shown.out + shown.err
+    (title,) = sink.titles()
+    assert title == "PAPER CRITICAL: the engine has ended with an error: nothing trades"
+    assert "KeysRefused" in sink.got[0]["message"]
+    kept, bad = read_fallback(tmp_path / "logs" / FALLBACK)
+    assert bad == 0
+    assert [(entry.level, entry.exception_type) for entry in kept] == [
+        ("CRITICAL", "runtime.errors.KeysRefused")
+    ]
+    log = (tmp_path / "logs" / "engine.log").read_text()
+    assert "ended with an error" in log
+    assert "wrong-secret-of-nobody" not in log + repr(kept)
