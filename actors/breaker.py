@@ -13,6 +13,7 @@ from actors.risk.limits import GuardState, OrderGuard
 from config.strategies import StrategySettings
 from config.trading import Breakers, Limits
 from runtime.kernel.actor import Actor
+from runtime.messages.account import ExternalChanged
 from runtime.messages.machine import ActorCrashed, ActorStopped, SessionStarted, SetTimer, TimerFired
 from runtime.messages.market import CLOSE, Bars, FloatArray, SymbolAdded
 from runtime.messages.risk import (
@@ -27,6 +28,7 @@ from runtime.messages.risk import (
 )
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
+    BrokerOrder,
     CancelOrder,
     LotChanged,
     OrderApproved,
@@ -94,6 +96,7 @@ class Breaker(Actor):
         self._halted = carried.halted if carried else None
         self._paused = dict.fromkeys(carried.paused if carried else ())
         self._doubtful: dict[str, str] = dict(carried.doubtful) if carried else {}
+        self._others: dict[str, tuple[BrokerOrder, ...]] = {}
         self._opens, self._ends = header.open, header.ends
         self._next_open = header.next_open or _guess_next_open(header)
         self._ids = {symbol: place for place, symbol in enumerate(header.symbols)}
@@ -150,6 +153,13 @@ class Breaker(Actor):
             self._doubtful.pop(found.symbol, None)
         else:
             self._doubtful[found.symbol] = f"we hold {found.ours}, the broker says {found.broker}"
+
+    def on_external_changed(self, change: ExternalChanged) -> None:
+        """Orders of others that work in the account."""
+        if change.orders:
+            self._others[change.symbol] = change.orders
+        else:
+            self._others.pop(change.symbol, None)
 
     def on_halt_thrown(self, halt: HaltThrown) -> None:
         self._halted = halt.reason or "halted"
@@ -219,12 +229,19 @@ class Breaker(Actor):
             return self._denied(order, "paused", f"{order.strategy} was paused by a person")
         if order.symbol in self._doubtful:
             return self._denied(order, "reconcile", self._doubtful[order.symbol])
+        if order.symbol in self._others and self._is_there(order):
+            text = "the account has the same order already, not ours"
+            return self._denied(order, "duplicate_order", text)
         place = self._ids.get(order.symbol)
         last = math.nan if place is None else float(self._last[place])
         refusal = self._guard.check(order, last, self.now)
         if refusal is None:
             return None
         return self._denied(order, refusal.rule, refusal.reason, refusal.value, refusal.limit)
+
+    def _is_there(self, order: OrderProposed) -> bool:
+        others = self._others[order.symbol]
+        return any((one.side, one.quantity) == (order.side, order.quantity) for one in others)
 
     def _denied(
         self, order: OrderProposed, rule: str, reason: str, value: float = 0.0, limit: float = 0.0

@@ -15,11 +15,12 @@ from actors.allocation import proposals
 from actors.allocation.adaptive import drawdown_factor
 from actors.allocation.commitments import Commitment, Commitments
 from actors.allocation.desk import Desk, Money, Refused
+from actors.allocation.outside import Outside
 from actors.allocation.roster import Roster
 from actors.execution.ids import client_order_id
 from config.schema import Settings
 from runtime.kernel.actor import Actor
-from runtime.messages.account import LotCorrected
+from runtime.messages.account import ExternalChanged, LotCorrected
 from runtime.messages.machine import ActorStopped, SessionStarted
 from runtime.messages.market import CLOSE, Bars, DailyReady, SymbolAdded
 from runtime.messages.risk import (
@@ -39,6 +40,7 @@ from runtime.messages.risk import (
 )
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
+    BrokerAccount,
     LotChanged,
     OrderDenied,
     OrderEnded,
@@ -91,7 +93,10 @@ class Ensemble(Actor):
         self._roster = Roster(settings.strategies, idle, account.max_positions, factor)
         self._pending: list[SignalRaised] = list(carried.pending) if carried else []
         self._commitments = Commitments(carried.lots if carried else None)
-        self._desk = Desk(settings, header.symbols, adv, sigma, self._roster, self._commitments)
+        self._outside = Outside()
+        self._desk = Desk(
+            settings, header.symbols, adv, sigma, self._roster, self._commitments, self._outside
+        )
         self._desk.days = dict(carried.days) if carried else {}
         self._reduced = carried.reduced if carried else False
         self._halted = carried.halted if carried else False
@@ -99,6 +104,7 @@ class Ensemble(Actor):
         self._fresh: list[SignalRaised] = []
         self._closing: TaskDue | None = None
         self._money = Money(equity=account.trading_capital, cash=account.trading_capital)
+        self._cash = account.trading_capital
         self._flattening = carried.flattening if carried else ""
         """Why everything held is to be closed, or empty."""
         self._selling_down = False
@@ -140,7 +146,16 @@ class Ensemble(Actor):
 
     def on_equity_marked(self, mark: EquityMarked) -> None:
         self._money.equity = mark.equity
-        self._money.cash = mark.cash
+        self._cash = mark.cash
+        self._money.cash = mark.cash - self._outside.lack
+
+    def on_broker_account(self, account: BrokerAccount) -> None:
+        self._outside.account(account, self._cash - self._commitments.on_order())
+        self._money.cash = self._cash - self._outside.lack
+
+    def on_external_changed(self, change: ExternalChanged) -> None:
+        self._outside.changed(change)
+        self._money.cash = self._cash - self._outside.lack
 
     def on_regime_changed(self, change: RegimeChanged) -> None:
         self._money.scalar = change.scalar
@@ -373,6 +388,8 @@ class Ensemble(Actor):
             return "DUPLICATE"
         if self._commitments.opposes(signal.symbol, signal.direction):
             return "OPPOSES_HOLDING"
+        if self._outside.sign(signal.symbol) == (-1 if signal.direction == "long" else 1):
+            return "OPPOSES_EXTERNAL"
         return None
 
     def _refused(self, signal: SignalRaised, reason: str, detail: str = "") -> SignalDropped:

@@ -110,6 +110,7 @@ class Executor(LotKeeper):
 
     def on_session_started(self, _: SessionStarted) -> Iterator[Decision]:
         """Timers do not outlive a session: set them again, and go on where the last one stopped."""
+        yield from self._account.watch.told(self.now, self.seq)
         yield from self._set_expiry()
         for lot in self._lots.values():
             if lot.entry.is_live and lot.entry.filled and not lot.closing:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from actors.allocation import adaptive
 from actors.allocation.commitments import Commitments
 from actors.allocation.netting import contribution, net, priority
+from actors.allocation.outside import Outside
 from actors.allocation.roster import Roster
 from actors.allocation.sizing import Caps, Need, Size, size
 from actors.allocation.slots import effective_slots, may_open
@@ -68,6 +69,7 @@ class Desk:
         sigma: NDArray[np.float64],
         roster: Roster,
         commitments: Commitments,
+        outside: Outside,
     ) -> None:
         account = settings.account
         self._account = account
@@ -87,6 +89,7 @@ class Desk:
         self._sigma = sigma
         self._roster = roster
         self._commitments = commitments
+        self._outside = outside
         self.closes = np.full(len(symbols), np.nan)
         self.days: dict[str, StrategyDay] = {}
 
@@ -226,7 +229,8 @@ class Desk:
             sleeve=claim.allocation * (1 - self._account.cash_buffer_pct) * money.equity,
             sleeve_used=commitments.used(name),
             slots=effective_slots(claim, self._roster.quotas[name]),
-            held_symbol=commitments.symbol_value(signal.symbol, price),
+            held_symbol=commitments.symbol_value(signal.symbol, price)
+            + self._outside.value(signal.symbol, price),
             adv=math.inf if math.isnan(adv) else adv,
             scalar=scalar,
             multiplier=scale * signal.size_factor * money.factor,

@@ -76,6 +76,11 @@ class AccountWatch:
             _with(before, ts_event=now, cause=cause, quantity=before.quantity + signed, last=fill.price)
         )
 
+    def told(self, now: int, cause: int) -> Iterator[Decision]:
+        """All of `EXTERNAL` again: a session begins."""
+        for one in self.external:
+            yield _with(one, ts_event=now, cause=cause)
+
     # ---- a snapshot -------------------------------------------------------------------------
 
     def compare(
