@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from storage.database import DatabaseRefused, books_of, database_path, open_reader
+from storage.migrations import MIGRATIONS
 
 Record = dict[str, Any]
 
@@ -38,11 +39,21 @@ def open_ledger(root: Path) -> Iterator[Ledger]:
             performance.execute("BEGIN")
             yield Ledger(trades, performance, books_of(trades))
         except sqlite3.Error as error:
-            raise DatabaseRefused(f"the books under {root} cannot be read: {error}") from error
+            hint = _hint(trades, performance)
+            raise DatabaseRefused(f"the books under {root} cannot be read: {error}{hint}") from error
         finally:
             performance.close()
     finally:
         trades.close()
+
+
+def _hint(trades: sqlite3.Connection, performance: sqlite3.Connection) -> str:
+    """What to do about books of an older version, which lack what this one reads."""
+    for name, link in (("trades", trades), ("performance", performance)):
+        (found,) = link.execute("PRAGMA user_version").fetchone()
+        if found < len(MIGRATIONS[name]):
+            return "; an older version wrote them: whatever writes them next brings them up to date"
+    return ""
 
 
 Parameters = tuple[object, ...] | dict[str, Any]

@@ -18,6 +18,7 @@ from runtime.text import one_line, printable
 from tui.commands import engine, exits
 from tui.commands.moments import since
 from tui.commands.output import add_root, new_york, print_json, print_table, text
+from tui.commands.parser import as_text
 from tui.commands.roots import REPLAYED, books_in, root_to_read
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def add(subparsers: Any) -> None:
     listed = commands.add_parser("list", help="rows of the error log, the latest first")
     add_root(listed)
     listed.add_argument("--level", type=str.upper, choices=_LEVELS, default="WARNING", help="and above")
-    listed.add_argument("--component", default="", metavar="NAME", help="only this actor, gateway or part")
+    listed.add_argument(
+        "--component", type=as_text, default="", metavar="NAME", help="only this actor, gateway or part"
+    )
     listed.add_argument(
         "--since", type=since, metavar="TIME", help="like 10m, 2h, 1d, 09:30, 2026-11-16 or 2026-11-16T09:30"
     )
@@ -49,12 +52,14 @@ def add(subparsers: Any) -> None:
     )
     listed.set_defaults(run=run_list)
     shown = commands.add_parser("show", help="one row with its traceback and context")
-    shown.add_argument("id", metavar="ID", help="as the list has it, or how it begins")
+    shown.add_argument("id", type=as_text, metavar="ID", help="as the list has it, or how it begins")
     add_root(shown)
     shown.set_defaults(run=run_show)
     resolved = commands.add_parser("resolve", help="say that it has been dealt with, and how")
-    resolved.add_argument("id", metavar="ID", help="as the list has it, or how it begins")
-    resolved.add_argument("--note", default="", metavar="TEXT", help="what it was, or what was done")
+    resolved.add_argument("id", type=as_text, metavar="ID", help="as the list has it, or how it begins")
+    resolved.add_argument(
+        "--note", type=as_text, default="", metavar="TEXT", help="what it was, or what was done"
+    )
     add_root(resolved)
     resolved.set_defaults(run=run_resolve)
 

@@ -46,6 +46,7 @@ _CODES = {
     "BooksRefused": DATA,
     "StorageUnavailable": DATA,
     "WrongUse": USAGE,
+    "UnicodeEncodeError": USAGE,  # a word of bytes that are no text, where text is wanted
     "EngineRefused": FAILED,
     "EngineDeaf": RUNNING,
     "KeysRefused": AUTH,

@@ -11,6 +11,7 @@ from typing import Any
 
 from tui.commands import exits
 from tui.commands.output import add_root, new_york, percent, print_json, text
+from tui.commands.parser import as_text
 from tui.commands.roots import root_to_read
 
 SCHEMA = 1
@@ -40,7 +41,7 @@ def add(subparsers: Any) -> None:
         description="Prints the chain of causes: bar, signal with its features, sizing with every cap, "
         "verdict, order, fills, profit; each with its time and the numbers that decided.",
     )
-    parser.add_argument("id", metavar="ID", help="of a signal, an order, a fill or a trade")
+    parser.add_argument("id", type=as_text, metavar="ID", help="of a signal, an order, a fill or a trade")
     add_root(parser)
     parser.set_defaults(run=run)
 

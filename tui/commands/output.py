@@ -8,14 +8,16 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 from zoneinfo import ZoneInfo
 
 from runtime.text import one_line
 from tui.commands.roots import folder
 
+_NARROWEST = 12
 _NEW_YORK = ZoneInfo("America/New_York")
 TIMES = frozenset(
     [
@@ -111,16 +113,44 @@ def percent(fraction: float | None) -> str:
 
 
 def _rich_table(title: str, columns: Sequence[str], cells: list[list[str]], right: Sequence[bool]) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), title_justify="left", show_edge=False)
+    console = Console()
+    if _least_width(columns, cells, right) > console.width:
+        _listed(title, columns, cells, console.width)
+        return
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=SIMPLE_HEAD, show_edge=False)
     for name, number in zip(columns, right, strict=True):
-        table.add_column(Text(name), justify="right" if number else "left", overflow="fold")
+        justify: Literal["right", "left"] = "right" if number else "left"
+        table.add_column(Text(name), justify=justify, overflow="fold", no_wrap=number)
     for row in cells:
         table.add_row(*(Text(value) for value in row))
-    Console().print(table)
+    console.print(table)
+
+
+def _least_width(columns: Sequence[str], cells: list[list[str]], right: Sequence[bool]) -> int:
+    """Columns a terminal must have for a table: numbers are never broken, words down to a dozen letters."""
+    total = 0
+    for place, (name, number) in enumerate(zip(columns, right, strict=True)):
+        longest = max(len(row[place]) for row in cells)
+        header = max(map(len, name.split() or [""]))
+        total += max(header if not number else len(name), longest if number else min(longest, _NARROWEST)) + 2
+    return total
+
+
+def _listed(title: str, columns: Sequence[str], cells: list[list[str]], width: int) -> None:
+    """A table on a terminal too narrow for one: each row's first value, the others named below it."""
+    width = max(width, _NARROWEST)
+    print(title)
+    for first, *others in cells:
+        print(f"  {first}"[:width])
+        known = [(name, value) for name, value in zip(columns[1:], others, strict=True) if value != "-"]
+        named = ", ".join(f"{name} {value}" for name, value in known)
+        if named:
+            print(textwrap.fill(named, width, initial_indent="    ", subsequent_indent="    "))
 
 
 def _is_number(value: str) -> bool:

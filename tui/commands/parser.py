@@ -4,6 +4,7 @@ Only the standard library: every command starts with it.
 """
 
 import argparse
+import os
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
@@ -54,6 +55,11 @@ class Parser(argparse.ArgumentParser):
                 near = _nearest(word.partition("=")[0], [*self._option_string_actions])
                 return f", did you mean {near}?" if near else ""
         return ""
+
+
+def as_text(word: str) -> str:
+    """A word of the command line as text; bytes that are no UTF-8 are marked as such."""
+    return os.fsencode(word).decode("utf-8", "replace")
 
 
 def inner(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:

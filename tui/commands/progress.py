@@ -1,11 +1,15 @@
 """How far long work has come: a bar on a terminal, a line per session on a plain one, silence elsewhere."""
 
+import shutil
 import sys
 from types import TracebackType
 from typing import Any, Self
 
 from tui.commands.narration import is_quiet
 from tui.commands.output import decorated
+
+_LEAST_WIDTH = 50
+"""Columns below which a bar would be cut."""
 
 
 class Progress:
@@ -24,7 +28,7 @@ class Progress:
         self._task: Any = None
 
     def __enter__(self) -> Self:
-        if self.shown and decorated(sys.stderr):
+        if self.shown and decorated(sys.stderr) and shutil.get_terminal_size().columns >= _LEAST_WIDTH:
             from rich.console import Console
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 

@@ -61,10 +61,11 @@ def write_text(target: str, content: str) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    if target == STDOUT:
-        sys.stdout.write(content)
-        return
     data = content.encode("utf-8", "backslashreplace")
+    if target == STDOUT:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)  # UTF-8 whatever the terminal's own encoding: it goes into a file
+        return
     if os.path.exists(target) and not stat.S_ISREG(os.stat(target).st_mode):
         with open(target, "wb") as special:  # a pipe or a device is written, never replaced
             special.write(data)

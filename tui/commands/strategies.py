@@ -17,6 +17,7 @@ from typing import Any
 from runtime import kill_switch
 from tui.commands import engine, exits
 from tui.commands.output import add_root, percent, print_json, print_table
+from tui.commands.parser import as_text
 from tui.commands.place import root_of
 from tui.commands.roots import root_to_read
 
@@ -38,7 +39,7 @@ def add(subparsers: Any) -> None:
         ("unpause", "let it trade again"),
     ):
         changed = commands.add_parser(name, help=words)
-        changed.add_argument("strategy", metavar="NAME", help="as `strategies list` calls it")
+        changed.add_argument("strategy", type=as_text, metavar="NAME", help="as `strategies list` calls it")
         add_root(changed)
         changed.set_defaults(run=run_change, paused=name == "pause")
 
