@@ -16,12 +16,11 @@ from textual.binding import Binding, BindingType
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
-from runtime.errors import BooksRefused, StorageUnavailable
 from runtime.kernel.clock import LiveClock
-from runtime.kill_switch import NotLifted
 from runtime.messages.screen import Answer, Frame, StrategyRow
 from tui import exports, last_resort, replay_keys
 from tui.behind import Behind
+from tui.kill_keys import KillKeys
 from tui.panels import figures
 from tui.panels.ink import PALETTES, NoColour, theme_of
 from tui.panels.lines import Lines
@@ -31,7 +30,6 @@ from tui.safe import clean
 from tui.screens.commands import CommandScreen
 from tui.screens.confirm import Confirm
 from tui.screens.help import HelpScreen
-from tui.screens.kill import Decision, KillScreen
 from tui.screens.main import Main
 from tui.screens.pages import PAGES
 from tui.view import EMPTY, fold
@@ -98,7 +96,7 @@ class Desk(App[str]):
         self._shown = EMPTY
         self._behind = 0
         self._heard = self._clock()
-        self._kill: KillScreen | None = None
+        self._kill = KillKeys(self, self.link, root, self._clock)
         self._behind_rows = Behind(self, self.link, root)
         self._replay = replay_keys.ReplayKeys(self, self.link)
 
@@ -167,66 +165,16 @@ class Desk(App[str]):
         And `/`: what is typed right behind it must find the filter open, not the keys of a table.
         """
         if isinstance(event, events.Key) and not event.is_forwarded:
-            if self._kill_took(event):
+            if self._kill.took(event.key, event.character, self.view.head):
                 return
             if event.character == "/" and isinstance(self.focused, LineTable) and self.screen is self.main:
                 self.action_filter()
                 return
         await super().on_event(event)
 
-    def _kill_took(self, event: events.Key) -> bool:
-        if self._kill is None:
-            if event.character == "K":
-                self.action_kill()
-            return event.character == "K"
-        decision = self._kill.press(event.key, event.character)
-        if decision is not None:
-            self._kill = None
-            self.pop_screen()
-            if decision != "leave":
-                self.run_worker(self._act(decision), name=decision)
-        return True
-
     def action_kill(self) -> None:
         """Open the kill switch."""
-        if self._kill is not None:
-            return
-        head, up = self.view.head, self.link.standing.state == "up"
-        halted = "HALTED now. " if head is not None and head.halted else ""
-        reach = "The engine is asked." if up else "No engine listens: the HALT file is written."
-        self._kill = KillScreen(halted + reach, read_only=self.link.read_only)
-        self.push_screen(self._kill)
-
-    async def _act(self, decision: Decision) -> None:
-        if decision == "resume":
-            await self._resume()
-            return
-        flatten, by = decision == "flatten", last_resort.by()
-        reason = f"{decision} by {by}"
-        answer = await self.link.ask("halt", flatten=flatten, reason=reason, by=by)
-        if answer.ok:
-            self.notify(answer.text or "the engine halts", title=decision.upper(), severity="warning")
-            return
-        try:
-            said = await asyncio.to_thread(
-                last_resort.halt, self.root_folder, reason, flatten=flatten, at=self._clock()
-            )
-        except OSError as error:
-            words = f"NOT HALTED: {answer.text}; the HALT file: {error.strerror or error}"
-            self.notify(words, title="KILL SWITCH", severity="error", timeout=60)
-            return
-        self.notify(f"{said} ({answer.text})", title=decision.upper(), severity="warning", timeout=20)
-
-    async def _resume(self) -> None:
-        if self.link.standing.state == "up":
-            self._tell("RESUME", await self.link.ask("resume", by=last_resort.by()))
-            return
-        try:
-            said = await asyncio.to_thread(last_resort.resume, self.root_folder, at=self._clock())
-        except (OSError, NotLifted, StorageUnavailable, BooksRefused) as error:
-            self.notify(f"trading stays halted: {error}", title="RESUME", severity="error")
-            return
-        self.notify(said, title="RESUME")
+        self._kill.show(self.view.head)
 
     def _tell(self, what: str, answer: Answer) -> None:
         words = answer.text or ("done" if answer.ok else "refused")

@@ -71,7 +71,7 @@ async def test_the_mouse_turns_pages_sorts_and_chooses(tmp_path: Path) -> None:
         await until(pilot, lambda: f"Positions: {frames.position(4).key}" in text(app))
         await pilot.press("escape")
         await pilot.click(app.main.keys, offset=(1, 0))
-        assert app._kill is not None
+        assert app._kill.is_open
         await pilot.press("escape")
 
 

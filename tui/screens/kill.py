@@ -8,11 +8,19 @@ from typing import Literal
 from textual.app import ComposeResult
 from textual.screen import ModalScreen
 
+from tui.panels.bar import cropped
 from tui.panels.ink import Piece
-from tui.panels.lines import Lines, fit
+from tui.panels.lines import Lines
 
 Decision = Literal["halt", "flatten", "resume", "leave"]
 _WORDS: dict[str, Decision] = {"FLATTEN": "flatten", "RESUME": "resume"}
+_WIDE = 60
+_KEYS = (
+    ("K", "halt: no entry leaves", "halt: entries are cancelled, none leave; stops stay"),
+    ("FLATTEN⏎", "halt, close all positions", "halt, cancel everything, close all positions"),
+    ("RESUME⏎", "lift the halt", "lift the halt: entries may leave again"),
+    ("Esc", "leave all as it is", "leave all as it is"),
+)
 _LONGEST = max(map(len, _WORDS))
 
 
@@ -41,19 +49,20 @@ class KillBox(Lines):
                 [("Esc      ", "key"), ("leave", "text")],
             ]
         else:
+            keys: list[list[Piece]] = [
+                [(f"{key:<9}", "key"), (long if width >= _WIDE else short, "text")]
+                for key, short, long in _KEYS
+            ]
             said = [
                 [(self._standing, "strong")],
                 [],
-                [("K        ", "key"), ("halt: entries are cancelled, none leave; stops stay", "text")],
-                [("FLATTEN⏎ ", "key"), ("halt, cancel everything, close all positions", "text")],
-                [("RESUME⏎  ", "key"), ("lift the halt: entries may leave again", "text")],
-                [("Esc      ", "key"), ("leave all as it is", "text")],
+                *keys,
                 [],
                 [("typed: ", "quiet"), (self.typed, "strong"), ("▏", "accent")],
             ]
         if y >= len(said):
             return []
-        return [(fit(text, min(width, len(text))), role) for text, role in said[y]]
+        return cropped(said[y], width)
 
 
 class KillScreen(ModalScreen[None]):
