@@ -17,6 +17,7 @@ import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
+from actors.alerting.watch import ReplayedAlerts
 from actors.gateways.db_writer import DbWriter
 from actors.gateways.ui_server import UiServer
 from actors.operator import Operator
@@ -184,6 +185,7 @@ class PacedPlayback:
         self._frontier = _Frontier()
         self._shown = _Shown()
         self._projection: Projection
+        self._alerts: ReplayedAlerts
         self._db = DbWriter(
             plan.root,
             plan.books,
@@ -281,6 +283,7 @@ class PacedPlayback:
         state = ScreenState(header, plan.settings, journal)
         seed(state, Past(days=tuple(self._days[: self.place])))
         self._projection = Projection(header.session, header.symbols)
+        self._alerts = ReplayedAlerts(plan.settings.alerts, header.session)
         frontier.mark = self._projection.mark(0)
         self._unheard()
         self.feed = Feed(state)
@@ -315,19 +318,23 @@ class PacedPlayback:
         """Books and screen; what comes again is in the books already."""
         projection, frontier = self._projection, self._frontier
         rows = projection.rows(seq, at, message, caused)
+        told = self._alerts.rows(seq, at, message, caused)
         mark = projection.mark(seq)
         if mark > frontier.reached:
             frontier.reached = mark
             if rows:
                 self._db.post(mark, at, rows)
-        if rows:
-            self.feed.rows(rows)
+            if told:
+                self._db.log(told)
+        if rows or told:
+            self.feed.rows([*rows, *told])
 
     async def _end_session(self) -> None:
         """Keep what the session hands on, and begin the next one if there is one."""
         playing, place = self.session, self.place
         self._given[place] = playing.given
         if len(self._carried) == place + 1:
+            self._db.log(self._alerts.end())
             self._carried.append(playing.sequencer.carry())
             while self.feed.fold():
                 await anyio.lowlevel.checkpoint()

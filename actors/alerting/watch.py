@@ -8,6 +8,7 @@ from actors.alerting.router import Alert, Router
 from config.alerts import Alerts
 from runtime.messages.base import Input, Message
 
+NOT_SENT = "not sent: replay"
 Row = tuple[str, tuple[object, ...]]
 
 
@@ -56,6 +57,25 @@ class Watch:
     def due(self) -> int:
         """When `flush` has something to tell, ns UTC; 0: nothing is waiting."""
         return self._router.due
+
+
+class ReplayedAlerts:
+    """The history of a session that nobody is told of.
+
+    Args:
+        session: ISO date.
+    """
+
+    def __init__(self, settings: Alerts, session: str) -> None:
+        self._watch = Watch(settings, session)
+
+    def rows(self, seq: int, at: int, message: Input, caused: Sequence[Message]) -> list[Row]:
+        """What would have been told because of an input."""
+        return [row(alert, NOT_SENT) for alert in self._watch.observe(seq, at, message, caused)]
+
+    def end(self) -> list[Row]:
+        """What was counted until the session's end."""
+        return [row(alert, NOT_SENT) for alert in self._watch.close()]
 
 
 def row(alert: Alert, delivery: str = "") -> Row:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from actors.alerting.watch import Watch, row
+from actors.alerting.watch import ReplayedAlerts
 from config.alerts import Alerts
 from runtime.error_fallback import read_fallback
 from runtime.error_sink import ErrorSink
@@ -12,8 +12,6 @@ from runtime.messages.base import Input, Message
 from runtime.messages.session import SessionHeader
 from storage.books import Books
 from storage.projection import Projection
-
-NOT_SENT = "not sent: replay"
 
 _log = get_logger(__name__)
 
@@ -41,7 +39,7 @@ class Bookkeeper:
         alerts: Alerts | None = None,
     ) -> None:
         self._alerts = alerts
-        self._watch: Watch | None = None
+        self._told: ReplayedAlerts | None = None
         self._errors = errors
         self.books = Books(root, books, "memory" if root is None else "replay")
         self._projection: Projection | None = None
@@ -61,7 +59,7 @@ class Bookkeeper:
     def begin(self, header: SessionHeader) -> None:
         """A session starts."""
         self._projection = Projection(header.session, header.symbols)
-        self._watch = Watch(self._alerts, header.session) if self._alerts is not None else None
+        self._told = ReplayedAlerts(self._alerts, header.session) if self._alerts is not None else None
 
     def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
         projection = self._projection
@@ -69,13 +67,13 @@ class Bookkeeper:
         rows = projection.rows(seq, at, message, caused)
         if rows:
             self.books.apply(rows, projection.mark(seq), at)
-        if self._watch is not None and (told := self._watch.observe(seq, at, message, caused)):
-            self.books.log(row(alert, NOT_SENT) for alert in told)
+        if self._told is not None and (told := self._told.rows(seq, at, message, caused)):
+            self.books.log(told)
 
     def end(self) -> None:
         """The session is over: commit."""
-        if self._watch is not None:
-            self.books.log(row(alert, NOT_SENT) for alert in self._watch.close())
+        if self._told is not None:
+            self.books.log(self._told.end())
         self.take_errors()
         self.books.commit()
 

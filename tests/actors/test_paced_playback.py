@@ -10,6 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
+from actors.gateways.bookkeeper import Bookkeeper
 from actors.gateways.replay_feed import MadeSession, TapeSession
 from actors.paced_playback import PacedPlayback, Plan
 from actors.paced_session import PacedSession, read_session
@@ -277,3 +278,30 @@ async def test_explain_and_errors_work_as_in_a_live_engine(tmp_path: Path) -> No
         answer = await paced.ask("explain", target=trade)
         assert answer.ok, answer.text
         assert any(row.component == "stumbler" for row in paced.seen.tables["errors"].values())
+
+
+async def test_the_history_of_alerts_is_that_of_a_run_at_full_speed(tmp_path: Path) -> None:
+    def history(link: sqlite3.Connection) -> list[tuple[object, ...]]:
+        return link.execute("SELECT * FROM alert_log ORDER BY id").fetchall()
+
+    def at_once() -> list[tuple[object, ...]]:
+        keeper = Bookkeeper(None, BOOKS, alerts=SETTINGS.alerts)
+        Playback(SETTINGS, books=BOOKS, projection=keeper).run([MadeSession(demo_market()[0])])
+        keeper.end()
+        try:
+            return history(keeper.books.connection("performance"))
+        finally:
+            keeper.close()
+
+    def kept() -> list[tuple[object, ...]]:
+        with sqlite3.connect(tmp_path / "db" / "performance.db") as link:
+            found = history(link)
+        link.close()
+        return found
+
+    async with playing(tmp_path) as paced:
+        await paced.ended()
+        shown = len(paced.playback.feed.state.journal.alerts)
+    wanted = await in_thread(at_once)
+    assert await in_thread(kept) == wanted
+    assert shown == len(wanted) > 1
