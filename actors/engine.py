@@ -25,6 +25,7 @@ from actors.live_gateways import STOP_ORDER, Gateways, Links, held, lots_of, rem
 from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_screen import LiveScreen
+from actors.live_session import Panels
 from actors.live_tape import open_tape
 from actors.refeed import Memory
 from runtime.error_fallback import FALLBACK
@@ -101,6 +102,7 @@ class Engine:
         self._wishes: KeptWishes
         self._tape: TapeWriter
         self.header: SessionHeader
+        self._panels: Panels
         self.sequencer: Sequencer
         self.host: Host
         self.switch: KillSwitch
@@ -177,6 +179,7 @@ class Engine:
         self._wishes = KeptWishes(self._plan.root)
         opened = open_tape(self._plan, self._memory, self.outlet, self._told)
         self._tape, self.header, self.sequencer = opened.tape, opened.header, opened.sequencer
+        self._panels = opened.panels
         self.resumed, self._is_new = opened.resumed, opened.is_new
 
     def _told(self, header: SessionHeader) -> list[Observer]:
@@ -214,6 +217,7 @@ class Engine:
             Links(
                 plan=plan,
                 header=header,
+                panels=self._panels,
                 memory=self._memory,
                 outlet=self.outlet,
                 host=host,

@@ -7,6 +7,7 @@ import msgspec
 from actors.broker.bar_history import BarHistory
 from actors.broker.desk import Desk
 from actors.broker.market_feed import Hours, MarketStreamSettings
+from actors.broker.market_wire import DailyBar
 from actors.broker.minute_join import MinuteJoin, Quarantine
 from actors.broker.rest import Rest
 from actors.broker.stream_symbols import choose
@@ -15,6 +16,7 @@ from actors.broker.trade_socket import TradeSocket
 from actors.execution.lot_orders import LotOrders
 from actors.gateways.alerts import AlertDesk, AlertGateway
 from actors.gateways.broker_stream import BrokerStream
+from actors.gateways.daily_data import DailyData
 from actors.gateways.db_writer import DbWriter
 from actors.gateways.emergency import Emergency, EmergencyExit
 from actors.gateways.kill_watch import KillSwitch, KillWatch
@@ -23,7 +25,7 @@ from actors.gateways.order_gateway import OrderGateway
 from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_screen import Parts
-from actors.live_session import watch_lists
+from actors.live_session import Panels, daily_facts, day_keeper, vix_reader, watch_lists
 from actors.refeed import Memory, executor_state
 from runtime.kernel.clock import Clock
 from runtime.kernel.gateway import Gateway, Inbox
@@ -51,6 +53,7 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
 
     plan: Plan
     header: SessionHeader
+    panels: Panels
     memory: Memory
     outlet: Outlet
     host: Host
@@ -74,8 +77,11 @@ class Gateways:
 
     def __init__(self, links: Links) -> None:
         self._links = links
+        self._running: dict[str, DailyBar] = {}
+        daily = [] if links.memory.is_day_told else [self._spec("daily_data", Inbox(), self._daily_data())]
         self.supervisor = Supervisor(
             [
+                *daily,
                 self._spec("kill_watch", links.outlet.kills, self._kill_watch),
                 self._spec("broker_stream", Inbox(), self._broker_stream()),
                 self._spec("order_gateway", links.outlet.orders, self._order_gateway),
@@ -88,12 +94,33 @@ class Gateways:
             record=links.outlet.crashed,
         )
 
+    def _daily_data(self) -> Callable[[Inbox], Gateway]:
+        links = self._links
+        root, header = links.plan.root, links.header
+        facts = daily_facts(header, links.panels)
+
+        def build(inbox: Inbox) -> Gateway:
+            return DailyData(
+                inbox,
+                links.host.post,
+                facts=facts,
+                settings=links.plan.settings.data,
+                days=links.history,
+                running=self._running,
+                vix=vix_reader(root, header.session, links.clock.now),
+                keep=day_keeper(root),
+                clock=links.clock,
+            )
+
+        return build
+
     def _spec(self, name: str, inbox: Inbox, build: Callable[[Inbox], Gateway]) -> GatewaySpec:
         rules = self._links.plan.settings.supervision
         return GatewaySpec(
             name=name,
             build=build,
             inbox=inbox,
+            transient=name == "daily_data",
             intensity=rules.max_restarts,
             period=round(rules.restart_period_s * SECOND),
             stop_timeout=round(rules.drain_timeout_s * SECOND) // len(STOP_ORDER),
@@ -187,6 +214,7 @@ class Gateways:
                 join=join,
                 refused=refused,
                 history=links.history,
+                running=self._running,
                 clock=links.clock,
                 real=links.real,
                 gap_from=gap_from,

@@ -1,11 +1,12 @@
 """What a live session starts from: the day's calendar, and history out of the files below a root.
 
-Files, all optional but the daily ones: `data/historical/{daily,daily_yahoo,vix}/*.parquet`, and the sectors
-in `data/reference/*constituents*.csv`, where the last file by name counts. There is no minute history here
-yet, so the opening volumes are unknown, and a symbol whose daily prices were adjusted after the fact has no
-known ratio to today's price: it is frozen.
+Files, all optional but the daily ones: `data/historical/{daily,daily_yahoo,intraday_1min,vix}/*.parquet`, and
+the sectors in `data/reference/*constituents*.csv`, where the last file by name counts. The system's own daily
+bars (`own-<session>.parquet` in `daily`) continue what the daily files have. Minutes of earlier sessions that
+no file has come from the tapes or from the broker.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.market.calendar import session_times
+from actors.broker.stream_symbols import choose
+from actors.gateways.daily_data import DailyFacts
+from actors.market.calendar import midnight, session_times
 from config.schema import Settings
 from config.snapshot import settings_hash, snapshot
 from runtime.errors import DataError
 from runtime.messages.session import SessionHeader
 from storage.environment import environment
 from storage.loaders.daily import DailyHistory, load_daily
-from storage.loaders.panels import OpeningMinutes, daily_matrix, opening_volume, price_ratio
+from storage.loaders.own_days import OwnDay, continue_history, is_own, write_day
+from storage.loaders.own_minutes import Fetch, OwnMinutes
+from storage.loaders.panels import RATIO_SESSIONS, OpeningMinutes, daily_matrix, opening_volume, price_ratio
 from storage.loaders.sectors import load_sectors
 from storage.loaders.session_data import calendar_before, day_fields, yyyymmdd
 from storage.loaders.sessions import VIX_SESSIONS, symbol_table
@@ -28,6 +33,8 @@ from storage.loaders.vix import VixHistory, load_vix
 
 DAILY_FOLDERS = ("daily", "daily_yahoo")
 """Below `data/historical`; of a symbol in both the first counts."""
+
+_CLOSE, _ADJ_CLOSE = 3, 5
 
 Panels = dict[str, NDArray[Any]]
 
@@ -39,21 +46,26 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     panels: Panels
 
 
-def make_start(root: Path, session: str, settings: Settings, *, books: str, now: int) -> Start:
-    """Read the files and lay out one session.
+def make_start(
+    root: Path, session: str, settings: Settings, *, books: str, now: int, fetch: Fetch | None = None
+) -> Start:
+    """Read the files and lay out one session; in a worker thread.
 
     Args:
         session: ISO date of the trading day. books: whose books, `paper:<account>`.
         now: ns UTC; history from later than that is refused.
+        fetch: Asks the broker for minutes that no file and no tape has; None: nobody.
 
     Raises:
         DataError: There is no daily history, or a file cannot be used. ValueError: the day is no session.
     """
     base = root / "data" / "historical"
-    files = [path for folder in DAILY_FOLDERS for path in sorted((base / folder).glob("*.parquet"))]
+    found = [path for folder in DAILY_FOLDERS for path in sorted((base / folder).glob("*.parquet"))]
+    files = [path for path in found if not is_own(path)]
     if not files:
         raise DataError(f"no daily history: put Parquet files into {base / DAILY_FOLDERS[0]}")
     daily = load_daily(files, now=now, absurd_ratio=settings.data.absurd_price_ratio)
+    daily = continue_history(daily, [path for path in found if is_own(path)])
     vix = load_vix(sorted((base / "vix").glob("*.parquet")), now=now)
     sectors = _sectors(root / "data" / "reference")
     symbols = symbol_table(wanted_symbols(settings, daily, sectors), daily)
@@ -67,7 +79,12 @@ def make_start(root: Path, session: str, settings: Settings, *, books: str, now:
         origin="live",
         **msgspec.structs.asdict(environment()),
     )
-    return Start(header=header, panels=_panels(session, settings, symbols, daily, vix))
+    minutes = OwnMinutes(base / "intraday_1min", root / settings.tapes.dir, symbols, now=now)
+    count = max(settings.data.opening_volume_sessions, RATIO_SESSIONS)
+    times = [session_times(day) for day in calendar_before(session, count, session_times)]
+    streamed = choose((), watch_lists(settings, header), settings.data.stream_symbols or None).symbols
+    openings = minutes.read([(day.session, day.open, day.close) for day in times], streamed, fetch)
+    return Start(header=header, panels=_panels(session, settings, symbols, daily, vix, openings))
 
 
 def wanted_symbols(settings: Settings, daily: DailyHistory, sectors: dict[str, str]) -> list[str]:
@@ -96,29 +113,58 @@ def _sectors(folder: Path) -> dict[str, str]:
 
 
 def _panels(
-    session: str, settings: Settings, symbols: tuple[str, ...], daily: DailyHistory, vix: VixHistory
+    session: str,
+    settings: Settings,
+    symbols: tuple[str, ...],
+    daily: DailyHistory,
+    vix: VixHistory,
+    minutes: OpeningMinutes,
 ) -> Panels:
     data, date = settings.data, yyyymmdd(session)
     days = [yyyymmdd(day) for day in calendar_before(session, data.history_sessions, session_times)]
     dates = np.array([*days, date], dtype=np.int32)
     matrix = daily_matrix(daily, symbols, dates)
     before, window, _ = matrix.window(date, data.history_sessions)
-    count = len(symbols)
-    none = OpeningMinutes(
-        dates=np.empty(0, dtype=np.int32),
-        last_close=np.empty((count, 0)),
-        volume=np.empty((4, count, 0)),
-    )
     vix_dates, closes = vix.before(date, VIX_SESSIONS)
     earlier = dates[max(0, len(dates) - 1 - data.opening_volume_sessions) : -1]
     panels: Panels = {
         "daily": window,
         "daily_sessions": before.copy(),
-        "price_ratio": price_ratio(matrix, none, date, window),
+        "price_ratio": price_ratio(matrix, minutes, date, window),
         "vix": closes.copy(),
         "vix_sessions": vix_dates.copy(),
-        "opening_volume": opening_volume(none, earlier),
+        "opening_volume": opening_volume(minutes, earlier),
     }
     for panel in panels.values():
         panel.flags.writeable = False
     return panels
+
+
+def daily_facts(header: SessionHeader, panels: Panels) -> DailyFacts:
+    """What must be known of a session to read its daily bars."""
+    daily = panels["daily"]
+    count = len(header.symbols)
+    is_previous = daily.shape[2] > 0 and int(panels["daily_sessions"][-1]) == yyyymmdd(header.previous)
+    return DailyFacts(
+        header=header,
+        previous=midnight(header.previous),
+        midnight=midnight(header.session),
+        has_history=np.isfinite(daily[_CLOSE]).any(axis=1),
+        ratio=np.asarray(panels["price_ratio"], dtype=np.float64),
+        adjusted=np.asarray(daily[_ADJ_CLOSE, :, -1]) if is_previous else np.full(count, np.nan),
+    )
+
+
+def vix_reader(root: Path, session: str, now: Callable[[], int]) -> Callable[[], float | None]:
+    """Looks for the VIX's close of a session in the files below a root."""
+    folder = root / "data" / "historical" / "vix"
+
+    def read() -> float | None:
+        return load_vix(sorted(folder.glob("*.parquet")), now=now()).on(yyyymmdd(session))
+
+    return read
+
+
+def day_keeper(root: Path) -> Callable[[OwnDay], Path]:
+    """Keeps a session's daily bars where the next session finds them."""
+    return lambda day: write_day(root / "data" / "historical" / DAILY_FOLDERS[0], day)

@@ -15,6 +15,7 @@ from actors import system
 from actors.gateways.replay_feed import BLOBS, TapeSession
 from actors.live_outlet import Outlet
 from actors.live_plan import Plan
+from actors.live_session import Panels
 from actors.refeed import Memory, carried_from, check_unchanged, refeed, was_halted
 from config.snapshot import settings_hash
 from runtime.errors import DataError
@@ -36,6 +37,7 @@ class OpenTape(NamedTuple):
     tape: TapeWriter
     header: SessionHeader
     sequencer: Sequencer
+    panels: Panels
     resumed: int = 0
     is_new: bool = False
 
@@ -90,7 +92,7 @@ def _begin(
         virtual_time=False,
         decisions=hashlib.sha256(),
     )
-    return OpenTape(tape, header, sequencer)
+    return OpenTape(tape, header, sequencer, panels)
 
 
 def _go_on(
@@ -113,4 +115,4 @@ def _go_on(
     except BaseException:
         tape.abandon()
         raise
-    return OpenTape(tape, header, sequencer, resumed=sequencer.inputs)
+    return OpenTape(tape, header, sequencer, session.panels, resumed=sequencer.inputs)

@@ -21,7 +21,7 @@ from runtime.kernel.recording import Observer, Recorder
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.machine import ActorCrashed, SessionEnded, Source
-from runtime.messages.market import Bars
+from runtime.messages.market import Bars, DailyReady
 from runtime.messages.risk import HaltLifted, HaltThrown
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
@@ -50,6 +50,7 @@ class Memory:
         orders: The last that the executor said of each order.
         last_minute: Start of the last minute told, ns UTC; 0: none. last_fill: time of the last fill.
         is_halted: Whether the kill switch is thrown. is_over: whether the session has ended.
+        is_day_told: Whether the session's own daily bars were told.
     """
 
     def __init__(self, *, is_halted: bool = False) -> None:
@@ -59,7 +60,7 @@ class Memory:
         self.orders: dict[str, OrderChanged] = {}
         self.last_minute = self.last_fill = 0
         self.is_halted = is_halted
-        self.is_over = False
+        self.is_over = self.is_day_told = False
 
     def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
         self._hear(message)
@@ -90,6 +91,8 @@ class Memory:
             self.replaces.pop(message.client_order_id, None)
         elif isinstance(message, HaltThrown | HaltLifted):
             self.is_halted = isinstance(message, HaltThrown)
+        elif isinstance(message, DailyReady):
+            self.is_day_told = True
         elif isinstance(message, SessionEnded):
             self.is_over = True
 

@@ -1,4 +1,4 @@
-"""Minute bars by REST, for gaps in the stream.
+"""Bars by REST: minutes for gaps in the stream and for baselines, days after the close.
 
 Source: alpaca.md 4.
 """
@@ -30,7 +30,7 @@ _log = get_logger(__name__)
 
 
 class BarHistory:
-    """The data host's minute bars.
+    """The data host's bars.
 
     Args:
         url: Scheme and host of the data API. feed: iex, sip ...; always named, the default is not ours.
@@ -59,15 +59,30 @@ class BarHistory:
             BrokerUnavailable: No answer; ask again.
             BrokerRejected: The plan does not cover the feed. KeysRefused: The keys are wrong.
         """
+        return await self._bars(symbols, start, end, "1Min", "raw")
+
+    async def daily_bars(
+        self, symbols: Sequence[str], start: int, end: int, *, adjustment: str = "raw"
+    ) -> list[MinuteBar]:
+        """Daily bars, stamped with New York's midnight, that start from `start` to `end`; as `minute_bars`.
+
+        Args:
+            adjustment: `raw`, `split` or `all` (dividends too), as of the newest bar.
+        """
+        return await self._bars(symbols, start, end, "1Day", adjustment)
+
+    async def _bars(
+        self, symbols: Sequence[str], start: int, end: int, timeframe: str, adjustment: str
+    ) -> list[MinuteBar]:
         found: list[MinuteBar] = []
         for at in range(0, len(symbols), SYMBOLS_A_REQUEST):
             query = {
                 "symbols": ",".join(symbols[at : at + SYMBOLS_A_REQUEST]),
-                "timeframe": "1Min",
+                "timeframe": timeframe,
                 "start": _text(start),
                 "end": _text(end),
                 "limit": _PAGE,
-                "adjustment": "raw",
+                "adjustment": adjustment,
                 "feed": self._feed,
                 "sort": "asc",
             }

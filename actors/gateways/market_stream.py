@@ -60,6 +60,7 @@ class MarketStream(Gateway):
         refused: Where `join` counts refused bars.
         history: For gaps; None: they are not read.
         clock: Market time. real: Time of time-outs and waits; the same clock unless market time is driven.
+        running: Keeps the running day by symbol, as last told, for all instances.
         gap_from: First minute to read by REST on the first connection, ns UTC; 0: none.
     """
 
@@ -78,12 +79,12 @@ class MarketStream(Gateway):
         history: History | None,
         clock: Clock,
         real: Clock,
+        running: dict[str, DailyBar] | None = None,
         gap_from: int = 0,
     ) -> None:
         super().__init__(name, inbox, port)
         self.figures = StreamFigures()
-        self.daily: dict[str, DailyBar] = {}
-        """The running day by symbol, as last told; the day's own bars are read by REST after the close."""
+        self.daily = {} if running is None else running
         self._settings, self._secrets = settings, secrets
         self._symbols = tuple(symbols)
         self._hours = hours

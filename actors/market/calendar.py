@@ -146,6 +146,11 @@ def eastern(day: str, at: time) -> int:
     return round(moment.timestamp()) * 1_000_000_000
 
 
+def midnight(day: str) -> int:
+    """The first moment of a day in New York, ns UTC: what its daily bar is stamped with."""
+    return eastern(day, time())
+
+
 @cache
 def _sessions() -> _Sessions:
     import exchange_calendars  # noqa: PLC0415  (a second and 100 MB, for those who ask only)

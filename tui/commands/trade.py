@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from runtime.error_sink import ErrorSink
     from runtime.kernel.clock import Clock
     from runtime.strays import Strays
+    from storage.loaders.own_minutes import Fetch
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BROKERS = "broker"
@@ -195,7 +196,9 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
         settings=settings,
         addresses=start.where,
         secrets=secrets,
-        make=lambda: make_start(start.root, session, settings, books=books, now=clock.now()),
+        make=lambda: make_start(
+            start.root, session, settings, books=books, now=clock.now(), fetch=_fetcher(start)
+        ),
     )
     engine = Engine(plan, clock=clock, real=start.real, errors=errors, listening=teller(start.ready))
     end_when_told(engine.stop)
@@ -203,6 +206,20 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
     await engine.run()
     _say_goodbye(engine, session)
     return exits.HALTED if engine.is_ended_by_halt else exits.OK
+
+
+def _fetcher(start: _Start) -> "Fetch | None":
+    """What asks the broker for minutes of earlier sessions."""
+    from actors.broker.bar_history import BarHistory
+    from actors.live_minutes import minute_fetcher
+
+    data = start.loaded.settings.data
+    if not data.history_fetch_s:
+        return None
+    return minute_fetcher(
+        lambda: BarHistory(start.where.data, start.loaded.secrets, start.real, feed=data.feed),
+        data.history_fetch_s,
+    )
 
 
 async def _greet(start: _Start) -> "tuple[str, Clock]":
