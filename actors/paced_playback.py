@@ -162,6 +162,7 @@ class PacedPlayback:
         self._ready = ready
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
+        self._begun = asyncio.Event()
         self._turning = anyio.Lock()
         """Held while one session takes the place of another."""
         self.is_playing = True
@@ -266,6 +267,7 @@ class PacedPlayback:
             self.place = place
             self._show(recording, journal)
             self._rebase()
+            self._begun.set()
 
     def _read(self, place: int) -> Recording:
         plan, frontier = self._plan, self._frontier
@@ -443,11 +445,14 @@ class PacedPlayback:
     async def answer(self, ask: Ask) -> Answer:
         """Do what a screen asks."""
         if ask.command in ACTING:
+            while self.session.is_over and not self.is_ended:
+                self._begun.clear()
+                await self._begun.wait()
             async with self._turning:
                 if self._projection.mark(self.session.sequencer.seq) < self._frontier.reached:
                     return Answer(ok=False, text="this has been played before: seek on to act again")
                 if self.session.is_over:
-                    return Answer(ok=False, text="the session is over")
+                    return Answer(ok=False, text="it stands at its end")
                 return await self._operator(ask)
         return await self._operator(ask)
 

@@ -7,9 +7,12 @@ else or cannot be written; 130 stopped.
 import argparse
 import shutil
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tui.commands import exits
+from tui.commands.paced import add_paced_options, serve
 from tui.commands.roots import books_in, default_runs, discard_books
 from tui.commands.run import add_run_options, play, print_summary, settings_of
 
@@ -34,6 +37,7 @@ def add(subparsers: Any) -> None:
     )
     parser.add_argument("--seed", type=_seed, default=SEED, help=f"of the made-up market (default {SEED})")
     add_run_options(parser)
+    add_paced_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -47,11 +51,32 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = settings_of(arguments, base)
     root = None if arguments.no_books else arguments.root or default_runs() / "demo"
     books = f"{_BOOKS}{arguments.seed}"
+    if arguments.serve and root is None:
+        raise exits.WrongUse("--serve needs a folder for its socket: leave out --no-books")
     with RootLock(root) if root is not None else nullcontext():
         if root is not None:
             discard(root)
+            if arguments.serve:
+                return _serve(arguments, loaded, root, books)
         summary, seconds = _play(arguments, loaded, root, books)
     return print_summary(arguments, summary, seconds, root, regimes=True)
+
+
+def _serve(arguments: argparse.Namespace, loaded: "Loaded", root: Path, books: str) -> int:
+    from actors.gateways.replay_feed import MadeSession
+    from actors.market.calendar import session_times
+    from storage.loaders.synthetic import synthetic_sessions
+    from storage.panels import PanelStore
+    from tui.commands.recording import Recordings
+
+    tapes = root / "tapes"
+    store, record = PanelStore(tapes / "blobs"), Recordings(tapes)
+    made = synthetic_sessions(seed=arguments.seed, times=session_times)
+    try:
+        afresh = [partial(MadeSession, session, store) for session in made]
+        return serve(arguments, loaded, afresh, root, books, "DEMO", record)
+    finally:
+        record.abandon()
 
 
 def _play(

@@ -9,10 +9,12 @@ import hashlib
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.commands import exits
+from tui.commands.paced import add_paced_options, serve
 from tui.commands.roots import REPLAYED, books_in, default_runs, discard_books
 from tui.commands.run import SCHEMA, add_run_options, play, print_summary, settings_of
 
@@ -35,6 +37,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("tapes", nargs="+", type=Path, metavar="TAPE", help="a .tape or .tape.zst file")
     parser.add_argument("--verify", action="store_true", help="feed every record and compare what it caused")
     add_run_options(parser)
+    add_paced_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -47,6 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
     first = _headers(arguments.tapes)[0]
     loaded = settings_of(arguments, first.settings or None)
     name, books = identity(arguments.tapes, loaded)
+    if arguments.serve:
+        return _serve(arguments, loaded, name, books)
     root = None if arguments.no_books else arguments.root or default_runs() / name
     warnings: list[str] = []
     with RootLock(root) if root is not None else nullcontext():
@@ -62,6 +67,20 @@ def run(arguments: argparse.Namespace) -> int:
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
     return print_summary(arguments, summary, seconds, root, regimes=False, torn=bool(warnings))
+
+
+def _serve(arguments: argparse.Namespace, loaded: "Loaded", name: str, books: str) -> int:
+    """Play at a person's pace, into books of its own: what a person does to it is no part of a replay's."""
+    from actors.gateways.replay_feed import TapeSession
+    from storage.lock import RootLock
+
+    if arguments.no_books:
+        raise exits.WrongUse("--serve needs a folder for its socket: leave out --no-books")
+    root = arguments.root or default_runs() / f"{name}-played"
+    with RootLock(root):
+        discard_books(root)
+        afresh = [partial(TapeSession, path) for path in arguments.tapes]
+        return serve(arguments, loaded, afresh, root, f"{books}-played", "REPLAY")
 
 
 def _make_room(root: Path, books: str, fresh: bool) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tui.commands import exits
 from tui.commands.config import add_settings_arguments
 from tui.commands.place import add_root, default_root
-from tui.commands.serving import add_ready, end_when_told, teller
+from tui.commands.serving import add_ready, end_when_told, first_of, teller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -126,7 +126,7 @@ def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]"
         try:
             return anyio.run(_trade, start, errors, strays)
         except Exception as error:  # noqa: BLE001 - whatever ends it, a person is told
-            first = _first(error)
+            first = first_of(error)
             settings = start.loaded.settings
             tell_of_the_end(settings.alerts, start.loaded.secrets, settings.broker.mode, first)
             raise first from None
@@ -254,10 +254,3 @@ def _say_goodbye(engine: "Engine", session: str) -> None:
     if held:
         print(f"still held: {', '.join(held)}; their stops and targets stay at the broker")
         print("warning: intraday positions are closed, and DAY stops renewed, by a running engine only")
-
-
-def _first(found: Exception) -> Exception:
-    """The first error that is not itself a group."""
-    while isinstance(found, ExceptionGroup):
-        found = found.exceptions[0]
-    return found

@@ -1,0 +1,60 @@
+"""`demo` and `replay` as engines of their own: reached by a socket, stopped in order, verified afterwards."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from actors.verification import verify
+from tui.commands import engine, exits
+from tui.commands.launch import EngineProcess, NotStarted, start_engine_process
+from tui.commands.main import main
+
+
+@pytest.fixture
+def started():
+    """Starts engines that do not outlive the test."""
+    running: list[EngineProcess] = []
+
+    def start(root: Path, *words: str) -> EngineProcess:
+        running.append(start_engine_process([*words, "--root", str(root)], root))
+        return running[-1]
+
+    yield start
+    for one in running:
+        if one.ended() is None:
+            os.kill(one.pid, signal.SIGKILL)
+            one.wait(10)
+
+
+def test_a_served_demo_can_be_asked_and_stopped_and_a_tape_of_it_served_again(tmp_path, started):
+    root = tmp_path / "demo"
+    process = started(root, "demo", "--serve", "--speed", "0")
+    assert engine.ask(root, {"command": "hello"}) == str(process.pid)
+    assert "halted" in engine.ask(root, {"command": "halt", "reason": "a test"}, 10.0)
+    assert engine.ask(root, {"command": "pause"}) == "paused"
+    assert engine.ask(root, {"command": "stop"})
+    assert process.wait(20) == exits.OK
+    tapes = sorted((root / "tapes").glob("*.tape*"))
+    assert tapes
+    assert all(verify(path).identical for path in tapes)
+    again = tmp_path / "again"
+    process = started(again, "replay", str(tapes[0]), "--serve", "--speed", "1")
+    assert engine.ask(again, {"command": "step"}) == "one event on"
+    os.kill(process.pid, signal.SIGTERM)
+    assert process.wait(20) == exits.OK
+    assert main(["status", "--root", str(again), "--json"]) in (exits.OK, exits.UNHEALTHY)
+
+
+def test_a_socket_needs_a_folder(tmp_path, capsys):
+    assert main(["demo", "--serve", "--no-books"]) == exits.USAGE
+    assert "--no-books" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("speed", ["-1", "1e9", "nan", "fast"])
+def test_a_speed_is_a_number_that_can_be_kept(tmp_path, started, speed):
+    with pytest.raises(NotStarted) as refused:
+        started(tmp_path, "demo", "--serve", "--speed", speed)
+    assert refused.value.code == exits.USAGE
+    assert "must be 0 or from" in refused.value.output
