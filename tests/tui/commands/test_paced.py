@@ -30,10 +30,11 @@ def started():
 
 def test_a_served_demo_can_be_asked_and_stopped_and_a_tape_of_it_served_again(tmp_path, started):
     root = tmp_path / "demo"
-    process = started(root, "demo", "--serve", "--speed", "0")
+    process = started(root, "demo", "--serve", "--speed", "1")
     assert engine.ask(root, {"command": "hello"}) == str(process.pid)
     assert "halted" in engine.ask(root, {"command": "halt", "reason": "a test"}, 10.0)
     assert engine.ask(root, {"command": "pause"}) == "paused"
+    assert engine.ask(root, {"command": "seek_order"})
     assert engine.ask(root, {"command": "stop"})
     assert process.wait(20) == exits.OK
     tapes = sorted((root / "tapes").glob("*.tape*"))
