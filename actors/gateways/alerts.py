@@ -16,7 +16,7 @@ from actors.alerting.watch import Row, Watch, row
 from actors.notify.courier import COMPONENT, Courier
 from actors.notify.delivery import deliver
 from config.alerts import Alerts
-from config.secrets import Secrets
+from config.secrets import Secrets, to_hide
 from runtime.error_sink import ErrorEntry, ErrorSink
 from runtime.kernel.clock import Clock, happens_by
 from runtime.kernel.gateway import Gateway, Inbox, InboxClosed, InboxFull, Port
@@ -55,8 +55,10 @@ class AlertDesk:
         real: Clock,
         errors: ErrorSink,
     ) -> None:
+        hidden = to_hide(secrets)
         self.couriers = {
-            name: Courier(name, address, account.upper()) for name, address in secrets.alert_sinks.items()
+            name: Courier(name, address, account.upper(), hidden)
+            for name, address in secrets.alert_sinks.items()
         }
         self.inbox = Inbox(_CAPACITY)
         self.timeout = round(settings.timeout_s * _SECOND)

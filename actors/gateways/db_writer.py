@@ -191,8 +191,15 @@ class DbWriter:
         for row in batch.rows:
             database = STATEMENTS[row[0]].database
             if batch.mark > self._covered[database]:
-                self._pending[database].append((batch.mark, row))
+                self._pending[database].append((batch.mark, self._without_secrets(row)))
         self._last = batch
+
+    def _without_secrets(self, row: Row) -> Row:
+        """What decisions say of errors may hold words of strategies and libraries."""
+        if row[0] != "error" or self._errors is None:
+            return row
+        clean = self._errors.clean
+        return row[0], tuple(clean(each) if isinstance(each, str) else each for each in row[1])
 
     async def _try_writing(self, links: dict[str, aiosqlite.Connection]) -> None:
         try:

@@ -7,7 +7,7 @@ read for the reason of a failure and goes nowhere else: it may name parts of the
 import contextvars
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -38,18 +38,19 @@ class Courier:
     Args:
         name: As the settings call it. address: an `apprise` URL.
         account: `PAPER` or `LIVE`, before the title.
+        hidden: What must not leave in an alert either (`config.secrets.to_hide`), beside the address.
 
     Attributes:
         is_busy: Whether its thread still works on an alert.
         failure: Why the last alert did not arrive, or empty.
     """
 
-    def __init__(self, name: str, address: Secret, account: str = "") -> None:
+    def __init__(self, name: str, address: Secret, account: str = "", hidden: Sequence[str] = ()) -> None:
         self.name = name
         self.is_busy = False
         self.failure = ""
         self._address, self._account = address, account
-        self._redactor = Redactor(to_hide(Secrets(alert_sinks={name: address})))
+        self._redactor = Redactor([*hidden, *to_hide(Secrets(alert_sinks={name: address}))])
         self._service: Any = None
 
     def start(self, alert: Alert | None, done: Callable[[str], None]) -> None:
@@ -95,12 +96,11 @@ class Courier:
         reasons: list[str] = []
         with _reasons(reasons):
             arrived = self._service.notify(
-                title=self._title(alert), body=_body(alert), notify_type=_KINDS[alert.level]
+                title=self._redactor.text(f"{self._account} {alert.level}: {alert.title}".strip()),
+                body=self._redactor.text(_body(alert)),
+                notify_type=_KINDS[alert.level],
             )
         return "" if arrived else self._words("; ".join(reasons) or "it said no")
-
-    def _title(self, alert: Alert) -> str:
-        return f"{self._account} {alert.level}: {alert.title}".strip()
 
     def _words(self, text: str) -> str:
         return one_line(self._redactor.text(" ".join(text.split())), _LONGEST_REASON)

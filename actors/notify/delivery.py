@@ -87,7 +87,7 @@ def tell_of_the_end(settings: Alerts, secrets: Secrets, account: str, error: Exc
     if not wanted:
         return {}
     couriers = [
-        Courier(name, address, account.upper())
+        Courier(name, address, account.upper(), to_hide(secrets))
         for name, address in secrets.alert_sinks.items()
         if name in wanted
     ]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime import log
 from runtime.error_fallback import append_fallback, read_fallback, spill
@@ -229,6 +231,27 @@ def test_one_line_of_code_that_says_ever_new_things_is_a_few_rows_and_a_count() 
     assert sink.overflow == 0
     put(sink, "order 7000 failed", at=NOW + 61_000_000_000)
     assert [entry.message for entry in sink.take()] == ["order 7000 failed"]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 30 * 10**9), st.booleans()), max_size=200),
+    st.integers(1, 30),
+)
+def test_whatever_is_put_is_a_row_a_count_or_told_to_be_lost(
+    puts: list[tuple[int, int, bool]], capacity: int
+) -> None:
+    sink, at = ErrorSink(capacity), NOW
+    seen: dict[str, int] = {}
+    for text, wait, is_taken in puts:
+        at += wait
+        put(sink, f"order {text} failed", at)
+        if is_taken:
+            seen |= {entry.id: entry.occurrences for entry in sink.take() if entry.component != "log"}
+    rest = sink.take()
+    assert len(rest) <= capacity + 1
+    seen |= {entry.id: entry.occurrences for entry in rest if entry.component != "log"}
+    assert sum(seen.values()) + sink.overflow >= len(puts)
+    assert sum(seen.values()) <= len(puts)
 
 
 def test_what_is_put_without_the_log_is_cleaned_too(capture: Capture) -> None:

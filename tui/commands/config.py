@@ -241,6 +241,13 @@ def _notes(loaded: "Loaded") -> list[str]:
         notes.append("broker.mode is live: orders move real money")
     if not loaded.secrets.complete:
         notes.append("the broker's keys are not set: demo and replay only")
+    sinks = {
+        name for rule in settings.alerts.rules for name in rule.sinks
+    } - loaded.secrets.alert_sinks.keys()
+    if sinks:
+        notes.append(
+            f"alerts.rules name sinks without an address in the environment: {', '.join(sorted(sinks))}"
+        )
     return notes
 
 

@@ -13,6 +13,7 @@ import pytest
 from actors.alerting.router import LIMITED
 from actors.alerting.watch import Row
 from actors.gateways.alerts import MISSED, STOPPING, AlertDesk, AlertGateway
+from actors.notify.courier import Courier
 from config.alerts import AlertRule, Alerts
 from config.secrets import Secret, Secrets, to_hide
 from runtime.error_sink import ErrorSink
@@ -239,6 +240,21 @@ async def test_what_a_tape_tells_of_before_the_start_is_not_sent_again(sink: Htt
     desk.halt()
     assert desk.deliveries()[f"{DAY}-2-0"] == STOPPING
     assert sink.got == []
+
+
+async def test_no_key_of_the_broker_leaves_in_an_alert(sink: HttpSink) -> None:
+    desk = Desk(EVERYTHING, phone=sink.url())
+    key = "secret-key-of-the-broker"
+    secrets = Secrets(secret_key=Secret(key), alert_sinks={"phone": Secret(sink.url())})
+    courier = Courier("phone", Secret(sink.url()), "PAPER", to_hide(secrets))
+    desk.desk.couriers["phone"] = courier
+    desk.desk.go_live(desk.log_rows)
+    desk.halt(f"called with {key}")
+    gateway = AlertGateway("alerts", desk.desk.inbox, lambda *_: None, desk=desk.desk)
+    gateway.request_stop()
+    await gateway.run()
+    desk.desk.close()
+    assert "called with [redacted]" in sink.got[0]["message"]
 
 
 async def test_a_rule_for_a_sink_without_an_address_is_a_warning() -> None:

@@ -12,6 +12,8 @@ from actors.gateways.db_writer import DbWriter
 from runtime.error_fallback import append_fallback
 from runtime.error_sink import ErrorSink
 from runtime.errors import BooksRefused
+from runtime.messages.machine import SessionStarted
+from runtime.messages.risk import Noted
 from storage.books import Books
 from storage.database import DATABASES, database_path, open_reader
 from storage.projection import Projection
@@ -143,6 +145,20 @@ async def test_errors_of_the_process_reach_the_error_log(tmp_path: Path) -> None
         writer.close()
     rows = (await on_disk(tmp_path))["performance"]["error_log"]
     assert [row[4] for row in rows] == ["before the start", "from a thread", "from the loop"]
+
+
+async def test_secrets_in_what_decisions_say_of_errors_do_not_reach_the_books(tmp_path: Path) -> None:
+    sink = ErrorSink()
+    sink.clean = lambda text: text.replace("canary", "[redacted]")
+    writer = DbWriter(tmp_path, "paper:1", mode="replay", errors=sink)
+    note = Noted(ts_event=1, cause=1, level="ERROR", component="x", text="a canary sang")
+    rows = Projection(SESSION).rows(1, 1, SessionStarted(ts_event=1, session=SESSION), [note])
+    async with anyio.create_task_group() as group:
+        await group.start(writer.run)
+        writer.post(Mark(DAY, 1), 1, rows)
+        writer.close()
+    (row,) = (await on_disk(tmp_path))["performance"]["error_log"]
+    assert row[4] == "a [redacted] sang"
 
 
 async def test_a_locked_database_delays_rows_and_loses_none(tmp_path: Path) -> None:

@@ -145,6 +145,21 @@ def test_a_root_without_books_is_told(tmp_path: Path, capsys: Captured) -> None:
     said(capsys, tmp_path, "alerts", "list", code=exits.DATA)
 
 
+def test_what_a_replay_could_not_write_is_in_its_books_the_next_time(
+    tmp_path: Path, capsys: Captured
+) -> None:
+    tape = str(next(iter(sorted((demo()[0] / "tapes").glob("*.tape.zst")))))
+    (tmp_path / "db").write_text("a file where the books should be")
+    assert main(["replay", tape, "--headless", "--root", str(tmp_path)]) == exits.DATA
+    (tmp_path / "db").unlink()
+    assert (tmp_path / "logs" / FALLBACK).exists()
+    assert main(["replay", tape, "--headless", "--root", str(tmp_path)]) == exits.OK
+    assert not (tmp_path / "logs" / FALLBACK).exists()
+    found = json.loads(said(capsys, tmp_path, "errors", "list", "--json", "--component", "database"))
+    (row,) = found["errors"]
+    assert (row["level"], row["exception_type"]) == ("CRITICAL", "storage.database.DatabaseRefused")
+
+
 # ---- alerts --------------------------------------------------------------------------------------
 
 
