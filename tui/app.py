@@ -30,6 +30,7 @@ from tui.safe import clean
 from tui.screens.commands import CommandScreen
 from tui.screens.confirm import Confirm
 from tui.screens.help import HelpScreen
+from tui.screens.leave import Choice, LeaveScreen
 from tui.screens.main import Main
 from tui.screens.pages import PAGES
 from tui.view import EMPTY, fold
@@ -41,7 +42,7 @@ _ENDED_BY = (signal.SIGTERM, signal.SIGHUP)
 
 
 class Desk(App[str]):
-    """The screen of one engine; its result is what a person chose on leaving."""
+    """The screen of one engine; its result is `stop` or `leave`, as a person chose, or `ended`."""
 
     TITLE = "runtime"
     ENABLE_COMMAND_PALETTE = False
@@ -73,6 +74,7 @@ class Desk(App[str]):
         read_only: bool = False,
         palette: str = PALETTES[0].name,
         clock: Callable[[], int] | None = None,
+        has_ended: Callable[[], bool] | None = None,
     ) -> None:
         """Attach to nothing yet.
 
@@ -80,6 +82,8 @@ class Desk(App[str]):
             root: Whose engine; its HALT file is written when nobody listens there.
             palette: desk, desk-cb or light.
             clock: The present, ns UTC.
+            has_ended: Whether the engine that was started with this screen is over: then the screen is too,
+                and leaving it asks what is to become of the engine. None: it was not started with it.
         """
         super().__init__()
         if self.no_color:
@@ -97,6 +101,7 @@ class Desk(App[str]):
         self._behind = 0
         self._heard = self._clock()
         self._kill = KillKeys(self, self.link, root, self._clock)
+        self._has_ended = has_ended
         self._behind_rows = Behind(self, self.link, root)
         self._replay = replay_keys.ReplayKeys(self, self.link)
 
@@ -107,7 +112,7 @@ class Desk(App[str]):
     def on_mount(self) -> None:
         """Attach, and see to it that a signal leaves the terminal as it was."""
         self._show()
-        self.set_interval(_TICK, self._show)
+        self.set_interval(_TICK, self._tick)
         self.run_worker(self.link.run(), name="link", exit_on_error=True)
         if not self.is_headless:
             loop = asyncio.get_running_loop()
@@ -116,6 +121,11 @@ class Desk(App[str]):
             gc.collect()  # long pauses of the collector are seen as a stuttering screen (terminal 2.1)
             gc.freeze()
             gc.set_threshold(700, 10, 10**6)
+
+    def _tick(self) -> None:
+        self._show()
+        if self._has_ended is not None and self._has_ended():
+            self.exit("ended")
 
     def on_unmount(self) -> None:
         """Let the engine go."""
@@ -255,8 +265,23 @@ class Desk(App[str]):
         self.push_screen(CommandScreen(), asked_for)
 
     def action_leave(self) -> None:
-        """Leave the screen; the engine stays as it is."""
-        self.exit("leave")
+        """Leave the screen, having asked about an engine that was started with it."""
+        if self._has_ended is None:
+            self.exit("leave")
+        elif not isinstance(self.screen, LeaveScreen):
+            self.push_screen(LeaveScreen(self._left_alone()), self._leave)
+
+    def _leave(self, choice: Choice | None) -> None:
+        if choice in ("stop", "leave"):
+            self.exit(choice)
+
+    def _left_alone(self) -> str:
+        """What nobody sees to once the engine is stopped, in words."""
+        head = self.view.head
+        if head is None or head.mode not in ("LIVE", "PAPER"):
+            return ""
+        today = sum(row.intraday and not row.external for row in self.view.positions.values())
+        return f"{today} intraday positions are closed by a running engine only." if today else ""
 
     def action_copy_row(self) -> None:
         """Copy the chosen row to the terminal's clipboard."""

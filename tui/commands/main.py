@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("demo", "replay", "tape", "status", "explain", "report", "config"),
-    *("halt", "resume", "stop", "check", "run", "strategies", "logs", "completion", "errors", "alerts"),
+    *(
+        "halt",
+        "resume",
+        "stop",
+        "check",
+        "run",
+        "strategies",
+        "logs",
+        "completion",
+        "errors",
+        "alerts",
+        "tui",
+    ),
 )
 """Each a module of this package; only the one asked for is imported."""
 
