@@ -13,7 +13,7 @@ from tests.storage.loaders.made import daily_rows, write
 SESSION = "2026-11-20"
 OPEN, CLOSE = session_times(SESSION).open, session_times(SESSION).close
 MINUTE = 60_000_000_000
-SYMBOLS = {"AA": 40.0, "BB": 90.0, "CC": 150.0, "DD": 25.0, "EE": 60.0, "FF": 75.0, "GG": 33.0, "HH": 120.0}
+SYMBOLS = {f"{one}{one}": 25.0 + 7.0 * place for place, one in enumerate("ABCDEFGHIJKLMNOPQRST")}
 BOOKS = "paper:PA3LOOPBACK1"
 
 _OFF = ("mean_reversion", "relative_volume_breakout", "gap_fill", "vol_managed_momentum",
@@ -21,7 +21,7 @@ _OFF = ("mean_reversion", "relative_volume_breakout", "gap_fill", "vol_managed_m
         "vwap_reversion")  # fmt: skip
 
 
-def overrides(*, entries: int = 600, closes: int = 250, seed: int = 7) -> list[str]:
+def overrides(*, entries: int = 250, closes: int = 150, seed: int = 7) -> list[str]:
     """Settings under which chance trades and no breaker ends it, as `--set` takes them.
 
     Args:
