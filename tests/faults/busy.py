@@ -21,7 +21,7 @@ _OFF = ("mean_reversion", "relative_volume_breakout", "gap_fill", "vol_managed_m
         "vwap_reversion")  # fmt: skip
 
 
-def overrides(*, entries: int = 250, closes: int = 150, seed: int = 7) -> list[str]:
+def overrides(*, entries: int = 500, closes: int = 200, seed: int = 7) -> list[str]:
     """Settings under which chance trades and no breaker ends it, as `--set` takes them.
 
     Args:
