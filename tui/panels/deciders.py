@@ -7,8 +7,6 @@ from tui.panels.ink import Piece
 from tui.panels.table import LineTable
 from tui.view import View
 
-_LEVELS = {"WARNING": "WARN", "CRITICAL": "CRIT"}
-
 
 def _slots(row: StrategyRow) -> Piece:
     return f"{row.held}/{row.slots}", "text" if row.slots else "faint"
@@ -28,10 +26,6 @@ def _why(row: StrategyRow) -> Piece:
 
 def _became(row: SignalRow) -> Piece:
     return row.became, figures.state(row.became)
-
-
-def _level(row: LogRow) -> Piece:
-    return _LEVELS.get(row.level, row.level), figures.state(row.level)
 
 
 def _kind(row: SignalRow) -> Piece:
@@ -61,7 +55,7 @@ SIGNALS: tuple[Column[SignalRow], ...] = (
     Column("symbol", 7, lambda r: (r.symbol, "strong"), most=10),
     Column("signal", 11, _kind, most=14),
     Column("became", 9, _became),
-    Column("why", 20, lambda r: (r.why, "quiet"), rank=2, most=80),
+    Column("why", 30, lambda r: (r.why, "quiet"), rank=2, most=80),
     Column("strategy", 16, lambda r: (r.strategy, "quiet"), rank=3, most=27),
     Column("price", 10, lambda r: (figures.price(r.price), "text"), rank=4, right=True,
            order=lambda r: r.price),
@@ -74,7 +68,7 @@ SIGNALS: tuple[Column[SignalRow], ...] = (
 
 LOG: tuple[Column[LogRow], ...] = (
     Column("time", 8, lambda r: (figures.clock(r.at), "faint"), rank=1, order=lambda r: r.at),
-    Column("level", 5, _level),
+    Column("level", 5, lambda r: figures.level(r.level)),
     Column("component", 14, lambda r: (r.component, "accent"), rank=2),
     Column("text", 20, lambda r: (r.text, "text"), most=400),
 )

@@ -139,6 +139,14 @@ STATES: dict[str, Role] = {
 """How a state's word is coloured; one that is not named is plain text."""
 
 
+_LEVELS = {"WARNING": "WARN", "CRITICAL": "CRIT"}
+
+
+def level(name: str) -> Piece:
+    """A level of the log in at most five letters."""
+    return _LEVELS.get(name.upper(), name.upper()), state(name.upper())
+
+
 def state(word: str) -> Role:
     """The role of a state's word."""
     return STATES.get(word, "text")

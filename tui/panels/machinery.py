@@ -23,10 +23,6 @@ def counts(rows: Mapping[str, ErrorRow]) -> dict[str, tuple[int, int]]:
     return {level: (rows, times) for level, (rows, times) in found.items()}
 
 
-def _level(level: str) -> Piece:
-    return level[:4].upper(), figures.state(level.upper())
-
-
 def _dealt_with(row: ErrorRow) -> Piece:
     return ("resolved", "good") if row.resolved else ("open", "warn")
 
@@ -46,7 +42,7 @@ def _often(value: int) -> Piece:
 ERRORS: tuple[Column[ErrorRow], ...] = (
     Column("time", 14, lambda r: (f"{figures.day(r.at)} {figures.clock(r.at)}", "quiet"),
            order=lambda r: r.at),
-    Column("level", 5, lambda r: _level(r.level)),
+    Column("level", 5, lambda r: figures.level(r.level)),
     Column("component", 12, lambda r: (r.component, "accent"), rank=1, most=20),
     Column("times", 5, lambda r: (figures.count(r.count), "text"), rank=2, right=True,
            order=lambda r: r.count),
@@ -60,7 +56,7 @@ ERRORS: tuple[Column[ErrorRow], ...] = (
 ALERTS: tuple[Column[AlertRow], ...] = (
     Column("time", 14, lambda r: (f"{figures.day(r.at)} {figures.clock(r.at)}", "quiet"),
            order=lambda r: r.at),
-    Column("level", 5, lambda r: _level(r.level)),
+    Column("level", 5, lambda r: figures.level(r.level)),
     Column("event", 14, lambda r: (r.event, "accent"), rank=1, most=22),
     Column("alert", 24, lambda r: (r.text, "text"), most=140),
     Column("sent", 12, lambda r: (r.sent, "quiet"), rank=2, most=50),

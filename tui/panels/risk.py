@@ -100,10 +100,15 @@ def regime_part(head: Head, rank: int = 0) -> Part:
         head.regime, "text"
     )  # type: ignore[assignment]
     pieces: list[Piece] = [("regime ", "quiet"), (head.regime.upper(), role)]
-    pieces += [(f" VIX {head.vix:.1f}", "text"), (f" ×{head.scalar:.1f}", "text")]
+    pieces += [(f" VIX {head.vix:.1f}", "text"), (f" ×{_scalar(head.scalar)}", "text")]
     if head.regime_source and head.regime_source != "VIX":
         pieces.append((f" {head.regime_source}", "warn"))
     return part(*pieces, rank=rank)
+
+
+def _scalar(value: float) -> str:
+    """What sizes are scaled by: 1.0, 0.25."""
+    return f"{value:.2f}".removesuffix("0")
 
 
 def breakers_part(view: View) -> Part:

@@ -5,12 +5,15 @@ The state of the engine comes first and in words: LIVE, PAPER, REPLAY, DEMO, and
 
 from typing import NamedTuple
 
+from rich.cells import cell_len
+
 from runtime.messages.screen import Head
 from tui.panels import figures
 from tui.panels.bar import Bar, Part, part
 from tui.panels.ink import Piece, Role
 from tui.panels.lines import Lines, fit
 from tui.panels.risk import regime_part
+from tui.safe import clean
 from tui.view import View
 
 _STALE_AFTER = 90_000_000_000
@@ -119,40 +122,56 @@ def figure_parts(view: View) -> list[Part]:
     return parts
 
 
-def banners(view: View, connection: Connection) -> list[Piece]:
-    """What must be said across the screen, the worst first."""
-    said: list[Piece] = []
+class Banner(NamedTuple):
+    """What must be said across the screen.
+
+    Attributes:
+        words: In full. short: where there is no room for that.
+    """
+
+    words: str
+    short: str
+    role: Role
+
+
+def banners(view: View, connection: Connection) -> list[Banner]:
+    """All that must be said, the worst first."""
+    said: list[Banner] = []
     head = view.head
     if not connection.is_up:
-        said.append((_no_engine(view, connection), "caution"))
+        said.append(_no_engine(view, connection))
     elif connection.silent_for > _SILENT_AFTER and head is not None:
-        said.append((f"SILENT: no news from the engine for {figures.age(connection.silent_for)}", "caution"))
+        silent = figures.age(connection.silent_for)
+        words = f"SILENT: no news from the engine for {silent}"
+        said.append(Banner(words, f"SILENT for {silent}", "caution"))
     if head is not None and head.halted:
-        said.append((_halted(head), "alarm"))
+        said.append(_halted(head))
     if head is not None and _stale(view):
-        words = f"STALE DATA: the last bars came {figures.age(view.at - head.bar_at)} ago"
-        said.append((f"{words} (stream {head.stream})", "caution"))
+        old = figures.age(view.at - head.bar_at) if head.bar_at else "for ever"
+        words = f"STALE DATA: the last bars came {old} ago (stream {head.stream})"
+        said.append(Banner(words, f"STALE DATA: bars {old} old", "caution"))
     if connection.frozen:
         words = f"FROZEN: {connection.behind} frames came meanwhile, nothing is lost. space goes on"
-        said.append((words, "notice"))
+        said.append(Banner(words, f"FROZEN, {connection.behind} frames behind", "notice"))
     return said
 
 
-def _no_engine(view: View, connection: Connection) -> str:
+def _no_engine(view: View, connection: Connection) -> Banner:
     why = f" ({connection.why})" if connection.why else ""
     if view.head is None:
-        return f"NO ENGINE{why}: still trying. K writes the HALT file."
-    seconds = max(0, connection.silent_for) // 1_000_000_000
-    return (
-        f"NO ENGINE for {seconds:,d} s: what you see is old. It may still be trading. "
-        f"K writes the HALT file.{why}"
-    )
+        words = f"NO ENGINE{why}: still trying. K writes the HALT file."
+        return Banner(words, "NO ENGINE. K writes HALT", "caution")
+    gone = f"NO ENGINE for {max(0, connection.silent_for) // 1_000_000_000:,d} s"
+    words = f"{gone}: what you see is old. It may still be trading. K writes the HALT file."
+    short = f"{gone}: this is old, it may still trade. K writes HALT"
+    return Banner(words, short, "caution")
 
 
-def _halted(head: Head) -> str:
+def _halted(head: Head) -> Banner:
     wish = ", and to close all positions" if head.halt_flatten else ""
     done = "flat" if head.flat else "done" if head.halt_confirmed else "under way"
-    return f"HALTED: {head.halt_reason or 'no reason given'}{wish} ({done}). K, then RESUME lifts it"
+    words = f"HALTED: {head.halt_reason or 'no reason given'}{wish} ({done})"
+    return Banner(f"{words}. K, then RESUME lifts it", words, "alarm")
 
 
 def _stale(view: View) -> bool:
@@ -195,7 +214,7 @@ class Banners(Lines):
 
     def __init__(self) -> None:
         super().__init__()
-        self._said: list[Piece] = []
+        self._said: list[Banner] = []
         self.display = False
 
     def show(self, view: View, connection: Connection) -> None:
@@ -214,5 +233,7 @@ class Banners(Lines):
         """One banner across the whole width."""
         if y >= len(self._said):
             return []
-        text, role = self._said[y]
-        return [(fit(f" {text}", width), role)]
+        banner = self._said[y]
+        words = clean(banner.words)
+        shown = words if cell_len(words) < width else banner.short
+        return [(fit(f" {shown}", width), banner.role)]

@@ -38,9 +38,9 @@ class Tabs(Bar):
             here = spec.name == current
             number_role: Role = "accent" if here else "faint"
             pieces: list[Piece] = [(str(number % 10), number_role)]
-            if here or spare > len(spec.title):
+            spare -= 0 if here else len(spec.title) + 1
+            if here or spare >= 0:
                 pieces.append((f" {spec.title}", "strong" if here else "quiet"))
-                spare -= 0 if here else len(spec.title) + 1
             parts.append(part(*pieces, action=f"app.page('{spec.name}')"))
         self.put(parts)
 
