@@ -6,6 +6,7 @@ Exit codes: 0 at least one way reached; 1 none did.
 """
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -13,11 +14,21 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from runtime import kill_switch
 from tui.commands import engine, exits
 from tui.commands.place import add_root, root_of
+
+SCHEMA = 1
+
+
+class _Way(NamedTuple):
+    """What became of one way."""
+
+    way: str
+    reached: bool
+    text: str
 
 
 def add(subparsers: Any) -> None:
@@ -35,6 +46,7 @@ def add(subparsers: Any) -> None:
         "--reason", default="", metavar="TEXT", help="why; it is kept in the file and the books"
     )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask before --flatten")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_root(parser)
     parser.set_defaults(run=run)
 
@@ -45,24 +57,31 @@ def run(arguments: argparse.Namespace) -> int:
     by = f"user {os.getuid()} on the command line"
     reason = arguments.reason.strip() or f"halt by {by}"
     if not arguments.flatten:
-        return _halt(root, reason, by, flatten=False)
-    if not arguments.yes and _is_terminal():
+        return _halt(root, reason, by, flatten=False, as_json=arguments.json)
+    if not arguments.yes and not arguments.json and _is_terminal():
         if _halt(root, reason, by, flatten=False) != exits.OK:
             print("trying again, with --flatten", file=sys.stderr)
         elif not _agreed():
             print("halted; positions stay, with their stops")
             return exits.OK
-    return _halt(root, reason, by, flatten=True)
+    return _halt(root, reason, by, flatten=True, as_json=arguments.json)
 
 
-def _halt(root: Path, reason: str, by: str, *, flatten: bool) -> int:
+def _halt(root: Path, reason: str, by: str, *, flatten: bool, as_json: bool = False) -> int:
     """File, socket and signal, each tried whatever became of the others."""
-    file = _try("file", lambda: _file(root, reason, flatten))
-    line = _try("socket", lambda: _socket(root, {"reason": reason, "flatten": flatten, "by": by}))
-    hint = _try("signal", lambda: _signal(root))
-    if flatten and hint and not (file or line):
-        print("only the signal reached the engine: it halts, but does not know that it is to flatten")
-    if file or line or hint:
+    words: dict[str, object] = {"reason": reason, "flatten": flatten, "by": by}
+    tell = _keep_quiet if as_json else _show
+    file = _try("file", lambda: _file(root, reason, flatten), tell)
+    line = _try("socket", lambda: _socket(root, words), tell)
+    hint = _try("signal", lambda: _signal(root), tell)
+    ways = [file, line, hint]
+    told = file.reached or line.reached
+    if as_json:
+        found = {"schema": SCHEMA, "halted": told or hint.reached, "flatten": flatten and told}
+        _say(json.dumps({**found, "ways": [way._asdict() for way in ways]}))
+    elif flatten and hint.reached and not told:
+        _say("only the signal reached the engine: it halts, but does not know that it is to flatten")
+    if told or hint.reached:
         return exits.OK
     print(
         "error: nothing could be reached: stop the engine, or suspend trading at the broker", file=sys.stderr
@@ -70,16 +89,23 @@ def _halt(root: Path, reason: str, by: str, *, flatten: bool) -> int:
     return exits.FAILED
 
 
-def _try(name: str, way: Callable[[], str]) -> bool:
+def _show(way: _Way) -> None:
+    _say(f"{way.way:<7} {way.text}" if way.reached else f"{way.way:<7} not reached: {way.text}")
+
+
+def _keep_quiet(_: _Way) -> None:
+    """It is told with the others."""
+
+
+def _try(name: str, way: Callable[[], str], tell: Callable[[_Way], None]) -> _Way:
     """Go one way; say what it reached. Whatever fails here must not keep the other ways from being tried."""
     try:
-        said = way()
+        found = _Way(name, True, way())
     except Exception as error:  # noqa: BLE001 - see above
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        _say(f"{name:<7} not reached: {words}")
-        return False
-    _say(f"{name:<7} {said}")
-    return True
+        found = _Way(name, False, words)
+    tell(found)
+    return found
 
 
 def _file(root: Path, reason: str, flatten: bool) -> str:

@@ -7,6 +7,7 @@ Exit codes: 0 trading is allowed again; 1 not confirmed, or still halted; 7 an e
 """
 
 import argparse
+import json
 import os
 import sys
 import threading
@@ -18,6 +19,7 @@ from runtime import kill_switch
 from tui.commands import engine, exits
 from tui.commands.place import add_root, root_of
 
+SCHEMA = 1
 _WORD = "resume"
 _PATIENCE = 10.0
 _STEP = 0.05
@@ -31,6 +33,7 @@ def add(subparsers: Any) -> None:
         description="Lifts the kill switch after the word `resume` has been typed (or read from a pipe).",
     )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_root(parser)
     parser.set_defaults(run=run)
 
@@ -41,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     if kill_switch.look(root).halted:
         order = kill_switch.read(root)
         since = f" since {order.time}" if order.time else ""
-        print(f"halted{since}: {order.reason}")
+        print(f"halted{since}: {order.reason}", file=sys.stderr)
     if not arguments.yes and not _agreed():
         print("not confirmed: nothing was changed", file=sys.stderr)
         return exits.FAILED
@@ -51,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     except kill_switch.NotLifted as error:
         print(f"error: trading stays halted: {error}", file=sys.stderr)
         return exits.FAILED
-    print(lifted)
+    print(json.dumps({"schema": SCHEMA, "resumed": True, "text": lifted}) if arguments.json else lifted)
     return exits.OK
 
 
@@ -59,7 +62,7 @@ def _agreed() -> bool:
     if sys.stdin is None:
         return False
     if sys.stdin.isatty():
-        print(f"type {_WORD} to allow trading again: ", end="", flush=True)
+        print(f"type {_WORD} to allow trading again: ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() == _WORD
 
 

@@ -4,12 +4,16 @@ Exit codes: 0 it has ended; 1 it was asked to and has not ended in time; 6 no en
 """
 
 import argparse
+import json
 import os
 import signal
+from pathlib import Path
 from typing import Any
 
 from tui.commands import engine, exits
 from tui.commands.place import add_root, root_of
+
+SCHEMA = 1
 
 
 def add(subparsers: Any) -> None:
@@ -20,30 +24,36 @@ def add(subparsers: Any) -> None:
         description="Asks the engine to end and waits. Positions stay, with their stops at the broker.",
     )
     parser.add_argument("--wait", type=float, default=15.0, metavar="SECONDS", help="how long (default 15)")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     add_root(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Send SIGTERM and wait for the end."""
-    root = root_of(arguments)
+    code, pid, words = _stop(root_of(arguments), max(0.0, arguments.wait))
+    if arguments.json:
+        ended = code == exits.OK
+        print(json.dumps({"schema": SCHEMA, "ended": ended, "pid": pid, "text": words}))
+    else:
+        print(words)
+    return code
+
+
+def _stop(root: Path, seconds: float) -> tuple[int, int | None, str]:
+    """(exit code, the process, what became of it)."""
     holder = engine.holder_of(root)
     if holder is None:
-        print(f"no engine is running in {root}")
-        return exits.NO_ENGINE
+        return exits.NO_ENGINE, None, f"no engine is running in {root}"
     if not holder.pid:
-        print(f"{holder} is at work in {root}: end it where it was started")
-        return exits.FAILED
+        return exits.FAILED, None, f"{holder} is at work in {root}: end it where it was started"
     try:
         handle = engine.send(holder.pid, signal.SIGTERM)
     except ProcessLookupError:
-        print(f"{holder} has just ended")
-        return exits.OK
+        return exits.OK, holder.pid, f"{holder} has just ended"
     try:
-        if engine.ended(handle, max(0.0, arguments.wait)):
-            print(f"{holder} has ended")
-            return exits.OK
+        if engine.ended(handle, seconds):
+            return exits.OK, holder.pid, f"{holder} has ended"
     finally:
         os.close(handle)
-    print(f"{holder} was asked to end and is still at work after {arguments.wait:g} s")
-    return exits.FAILED
+    return exits.FAILED, holder.pid, f"{holder} was asked to end and is still at work after {seconds:g} s"

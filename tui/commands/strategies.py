@@ -103,6 +103,12 @@ def rows_of(root: Path) -> tuple[list[dict[str, Any]], bool]:
     wishes = {each.strategy: each.paused for each in read_wishes(root)}
     frame = frame_of(root) if engine.holder_of(root) is not None else None
     told = {row.key: row for row in frame.strategies.rows} if frame and frame.strategies else {}
+    known = {row["strategy"] for row in rows}
+    rows += [  # the books may be behind
+        {"strategy": key, "allocation": row.allocation, "since": None, "open_pnl": None}
+        for key, row in told.items()
+        if key not in known
+    ]
     for row in rows:
         row["wish"] = {True: "pause", False: "unpause", None: None}[wishes.get(row["strategy"])]
         if said := told.get(row["strategy"]):

@@ -222,8 +222,8 @@ def test_resume_wants_its_word_typed(
     give(monkeypatch, typed)
     assert main(["resume", "--root", str(tmp_path)]) == exits.FAILED
     shown = capsys.readouterr()
-    assert shown.out == "halted since 2018-03-05T15:00:00Z: odd fills\n"
-    assert shown.err == "not confirmed: nothing was changed\n"
+    assert shown.out == ""
+    assert shown.err == "halted since 2018-03-05T15:00:00Z: odd fills\nnot confirmed: nothing was changed\n"
     assert kill_switch.look(tmp_path).halted
 
 
@@ -344,3 +344,31 @@ def give(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     import io
 
     monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+
+
+# ---- for machines ---------------------------------------------------------------------------------
+
+
+def test_halt_resume_and_stop_print_one_object_each(tmp_path: Path, capsys: Captured) -> None:
+    root = ["--root", str(tmp_path), "--json"]
+    assert main(["halt", "--flatten", "--reason", "odd fills", *root]) == exits.OK
+    said = json.loads(capsys.readouterr().out)
+    assert (said["schema"], said["halted"], said["flatten"]) == (1, True, True)
+    assert {way["way"]: way["reached"] for way in said["ways"]} == {
+        "file": True,
+        "socket": False,
+        "signal": False,
+    }
+    assert kill_switch.read(tmp_path).flatten
+    assert main(["resume", "--yes", *root]) == exits.OK
+    said = json.loads(capsys.readouterr().out)
+    assert (said["schema"], said["resumed"]) == (1, True)
+    assert main(["stop", *root]) == exits.NO_ENGINE
+    said = json.loads(capsys.readouterr().out)
+    assert (said["schema"], said["ended"], said["pid"]) == (1, False, None)
+
+
+def test_a_halt_that_reaches_nothing_says_so_to_machines_too(tmp_path: Path, capsys: Captured) -> None:
+    (tmp_path / "killswitch").write_text("no folder")
+    assert main(["halt", "--json", "--root", str(tmp_path)]) == exits.FAILED
+    assert json.loads(capsys.readouterr().out)["halted"] is False

@@ -203,7 +203,13 @@ def test_a_terminal_gets_tables_and_a_bar_unless_it_asks_for_plain_text() -> Non
 # ---- quick starts -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["status", "report", "explain gap_fill-20261116-2"])
+READERS = (
+    *("status", "report", "explain gap_fill-20261116-2", "strategies list", "logs"),
+    *("report --html /dev/null", "report --day 2026-11-16 --csv /dev/null"),
+)
+
+
+@pytest.mark.parametrize("command", READERS)
 def test_what_reads_the_books_starts_without_heavy_modules(command: str) -> None:
     program = (
         "import sys; from tui.commands.main import main; "
@@ -222,6 +228,23 @@ def test_help_imports_nothing_heavy() -> None:
         "import sys; from tui.commands.main import main; code = main(['--help']); "
         "sys.exit(code or ', '.join({'numpy', 'pandas', 'msgspec', 'rich'} & set(sys.modules)) or 0)"
     )
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment(), capture_output=True, check=False, timeout=30
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("command", ["halt", "halt --json", "stop", "strategies pause orb"])
+def test_what_must_work_at_once_imports_little(command: str, tmp_path: Path) -> None:
+    """Of what `halt` may need nothing can be broken: no package of another floor, nothing from outside."""
+    heavy = {"numpy", "pandas", "textual", "anyio", "asyncio", "rich", "pyarrow", "structlog", "actors"}
+    if not command.startswith("strategies"):
+        heavy |= {"msgspec", "sqlite3", "config", "storage"}
+    program = (
+        "import sys; from tui.commands.main import main; "
+        f"main({[*command.split(), '--root', str(tmp_path)]!r}); "
+        f"sys.exit(', '.join({sorted(heavy)!r} & sys.modules.keys()) or 0)"
+    ).replace(f"{sorted(heavy)!r} &", f"set({sorted(heavy)!r}) &")
     done = subprocess.run(
         [sys.executable, "-c", program], env=environment(), capture_output=True, check=False, timeout=30
     )
