@@ -21,7 +21,7 @@ from actors.gateways.db_writer import DbWriter
 from actors.gateways.emergency import Emergency
 from actors.gateways.kill_watch import KillSwitch
 from actors.kept_wishes import KeptWishes
-from actors.live_gateways import STOP_ORDER, Gateways, Links, held, lots_of, remember
+from actors.live_gateways import STOP_ORDER, Gateways, Links, ask_again, held, lots_of, remember
 from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_screen import LiveScreen
@@ -213,6 +213,7 @@ class Engine:
             fallback=plan.root / settings.log.dir / FALLBACK,
         )
         remember(self.desk, lots_of(self.sequencer), self._memory)
+        ask_again(self._memory, self.outlet)
         self.supervisor = Gateways(
             Links(
                 plan=plan,

@@ -16,6 +16,7 @@ from actors.broker.trade_socket import TradeSocket
 from actors.execution.lot_orders import LotOrders
 from actors.gateways.alerts import AlertDesk, AlertGateway
 from actors.gateways.broker_stream import BrokerStream
+from actors.gateways.broker_tasks import BrokerTasks
 from actors.gateways.daily_data import DailyData
 from actors.gateways.db_writer import DbWriter
 from actors.gateways.emergency import Emergency, EmergencyExit
@@ -26,6 +27,7 @@ from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_screen import Parts
 from actors.live_session import Panels, daily_facts, day_keeper, vix_reader, watch_lists
+from actors.market.tasks import SYNC_POSITIONS, VALIDATE
 from actors.refeed import Memory, executor_state
 from runtime.kernel.clock import Clock
 from runtime.kernel.gateway import Gateway, Inbox
@@ -85,6 +87,7 @@ class Gateways:
                 self._spec("kill_watch", links.outlet.kills, self._kill_watch),
                 self._spec("broker_stream", Inbox(), self._broker_stream()),
                 self._spec("order_gateway", links.outlet.orders, self._order_gateway),
+                self._spec("broker_tasks", links.outlet.tasks, self._broker_tasks),
                 self._spec("market_stream", Inbox(), self._market_stream()),
                 self._spec("ui_server", Inbox(), self._ui_server()),
                 self._spec("alerts", links.alerts.inbox, self._alert_gateway),
@@ -92,6 +95,19 @@ class Gateways:
             ],
             links.real,
             record=links.outlet.crashed,
+        )
+
+    def _broker_tasks(self, inbox: Inbox) -> Gateway:
+        links = self._links
+        return BrokerTasks(
+            inbox,
+            links.host.post,
+            rest=links.rest,
+            prices=links.history,
+            directory=links.desk.directory,
+            streams=links.outlet.screen.streams_down,
+            clock=links.clock,
+            real=links.real,
         )
 
     def _daily_data(self) -> Callable[[Inbox], Gateway]:
@@ -271,3 +287,10 @@ def remember(desk: Desk, lots: list[LotOrders], memory: Memory) -> None:
         desk.take_over(cancel)
     for replacement in memory.replaces.values():
         desk.take_over(replacement)
+
+
+def ask_again(memory: Memory, outlet: Outlet) -> None:
+    """Have tasks done that the tape asks for and has no answer to."""
+    for task in memory.tasks.values():
+        if task.task in (VALIDATE, SYNC_POSITIONS):
+            outlet.tasks.offer(task)

@@ -9,12 +9,13 @@ from contextlib import contextmanager
 
 from actors.gateways.db_writer import DbWriter
 from actors.live_screen import LiveScreen
+from actors.market.tasks import SYNC_POSITIONS, VALIDATE
 from runtime.error_sink import ErrorSink
 from runtime.kernel.crash_rows import recorder_of
 from runtime.kernel.gateway import Inbox, InboxClosed
 from runtime.log import get_logger
 from runtime.messages.base import Command, Input, Message
-from runtime.messages.risk import HaltConfirmed, PhaseChanged
+from runtime.messages.risk import HaltConfirmed, PhaseChanged, TaskDue
 from storage.books import Books
 from storage.projection import Projection
 from storage.statements import Row
@@ -30,12 +31,13 @@ class Outlet:
         halt_done: Called when the broker has confirmed a halt.
 
     Attributes:
-        orders, kills: Inboxes of the order gateway and of the kill watch.
+        orders, kills, tasks: Inboxes of the order gateway, of the kill watch, and of who does tasks that ask
+            the broker.
         projection, screen: Made once the session's header is known.
     """
 
     def __init__(self, errors: ErrorSink, halt_done: Callable[[], None]) -> None:
-        self.orders, self.kills = Inbox(), Inbox()
+        self.orders, self.kills, self.tasks = Inbox(), Inbox(), Inbox()
         self.projection: Projection
         self.screen: LiveScreen
         self.crashed = recorder_of(errors)
@@ -72,6 +74,8 @@ class Outlet:
                 self._send(self.orders, said)
             elif isinstance(said, PhaseChanged):
                 self._send(self.kills, said)
+            elif isinstance(said, TaskDue) and said.task in (VALIDATE, SYNC_POSITIONS):
+                self._send(self.tasks, said)
             elif isinstance(said, HaltConfirmed):
                 self._halt_done()
 

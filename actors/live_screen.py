@@ -110,6 +110,10 @@ class LiveScreen:
             not_streamed=self.not_streamed,
         )
 
+    def streams_down(self) -> list[str]:
+        """What each stream that is not up says of itself."""
+        return [f"{name}: {said}" for name, said in self._details().items() if said not in ("", "ready")]
+
     def _details(self) -> Mapping[str, str]:
         state = self.feed.state
         ready = state.orders_ready

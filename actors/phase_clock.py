@@ -5,11 +5,20 @@ from typing import Literal
 
 import msgspec
 
-from actors.market.tasks import CLOSE_INTRADAY, LATE_NS, TASK_REGISTRY, Task
+from actors.market.tasks import BROKER, CLOSE_INTRADAY, LATE_NS, TASK_REGISTRY, Task
 from runtime.kernel.actor import Actor
 from runtime.messages.base import Message
 from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
-from runtime.messages.risk import HaltLifted, HaltThrown, Noted, Phase, PhaseChanged, TaskDone, TaskDue
+from runtime.messages.risk import (
+    HaltLifted,
+    HaltThrown,
+    Noted,
+    Phase,
+    PhaseChanged,
+    TaskAnswered,
+    TaskDone,
+    TaskDue,
+)
 from runtime.messages.session import SessionHeader
 
 _OPEN_PHASES: tuple[Phase, ...] = ("MARKET_OPEN", "TRADING", "MARKET_CLOSE")
@@ -38,9 +47,14 @@ class PhaseClock(Actor):
 
     While the kill switch is thrown only closing and the day's P&L are asked for; what was withheld and may
     run late is asked for when a person resumes.
+
+    Args:
+        asks_broker: Whether there is a broker to ask; a replay has none.
     """
 
-    def __init__(self, header: SessionHeader, carried: Carried | None) -> None:
+    def __init__(self, header: SessionHeader, carried: Carried | None, *, asks_broker: bool = False) -> None:
+        self._asks_broker = asks_broker
+        self._asked: dict[str, Phase] = {}
         self._phases = header.phases
         self._session = header.session
         self._phase: Phase = carried.phase if carried else "OVERNIGHT"
@@ -63,6 +77,15 @@ class PhaseClock(Actor):
 
     def on_timer_fired(self, _: TimerFired) -> Iterator[Message]:
         yield from self._catch_up()
+
+    def on_task_answered(self, answer: TaskAnswered) -> Iterator[Message]:
+        phase = self._asked.pop(answer.task, None)
+        if phase is None:
+            return
+        yield self._done(answer.task, phase, answer.status, answer.detail)
+        if answer.status == "failed":
+            text = f"{answer.task}: {answer.detail}"
+            yield Noted(ts_event=self.now, cause=self.seq, level="ERROR", component=self.name, text=text)
 
     def on_halt_thrown(self, _: HaltThrown) -> None:
         self._is_halted = True
@@ -135,19 +158,23 @@ class PhaseClock(Actor):
 
     def _begin(self, task: Task, place: int, late: bool) -> TaskDue | TaskDone:
         phase = self._phases[place].phase
-        if not task.owner:
+        if not task.owner or (task.owner == BROKER and not self._asks_broker):
             return self._done(task.name, phase, "skipped", "not available")
         if self._is_halted and task.name not in _WHEN_HALTED:
             self._withheld.append((task, place))
             return self._done(task.name, phase, "skipped", "halted")
         if task.owner == self.name:
             return self._done(task.name, phase, "done", "the tape holds every input and what was carried")
+        if task.owner == BROKER:
+            self._asked[task.name] = phase
         return self._due(task.name, phase, late)
 
     def _due(self, task: str, phase: Phase, late: bool) -> TaskDue:
         return TaskDue(ts_event=self.now, cause=self.seq, task=task, phase=phase, late=late)
 
-    def _done(self, task: str, phase: Phase, status: Literal["done", "skipped"], detail: str) -> TaskDone:
+    def _done(
+        self, task: str, phase: Phase, status: Literal["done", "skipped", "failed"], detail: str
+    ) -> TaskDone:
         return TaskDone(
             ts_event=self.now, cause=self.seq, task=task, phase=phase, status=status, detail=detail
         )

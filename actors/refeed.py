@@ -22,7 +22,7 @@ from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.machine import ActorCrashed, SessionEnded, Source
 from runtime.messages.market import Bars, DailyReady
-from runtime.messages.risk import HaltLifted, HaltThrown
+from runtime.messages.risk import HaltLifted, HaltThrown, TaskDone, TaskDue
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
     CancelOrder,
@@ -47,7 +47,7 @@ class Memory:
 
     Attributes:
         submissions, cancels, replaces: Commands without an answer, by client order id, in order.
-        orders: The last that the executor said of each order.
+        orders: The last that the executor said of each order. tasks: asked for and not answered.
         last_minute: Start of the last minute told, ns UTC; 0: none. last_fill: time of the last fill.
         is_halted: Whether the kill switch is thrown. is_over: whether the session has ended.
         is_day_told: Whether the session's own daily bars were told.
@@ -58,6 +58,7 @@ class Memory:
         self.cancels: dict[str, CancelOrder] = {}
         self.replaces: dict[str, ReplaceOrder] = {}
         self.orders: dict[str, OrderChanged] = {}
+        self.tasks: dict[str, TaskDue] = {}
         self.last_minute = self.last_fill = 0
         self.is_halted = is_halted
         self.is_over = self.is_day_told = False
@@ -69,6 +70,10 @@ class Memory:
                 self.orders[said.client_order_id] = said
             elif isinstance(said, SubmitOrder):
                 self.submissions[said.client_order_id] = said
+            elif isinstance(said, TaskDue):
+                self.tasks[said.task] = said
+            elif isinstance(said, TaskDone):
+                self.tasks.pop(said.task, None)
             elif isinstance(said, CancelOrder):
                 self.cancels[said.client_order_id] = said
             elif isinstance(said, ReplaceOrder):

@@ -131,7 +131,13 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
     adv = average_dollar_volume(panels.get("daily"), len(header.symbols), settings.account.adv_days)
     sigma = recent_volatility(panels.get("daily"), len(header.symbols))
     specs = [
-        _spec("phase_clock", 10, phase_clock.Carried, lambda c: phase_clock.PhaseClock(header, c), intensity),
+        _spec(
+            "phase_clock",
+            10,
+            phase_clock.Carried,
+            lambda c: phase_clock.PhaseClock(header, c, asks_broker=not simulated),
+            intensity,
+        ),
         _spec(
             "portfolio",
             20,

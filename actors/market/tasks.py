@@ -20,7 +20,8 @@ class Task(msgspec.Struct, frozen=True):
     """One entry of the registry.
 
     Attributes:
-        owner: The actor that does it; empty: not available.
+        owner: The actor that does it; `broker`: a gateway asks the broker, so only where there is one;
+            empty: not available.
         when_late: `run` catches up at any time, `within_phase` only while its phase lasts, `skip` never,
             `next_open` at the next session's open, as a CRITICAL fault.
     """
@@ -30,12 +31,16 @@ class Task(msgspec.Struct, frozen=True):
     when_late: WhenLate = "run"
 
 
+BROKER = "broker"
+"""Owner of tasks whose answer comes from outside, as `TaskAnswered`."""
+VALIDATE = "validate_api_connectivity"
+SYNC_POSITIONS = "sync_positions_from_broker"
 CLOSE_INTRADAY = "close_intraday_positions"
 
 TASK_REGISTRY: dict[Phase, tuple[Task, ...]] = {
     "PRE_MARKET": (
-        Task("validate_api_connectivity"),
-        Task("sync_positions_from_broker"),
+        Task(VALIDATE, BROKER),
+        Task(SYNC_POSITIONS, BROKER),
         Task("load_regime_detector", "regime"),
         Task("run_premarket_analysis", "ensemble"),
     ),

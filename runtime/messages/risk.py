@@ -103,6 +103,14 @@ class TaskDone(Decision, frozen=True, kw_only=True, gc=False, array_like=True, t
     detail: str = ""
 
 
+class TaskAnswered(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """What became of a task that a gateway does."""
+
+    task: str
+    status: Literal["done", "failed"]
+    detail: str = ""
+
+
 class StrategyChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
     """A strategy's state: ACTIVE, INACTIVE, DEGRADED, SHADOW, PAUSED or DISABLED, and why."""
 

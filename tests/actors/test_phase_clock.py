@@ -11,7 +11,7 @@ from runtime.kernel.cell import ActorSpec
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Message
 from runtime.messages.machine import SessionEnded, SessionStarted
-from runtime.messages.risk import Noted, PhaseChanged, TaskDone, TaskDue
+from runtime.messages.risk import Noted, PhaseChanged, TaskAnswered, TaskDone, TaskDue
 from runtime.messages.session import SessionHeader
 from tests.actors.days import HOUR, at, header
 
@@ -31,12 +31,15 @@ SEED_TASKS = {
 class Day:
     """A session with nothing in it but the phase clock."""
 
-    def __init__(self, head: SessionHeader, carried: Carried | None = None) -> None:
+    def __init__(
+        self, head: SessionHeader, carried: Carried | None = None, *, asks_broker: bool = False
+    ) -> None:
         self.said: list[tuple[int, Message]] = []
         packed = {} if carried is None else {"phase_clock": msgspec.msgpack.encode(carried)}
 
         def build(kept: bytes | None) -> PhaseClock:
-            return PhaseClock(head, None if kept is None else msgspec.msgpack.decode(kept, type=Carried))
+            before = None if kept is None else msgspec.msgpack.decode(kept, type=Carried)
+            return PhaseClock(head, before, asks_broker=asks_broker)
 
         self.head = head
         self.sequencer = Sequencer(
@@ -193,3 +196,33 @@ def test_whenever_it_starts_the_phase_is_the_tables_and_no_task_is_left_open(
     assert day.phases()[0][0] == begun[-1]
     settled = [m.task for _, m in day.said if isinstance(m, TaskDue | TaskDone)]
     assert settled == [name for phase in begun for name in SEED_TASKS[phase]]
+
+
+def answered(*answers: TaskAnswered) -> Day:
+    """A day with a broker to ask, whose answers come at seven in the morning."""
+    day = Day(header(), asks_broker=True).begin()
+    for answer in answers:
+        day.sequencer.post("broker", answer, at(7))
+    return day
+
+
+def test_the_broker_is_asked_where_there_is_one_and_its_answers_are_what_became_of_the_tasks():
+    day = answered(
+        TaskAnswered(ts_event=at(7), task="validate_api_connectivity", status="done", detail="fine"),
+        TaskAnswered(ts_event=at(7), task="sync_positions_from_broker", status="failed", detail="500"),
+    )
+    assert {"validate_api_connectivity", "sync_positions_from_broker"} <= day.due().keys()
+    done = day.done()
+    validated = done["validate_api_connectivity"]
+    assert (validated.status, validated.detail) == ("done", "fine")
+    assert done["sync_positions_from_broker"].status == "failed"
+    assert done["sync_positions_from_broker"].phase == "PRE_MARKET"
+    noted = [m for _, m in day.said if isinstance(m, Noted)]
+    assert [(one.level, one.text) for one in noted] == [("ERROR", "sync_positions_from_broker: 500")]
+
+
+def test_an_answer_nobody_asked_for_or_a_second_one_says_nothing():
+    answer = TaskAnswered(ts_event=at(7), task="validate_api_connectivity", status="done")
+    day = answered(answer, answer, TaskAnswered(ts_event=at(7), task="made_up", status="done"))
+    assert "made_up" not in day.done()
+    assert len([m for _, m in day.said if isinstance(m, TaskDone) and m.task == answer.task]) == 1

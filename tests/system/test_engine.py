@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 
+import anyio
 import anyio.to_thread
 import msgspec
 import pytest
@@ -12,7 +13,7 @@ from actors.refeed import carried_from
 from actors.verification import verify
 from runtime import kill_switch
 from runtime.errors import BooksRefused
-from runtime.messages.risk import HaltThrown, PhaseChanged
+from runtime.messages.risk import HaltThrown, PhaseChanged, TaskAnswered, TaskDue
 from runtime.messages.trading import OrderAccepted, OrderFilled, SubmitOrder
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, SETTINGS, UP, Live, lay_files, running
@@ -143,6 +144,35 @@ async def test_after_the_halt_file_no_entry_leaves(server, root):
     assert orders_sent(server) == []
     verdict = await in_thread(verify, again.engine.tape_path)
     assert verdict.identical, verdict.text()
+
+
+async def test_the_tasks_that_ask_the_broker_are_done_and_in_the_books(server, root):
+    live = Live(server, root)
+    async with running(live):
+        await live.until(lambda: len(live.of(TaskAnswered)) == 2)
+    rows = "SELECT task, status, detail FROM task_log WHERE task IN {} ORDER BY task"
+    names = ("sync_positions_from_broker", "validate_api_connectivity")
+    synced, validated = await in_thread(books, root, "performance", rows.format(names))
+    assert synced == (names[0], "done", "0 positions and 0 open orders compared with ours")
+    assert validated[:2] == (names[1], "done")
+    assert "account ACTIVE" in validated[2]
+    verdict = await in_thread(verify, live.engine.tape_path)
+    assert verdict.identical, verdict.text()
+
+
+async def test_a_task_without_an_answer_is_done_by_the_next_start(server, root):
+    fault = server.faults.add("stall_before", on="GET /v2/positions")
+    first = Live(server, root)
+    async with anyio.create_task_group() as group:
+        group.start_soon(first.engine.run)
+        await first.until(lambda: first.of(TaskDue))
+        await server.until(lambda: server.history.requests("GET /v2/positions"))
+        group.cancel_scope.cancel()
+    server.faults.remove(fault)
+    second = Live(server, root)
+    async with running(second):
+        await second.until(lambda: len(second.of(TaskAnswered)) == 2)
+    assert [one.status for one in second.of(TaskAnswered)] == ["done", "done"]
 
 
 async def test_a_gateway_that_crashes_comes_back_and_its_crash_is_one_row(server, root):
