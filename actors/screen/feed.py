@@ -18,6 +18,7 @@ CROWDED = 20_000
 PIECE = 400
 """Messages folded at once: a millisecond or two."""
 _MOST_SAID = 5_000
+_SHOWN = frozenset(("error", "alert", "alert_delivery"))
 
 _Line = tuple[int, str, str, str]
 
@@ -37,7 +38,7 @@ class Feed:
         self.crowded = asyncio.Event()
         self._backlog: deque[tuple[int, int, Input, Sequence[Message]]] = deque()
         self._rest: Iterator[Message] = iter(())
-        self._rows: deque[Sequence[Row]] = deque(maxlen=_MOST_SAID)
+        self._rows: deque[Row] = deque(maxlen=_MOST_SAID)
         self._entries: deque[ErrorEntry] = deque(maxlen=_MOST_SAID)
         self._lines: deque[_Line] = deque(maxlen=_MOST_SAID)
         self._waiting: list[tuple[Callable[[Input], bool], asyncio.Event]] = []
@@ -53,7 +54,9 @@ class Feed:
 
     def rows(self, rows: Sequence[Row]) -> None:
         """Rows on their way to the books; those of the error log and of alerts are shown."""
-        self._rows.append(rows)
+        for row in rows:
+            if row[0] in _SHOWN:
+                self._rows.append(row)
 
     def entry(self, entry: ErrorEntry) -> None:
         """An error of the process; from any thread."""
@@ -110,13 +113,13 @@ class Feed:
     def _tell_words(self) -> None:
         journal = self.state.journal
         while self._rows:
-            for name, parameters in self._rows.popleft():
-                if name == "error":
-                    journal.row(parameters)
-                elif name == "alert":
-                    journal.alert(parameters)
-                elif name == "alert_delivery":
-                    journal.delivered(parameters[0], parameters[2])
+            name, parameters = self._rows.popleft()
+            if name == "error":
+                journal.row(parameters)
+            elif name == "alert":
+                journal.alert(parameters)
+            else:
+                journal.delivered(parameters[0], parameters[2])
         while self._entries:
             journal.entry(self._entries.popleft())
         while self._lines:

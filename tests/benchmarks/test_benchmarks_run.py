@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
     [
         ("bench_replay", ["--quick", "--components"], "headline"),
         ("bench_kernel", ["--quick"], "urgent_halt"),
+        ("bench_screen", ["--quick"], "decision"),
         ("bench_start", ["--runs", "1"], "halt"),
         ("bench_tape", ["--symbols", "20", "--minutes", "10"], "encode"),
         ("bench_latency", ["--symbols", "20", "--minutes", "5"], "steps"),
