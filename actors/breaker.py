@@ -47,6 +47,7 @@ BROKER_EVENTS = frozenset(
         "OrderRejected",
         "OrderUnknown",
         "OrderFilled",
+        "FillCorrected",
         "OrderCanceled",
         "OrderExpired",
         "OrderReplaced",

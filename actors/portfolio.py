@@ -22,6 +22,7 @@ from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
     BrokerAccount,
     FillCorrected,
+    LookUpOrder,
     LotChanged,
     OrderAccepted,
     OrderCanceled,
@@ -275,12 +276,24 @@ class Portfolio(Actor):
         else:
             self._doubted[found.symbol] = None
 
-    def on_reconciled(self, reconciled: Reconciled) -> Iterator[PositionMismatched | Noted]:
-        """Where the executor's count agrees with the broker's, ours must agree with the executor's."""
+    def on_reconciled(self, reconciled: Reconciled) -> Iterator[PositionMismatched | Noted | LookUpOrder]:
+        """Where the executor's count agrees with the broker's, ours must agree with the executor's.
+
+        A fill that we skipped is taken from the broker.
+        """
         held = reconciled.held
         for symbol in reconciled.agreed:
-            if self._book.net(symbol) != held.get(symbol, 0) or symbol in self._doubted:
-                yield from self._judge(symbol, held.get(symbol, 0))
+            ours, theirs = self._book.net(symbol), held.get(symbol, 0)
+            if ours != theirs or symbol in self._doubted:
+                yield from self._judge(symbol, theirs)
+            if ours == theirs:
+                continue
+            for name, facts in self._orders.items():
+                if facts.symbol == symbol and self._still_matters(name, facts):
+                    yield LookUpOrder(
+                        ts_event=self.now, cause=self.seq, client_order_id=name, broker_order_id="",
+                        symbol=symbol, reason="skipped a fill", filled=self._cumulative.get(name, 0),
+                    )  # fmt: skip
 
     def _new_lot(self, facts: Facts, fill: OrderFilled) -> Lot:
         return Lot(

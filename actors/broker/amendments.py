@@ -6,7 +6,9 @@ happened.
 Source: alpaca.md 3.4 and 3.5; faults.md D 37-40.
 """
 
-from actors.broker import translate, wire
+from actors.broker import catch_up, executions, translate, wire
+from actors.broker.directory import Known
+from actors.broker.limiter import Priority
 from actors.broker.order_bodies import replace_body
 from actors.broker.order_line import NOT_LIVE, SECOND, Line
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
@@ -140,13 +142,26 @@ class Amendments:
                 return True
         return False
 
+    async def _tell_again(self, known: Known, broker_order_id: str, seen: int) -> None:
+        """Everything of an order that was told before, for one who counts fewer shares."""
+        line = self._line
+        order = await line.rest.order(broker_order_id, priority=Priority.EXIT)
+        if order is None:
+            return
+        now = line.clock.now()
+        line.tell(executions.again(known, order, seen, now))
+        known.tell_anew()
+        line.tell(await catch_up.tell_all(line.rest, line.desk.directory, order, now))
+
     async def look_up(self, command: LookUpOrder) -> None:
         """Read an order that was silent for too long; what was missed is told."""
         line = self._line
         known = line.desk.directory.named(command.client_order_id)
         broker_id = (known.broker_order_id if known else "") or command.broker_order_id
         try:
-            if broker_id:
+            if broker_id and known is not None and command.filled >= 0:
+                await self._tell_again(known, broker_id, command.filled)
+            elif broker_id:
                 await line.read(broker_id)
             elif command.client_order_id not in line.desk.sendings:
                 await line.read_by_name(command.client_order_id)

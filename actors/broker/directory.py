@@ -44,6 +44,10 @@ class Known(msgspec.Struct, kw_only=True):
     executions: dict[str, tuple[int, float]] = {}
     """Shares and USD a share of each execution told."""
 
+    def tell_anew(self) -> None:
+        """Have its steps told once more: whoever asks may have missed them. Fills stay told."""
+        self.is_accepted = self.has_legs = self.is_over = False
+
 
 class Directory:
     """Orders by our name and by every name the broker ever gave them."""

@@ -48,6 +48,40 @@ def implied(order: wire.Order, known: Known, now: int) -> list[OrderFilled]:
     ]  # fmt: skip
 
 
+def again(known: Known, order: wire.Order, beyond: int, now: int) -> list[OrderFilled]:
+    """Fills that were told before, under the names they had: whoever asks has missed them.
+
+    Nothing where a fill is not known by itself (it was told by an earlier process, or corrected): then the
+    comparison goes on to differ, and a person is called.
+
+    Args:
+        beyond: Shares that were not missed.
+    """
+    side = side_of(order.side)
+    if side is None or sum(shares for shares, _ in known.executions.values()) != known.filled:
+        return []
+    told, total = [], 0
+    for name, (quantity, price) in known.executions.items():
+        total += quantity
+        if total > beyond:
+            told.append(
+                OrderFilled(
+                    ts_event=now,
+                    client_order_id=known.client_order_id,
+                    broker_order_id=known.broker_order_id,
+                    execution_id=name,
+                    symbol=known.symbol,
+                    side=side,
+                    quantity=quantity,
+                    price=price,
+                    cumulative=total,
+                    done=order.status == "filled" and total == known.filled,
+                    parent_id=known.parent_id,
+                )
+            )
+    return told
+
+
 def corrected(update: wire.TradeUpdate, known: Known, at: int) -> FillCorrected | None:
     """A fill taken back, or its price or quantity changed; None if it was told or says too little."""
     name = update.execution_id or f"{update.event}:{update.previous_execution_id}"

@@ -70,8 +70,7 @@ class AccountSide:
         held: dict[str, int] = {}
         for lot in lots:
             orders += lot.orders.values()
-            if net := lot.net:
-                held[lot.symbol] = held.get(lot.symbol, 0) + net
+            held[lot.symbol] = held.get(lot.symbol, 0) + lot.net
         yield from self.watch.compare(snapshot, orders, held, now, cause, ACTOR)
         if self.gate.is_waiting:
             yield _timer(READ, now, cause, self._retry_ns)
@@ -110,6 +109,7 @@ class AccountSide:
             yield LookUpOrder(
                 ts_event=now, cause=cause, client_order_id=one.client_order_id,
                 broker_order_id=one.broker_order_id, symbol=one.symbol, reason=f"no news while {one.status}",
+                filled=one.filled,
             )  # fmt: skip
         self._is_armed = False
         if self._stuck.is_watching:

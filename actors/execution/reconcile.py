@@ -40,7 +40,7 @@ class Difference(NamedTuple):
 
     Attributes:
         client_order_id, broker_order_id: Empty for a position.
-        ours_net, broker_net: Net shares, for a position.
+        ours_net, broker_net: Net shares, for a position. filled: shares that we have seen of an order.
     """
 
     kind: Kind
@@ -52,6 +52,7 @@ class Difference(NamedTuple):
     broker_order_id: str = ""
     ours_net: int = 0
     broker_net: int = 0
+    filled: int = -1
 
 
 class Comparison(NamedTuple):
@@ -116,6 +117,7 @@ def messages(differences: Iterable[Difference], now: int, cause: int, component:
             yield LookUpOrder(
                 ts_event=now, cause=cause, client_order_id=one.client_order_id,
                 broker_order_id=one.broker_order_id, symbol=one.symbol, reason="reconcile",
+                filled=one.filled,
             )  # fmt: skip
         elif one.action == "cancelled":
             name = ids.parse(one.client_order_id)
@@ -242,4 +244,5 @@ def _of_order(
         action=action,
         client_order_id=state.client_order_id,
         broker_order_id=there.broker_order_id if there else state.broker_order_id,
+        filled=state.filled,
     )

@@ -205,12 +205,17 @@ class ReplaceOrder(Command, frozen=True, kw_only=True, gc=False, array_like=True
 
 
 class LookUpOrder(Command, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
-    """Read an order that has been silent for too long; what was missed comes back as the broker's events."""
+    """Read an order that has been silent for too long; what was missed comes back as the broker's events.
+
+    Attributes:
+        filled: Shares of it that the asker has seen: what was told beyond is told again; -1: as it was told.
+    """
 
     client_order_id: str
     broker_order_id: str
     symbol: str
     reason: str = ""
+    filled: int = -1
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):

@@ -32,6 +32,7 @@ from runtime.kernel.clock import LiveClock, ReplayClock
 from runtime.kernel.gateway import Inbox
 from runtime.kernel.host import Host
 from runtime.kernel.sequencer import Sequencer
+from runtime.messages.account import Reconciled
 from runtime.messages.base import Command, Decision, Input, Message
 from runtime.messages.machine import SessionStarted
 from runtime.messages.market import FeedChanged
@@ -39,7 +40,7 @@ from runtime.messages.risk import Noted, Phase, PhaseChanged
 from runtime.messages.session import PhaseStart, SessionHeader
 from runtime.messages.trading import BrokerStreamChanged, OrderChanged, OrderEnded
 from tests.actors.gateways.order_desk import HASTE
-from tests.actors.gateways.streaming import keys
+from tests.actors.gateways.streaming import keys, turns
 from tests.actors.trading_floor import Desk as Script
 from tests.actors.trading_floor import approve
 from tests.alpaca_server.server import AlpacaServer
@@ -165,6 +166,16 @@ class LiveOrders:
     async def wait_for(self, kind: type[Kind], count: int = 1) -> list[Kind]:
         await self.until(lambda: len(self.of(kind)) >= count)
         return self.of(kind)
+
+    async def compared(self) -> Reconciled:
+        """Let the next scheduled comparison come due, and be over; one under way does not count."""
+        with anyio.fail_after(8):
+            await turns()
+            while len(self.inbox) or self.orders._is_reading or self.host.depth():
+                await turns()
+        seen = len(self.of(Reconciled))
+        self.pass_time(61)
+        return (await self.wait_for(Reconciled, seen + 1))[-1]
 
     # ---- doing ------------------------------------------------------------------------------
 

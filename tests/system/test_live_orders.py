@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest_asyncio
 
-from runtime.messages.account import AssetsRead, ExternalChanged, LotCorrected, Reconciled
+from runtime.messages.account import AssetsRead, ExternalChanged, LotCorrected
 from runtime.messages.trading import (
     BrokerSnapshot,
     CancelOrder,
@@ -47,13 +47,6 @@ async def opened(live: LiveOrders, lot: str = LOT) -> None:
     await live.until(lambda: any(one.lot_id == lot for one in live.of(LotChanged)))
 
 
-async def read_again(live: LiveOrders) -> Reconciled:
-    """Let the next scheduled comparison pass."""
-    seen = len(live.of(Reconciled))
-    live.pass_time(61)
-    return (await live.wait_for(Reconciled, seen + 1))[-1]
-
-
 # ---- reconciling --------------------------------------------------------------------------------
 
 
@@ -61,9 +54,10 @@ async def test_in_an_open_market_positions_and_orders_are_read_once_a_minute(ser
     async with trading(server) as live:
         live.phase("TRADING")
         await opened(live)
+        assert (await live.compared()).settled
         before = len(server.history.requests("GET"))
         for _ in range(3):
-            assert (await read_again(live)).settled
+            assert (await live.compared()).settled
         reads = [one.what for one in server.history.requests("GET")[before:]]
         assert reads == ["GET /v2/positions", "GET /v2/orders"] * 3
         assert not live.notes() + live.notes("WARNING") + live.notes("ERROR")
@@ -74,15 +68,15 @@ async def test_shares_that_vanish_are_one_critical_row_and_keep_entries_out_of_t
         live.phase("TRADING")
         await opened(live)
         server.hold("SPY", 4, 100)
-        await read_again(live)
-        await read_again(live)
+        await live.compared()
+        await live.compared()
         assert live.notes() == ["SPY: we had 10 shares, the broker has 4 shares; entries blocked"]
         live.enter("mr-20261120-2")
         live.enter("mr-20261120-3", symbol="AAPL")
         await live.wait_for(OrderAccepted, 2)
         assert sent(live) == [ENTRY, "mr-20261120-3:e1"]
         server.hold("SPY", 10, 100)
-        await read_again(live)
+        await live.compared()
         assert live.of(PositionMismatched)[-1].ours == live.of(PositionMismatched)[-1].broker == 10
         live.enter("mr-20261120-4")
         await live.wait_for(OrderAccepted, 3)
@@ -97,10 +91,10 @@ async def test_a_fill_that_the_stream_never_told_is_taken_from_the_broker(server
         await live.minute()
         server.faults.remove(lost)
         assert not live.of(OrderFilled)
-        await read_again(live)
+        await live.compared()
         await live.wait_for(LotChanged)
         assert live.of(OrderFilled)[0].cumulative == 10
-        assert (await read_again(live)).settled
+        assert (await live.compared()).settled
         assert not live.of(PositionMismatched)
 
 
@@ -131,12 +125,12 @@ async def test_what_others_hold_and_order_is_seen_counted_and_left_alone(server)
         await live.until(lambda: any(one.symbol == "SPY" for one in live.of(ExternalChanged)))
         assert manual.filled_qty == 7
         assert server.positions["SPY"] == 17
-        assert (await read_again(live)).settled
+        assert (await live.compared()).settled
         live.leave()
         await live.until(lambda: live.states().get(f"{LOT}:x1") == "accepted")
         await live.minute()
         await live.until(lambda: live.of(LotChanged)[-1].state == "closed")
-        assert (await read_again(live)).settled
+        assert (await live.compared()).settled
         assert not live.notes()
     told = {one.symbol: (one.quantity + one.fraction, len(one.orders)) for one in live.of(ExternalChanged)}
     assert told == {"TSLA": (5, 0), "BTC": (0.25, 0), "AAPL": (0, 1), "SPY": (7, 0)}
