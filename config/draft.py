@@ -183,6 +183,7 @@ def _unknown(what: str, name: str, valid: list[str]) -> str:
 def _checked(value: Any, kind: Any, key: str, where: str) -> Any:
     try:
         return msgspec.convert(value, kind)
-    except msgspec.ValidationError:
-        shown = printable(repr(value), 80)
-        raise ConfigError(key, where, f"must be {bound_text(kind)}, was {shown}") from None
+    except msgspec.ValidationError as error:
+        shown, wanted = printable(repr(value), 80), bound_text(kind)
+        inside = f": {printable(str(error), 200)}" if "a table" in wanted else ""
+        raise ConfigError(key, where, f"must be {wanted}, was {shown}{inside}") from None

@@ -43,6 +43,15 @@ def test_show_prints_every_setting_with_its_source(capsys: pytest.CaptureFixture
     assert any(line.startswith("ALPACA_API_KEY") and line.endswith("not set") for line in lines)
 
 
+def test_a_rule_for_a_sink_without_an_address_is_noted(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("check", "--set", 'alerts.rules=[{sinks=["pager"]}]') == 0
+    assert "without an address in the environment: pager" in capsys.readouterr().out
+    assert run("check", "--set", 'alerts.rules=[{evnts=["error"]}]') == CONFIG
+    shown = capsys.readouterr().err
+    assert "alerts.rules" in shown
+    assert "evnts" in shown.partition("was")[2]
+
+
 def test_show_can_be_narrowed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("show", "account.max", "log") == 0
     keys = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
