@@ -57,7 +57,7 @@ class Engine:
         listening: Called once screens and commands can reach it.
 
     Attributes:
-        started: Set once everything runs.
+        session: ISO date of its trading day. started: set once everything runs.
         resumed: Inputs that were fed again from the session's tape.
         is_ended_by_halt: Whether it stopped because a halt was carried out (`kill_switch.exit_process`).
         is_over: Whether the session came to its end, and was not stopped before.
@@ -83,7 +83,7 @@ class Engine:
         self.started = asyncio.Event()
         self.resumed = 0
         self.is_ended_by_halt = self.is_over = False
-        self.tape_path = plan.tape_path
+        self.session, self.tape_path = plan.session, plan.tape_path
         self._is_new = False
         self._memory = Memory()
         self.emergency = Emergency(cancel_protective=plan.settings.kill_switch.cancel_protective)
@@ -141,6 +141,7 @@ class Engine:
                     await anyio.to_thread.run_sync(self._tape.abandon)
                 await rest.aclose()
                 await history.aclose()
+                self.outlet.screen.close()
 
     async def _work(self) -> None:
         ended = asyncio.Event()

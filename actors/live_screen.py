@@ -58,7 +58,11 @@ class LiveScreen:
         seed(state, read_past(root, header.session))
         self.feed = Feed(state)
         self.not_streamed = 0
-        errors.hear(self.feed.entry)
+        self._unheard = errors.hear(self.feed.entry)
+
+    def close(self) -> None:
+        """The session is over: hear nothing more."""
+        self._unheard()
 
     def gateway(self, parts: Parts) -> Callable[[Inbox], Gateway]:
         """Builds the gateway that publishes and takes commands."""

@@ -82,18 +82,25 @@ class Live:
         self.told: list[tuple[bytes, list[bytes]]] = []
         """Every input with what it caused, as bytes."""
         self._changed = asyncio.Event()
-        urls = server.urls
-        plan = Plan(
-            root=root,
+        self.engine = Engine(
+            self.plan_of(session),
+            clock=self.clock,
+            real=self.real,
+            errors=self.errors,
+            observers=[self._see],
+        )
+
+    def plan_of(self, session: str) -> Plan:
+        """What the engine is told of a session."""
+        urls = self.server.urls
+        return Plan(
+            root=self.root,
             session=session,
             books=BOOKS,
             settings=self.settings,
             addresses=Addresses(urls.trading, urls.data, urls.trading_stream, urls.data_stream),
-            secrets=keys(server),
-            make=lambda: make_start(root, session, self.settings, books=BOOKS, now=self.clock.now()),
-        )
-        self.engine = Engine(
-            plan, clock=self.clock, real=self.real, errors=self.errors, observers=[self._see]
+            secrets=keys(self.server),
+            make=lambda: make_start(self.root, session, self.settings, books=BOOKS, now=self.clock.now()),
         )
 
     def _see(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:

@@ -1,6 +1,6 @@
-"""`run`: trade one session of the account that the keys belong to, on paper unless told otherwise.
+"""`run`: trade the account that the keys belong to, on paper unless told otherwise.
 
-Exit codes: 0 the session is over, or the engine was stopped in order; 3 a setting is refused; 5 a halt was
+Exit codes: 0 the engine was stopped in order; 3 a setting is refused; 5 a halt was
 carried out, and the settings end the engine then; 7 an engine is at work in this root already; 8 the keys are
 missing or refused; 9 files or tape cannot be used.
 """
@@ -61,8 +61,8 @@ def add(subparsers: Any) -> None:
     """Register `run`."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
         "run",
-        help="trade one session through the broker, on paper unless told otherwise",
-        description="Trades the session that the present moment belongs to, until it ends or is stopped.",
+        help="trade through the broker, on paper unless told otherwise",
+        description="Trades the session that the present moment belongs to, then the next, until stopped.",
     )
     add_options(parser)
     parser.set_defaults(run=run)
@@ -180,32 +180,37 @@ def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") ->
 async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
     import asyncio
 
-    from actors.engine import Engine, Plan
+    from actors.live_days import LiveDays
+    from actors.live_plan import Plan
     from actors.live_session import make_start
-    from actors.market.calendar import session_of
 
     asyncio.get_running_loop().set_exception_handler(strays.loop)
     settings, secrets = start.loaded.settings, start.loaded.secrets
     account, clock = await _greet(start)
     books = f"{settings.broker.mode}:{account}"
-    session = session_of(clock.now())
-    plan = Plan(
-        root=start.root,
-        session=session,
-        books=books,
-        settings=settings,
-        addresses=start.where,
-        secrets=secrets,
-        make=lambda: make_start(
-            start.root, session, settings, books=books, now=clock.now(), fetch=_fetcher(start)
-        ),
+    fetch = _fetcher(start)
+
+    def plan(session: str) -> Plan:
+        return Plan(
+            root=start.root,
+            session=session,
+            books=books,
+            settings=settings,
+            addresses=start.where,
+            secrets=secrets,
+            make=lambda: make_start(start.root, session, settings, books=books, now=clock.now(), fetch=fetch),
+        )
+
+    def begins(session: str) -> None:
+        print(f"session {session}, books {books}, root {start.root}; Ctrl-C stops it in order", flush=True)
+
+    days = LiveDays(
+        plan, clock=clock, real=start.real, errors=errors, listening=teller(start.ready), begins=begins
     )
-    engine = Engine(plan, clock=clock, real=start.real, errors=errors, listening=teller(start.ready))
-    end_when_told(engine.stop)
-    print(f"session {session}, books {books}, root {start.root}; Ctrl-C stops it in order", flush=True)
-    await engine.run()
-    _say_goodbye(engine, session)
-    return exits.HALTED if engine.is_ended_by_halt else exits.OK
+    end_when_told(days.stop)
+    await days.run()
+    _say_goodbye(days.engine)
+    return exits.HALTED if days.engine.is_ended_by_halt else exits.OK
 
 
 def _fetcher(start: _Start) -> "Fetch | None":
@@ -248,9 +253,9 @@ async def _greet(start: _Start) -> "tuple[str, Clock]":
     return found.account_number or found.id or "unnamed", clock
 
 
-def _say_goodbye(engine: "Engine", session: str) -> None:
+def _say_goodbye(engine: "Engine") -> None:
     held = engine.held()
-    print(f"session {session}: stopped after {engine.sequencer.inputs:,} inputs")
+    print(f"session {engine.session}: stopped after {engine.sequencer.inputs:,} inputs")
     if held:
         print(f"still held: {', '.join(held)}; their stops and targets stay at the broker")
         print("warning: intraday positions are closed, and DAY stops renewed, by a running engine only")
