@@ -116,16 +116,10 @@ class Breaker(Actor):
         closed = lot.state == "closed"
         if not closed and lot.group_id is None:
             return []
-        return self._told(
-            self._chain.lot(
-                self.now,
-                lot.strategy,
-                lot.lot_id,
-                group_id=lot.group_id,
-                closed=closed,
-                pnl=lot.realised,
-            )
+        events = self._chain.lot(
+            self.moment.now, lot.strategy, lot.lot_id, group_id=lot.group_id, closed=closed, pnl=lot.realised
         )
+        return self._told(events) if events else []
 
     def on_session_started(self, _: SessionStarted) -> list[Change]:
         changes = self._told(self._chain.session_started(self.now, self._opens))
@@ -210,17 +204,17 @@ class Breaker(Actor):
     def on_order_proposed(
         self, order: OrderProposed
     ) -> tuple[OrderApproved | OrderDenied] | list[Change | OrderApproved | OrderDenied]:
-        now = self.now
+        now, seq = self.moment.now, self.moment.seq
         overdue = self._chain.expire(now) if now >= self._chain.next_expiry else ()
         verdict: OrderApproved | OrderDenied | None = None
         if order.intent == "entry":
-            verdict = self._refusal(order)
+            verdict = self._refusal(order, now)
         if verdict is None:
             self._guard.passed(order, now)
-            verdict = OrderApproved(ts_event=now, cause=self.seq, order=order)
+            verdict = OrderApproved(ts_event=now, cause=seq, order=order)
         return [*self._told(overdue), verdict] if overdue else (verdict,)
 
-    def _refusal(self, order: OrderProposed) -> OrderDenied | None:
+    def _refusal(self, order: OrderProposed, now: int) -> OrderDenied | None:
         if self._halted is not None:
             return self._denied(order, "halt", self._halted)
         row = self._chain.worst(order.strategy)
@@ -234,8 +228,8 @@ class Breaker(Actor):
             text = "the account has the same order already, not ours"
             return self._denied(order, "duplicate_order", text)
         place = self._ids.get(order.symbol)
-        last = math.nan if place is None else float(self._last[place])
-        refusal = self._guard.check(order, last, self.now)
+        last = math.nan if place is None else self._last.item(place)
+        refusal = self._guard.check(order, last, now)
         if refusal is None:
             return None
         return self._denied(order, refusal.rule, refusal.reason, refusal.value, refusal.limit)

@@ -251,10 +251,11 @@ class Ensemble(Actor):
         self._fresh, self._pending = [], []
         out: list[OrderProposed | SignalDropped | TaskDone | Noted] = []
         entries: list[SignalRaised] = []
+        now = self.moment.now
         for signal in signals:
             if signal.signal_type != "CLOSE":
                 entries.append(signal)
-            elif self.now >= signal.not_before:
+            elif now >= signal.not_before:
                 out.extend(self._exits(signal))
             else:
                 self._pending.append(signal)
@@ -274,11 +275,9 @@ class Ensemble(Actor):
     # ---- exits ------------------------------------------------------------------------------
 
     def _exits(self, signal: SignalRaised) -> Iterator[Out]:
-        lots = [
-            lot
-            for lot in self._commitments.of(signal.strategy, signal.symbol)
-            if not signal.lot_id or lot.lot_id == signal.lot_id
-        ]
+        lots = self._commitments.of(signal.strategy, signal.symbol)
+        if signal.lot_id:
+            lots = [lot for lot in lots if lot.lot_id == signal.lot_id]
         if not lots:
             yield self._refused(signal, "NOTHING_TO_CLOSE")
         for lot in lots:
@@ -330,6 +329,7 @@ class Ensemble(Actor):
         return list(self._commitments.lots.values())
 
     def _leave(self, lot: Commitment, reason: str, signal_id: str = "") -> OrderProposed:
+        moment = self.moment
         lot.exiting = True
         lot.exits += 1
         return proposals.leave(
@@ -338,15 +338,15 @@ class Ensemble(Actor):
             client_order_id(lot.lot_id, "exit", lot.exits),
             reason=reason,
             signal_id=signal_id,
-            now=self.now,
-            cause=self.seq,
+            now=moment.now,
+            cause=moment.seq,
         )
 
     # ---- entries ----------------------------------------------------------------------------
 
     def _entries(self, signals: list[SignalRaised]) -> Iterator[Out]:
         """Gate, net, rank and size; what must wait stays pending."""
-        now, desk = self.now, self._desk
+        now, seq, desk = self.moment.now, self.moment.seq, self._desk
         ready: dict[str, list[SignalRaised]] = {}
         for signal in signals:
             reason = self._refusal(signal)
@@ -365,7 +365,8 @@ class Ensemble(Actor):
                 yield self._refused(signal, planned.reason, planned.detail)
                 continue
             name = client_order_id(signal.id, "entry", 1)
-            order = proposals.entry(planned, desk.price(signal.symbol), name, now, self.seq)
+            close = desk.price(signal.symbol) if signal.entry.type == "marketable" else planned.price
+            order = proposals.entry(planned, close, name, now, seq)
             self._commitments.propose(order, signal.direction)
             yield order
 
@@ -376,18 +377,19 @@ class Ensemble(Actor):
 
     def _refusal(self, signal: SignalRaised) -> str | None:
         """Why a signal cannot go on, or None."""
-        if self.now > signal.expires_at:
+        if self.moment.now > signal.expires_at:
             return "EXPIRED"
-        if not self._roster.takes_part(signal.strategy):
+        if signal.strategy not in self._roster.claims:
             return "STRATEGY_INACTIVE"
         if signal.strength * signal.confidence < self._quality_gate:
             return "LOW_QUALITY"
         if signal.direction == "short" and not self._account.allow_short:
             return "NO_SHORT"
-        if self._commitments.has(signal.strategy, signal.symbol, signal.direction):
-            return "DUPLICATE"
-        if self._commitments.opposes(signal.symbol, signal.direction):
-            return "OPPOSES_HOLDING"
+        if signal.symbol in self._commitments.by_symbol:
+            if self._commitments.has(signal.strategy, signal.symbol, signal.direction):
+                return "DUPLICATE"
+            if self._commitments.opposes(signal.symbol, signal.direction):
+                return "OPPOSES_HOLDING"
         if self._outside.sign(signal.symbol) == (-1 if signal.direction == "long" else 1):
             return "OPPOSES_EXTERNAL"
         return None

@@ -106,7 +106,7 @@ class Desk:
     def price(self, symbol: str) -> float:
         """Last close of today, USD; NaN before the first bar."""
         place = self._ids.get(symbol)
-        return math.nan if place is None else float(self.closes[place])
+        return math.nan if place is None else self.closes.item(place)
 
     def plan(self, ready: dict[str, list[SignalRaised]], money: Money) -> Iterator[Planned | Refused]:
         """Net each symbol's signals, then serve the best first.
@@ -134,15 +134,15 @@ class Desk:
         if len(chosen) > 1:
             chosen.sort(key=lambda pair: priority(pair[0][0], allocations[pair[0][0].strategy]))
         for group, scale in chosen:
+            heard = ready[group[0].symbol]
+            said = self._said(heard) if len(heard) > 1 else {}
             if len(group) == 1:
-                yield self._one(group[0], scale, money, self._said(ready[group[0].symbol]))
+                yield self._one(group[0], scale, money, said)
             else:
-                yield from self._several(group, scale, money, self._said(ready[group[0].symbol]))
+                yield from self._several(group, scale, money, said)
 
     def _said(self, group: list[SignalRaised]) -> dict[str, float]:
-        """Signed contributions of a symbol's signals; nothing where only one spoke."""
-        if len(group) == 1:
-            return {}
+        """Signed contributions of a symbol's signals."""
         allocations = self._roster.allocations
         return {
             s.strategy: (1 if s.direction == "long" else -1) * contribution(s, allocations[s.strategy])
@@ -156,7 +156,8 @@ class Desk:
         if no_slot:
             return Refused(signal, "NO_SLOT", no_slot)
         price = self._entry_price(signal)
-        signal = at_price(signal, price)
+        if signal.stop_follows_fill or signal.target_follows_fill:
+            signal = at_price(signal, price)
         sized = self._size(signal, price, scale, money)
         if sized.shares == 0:
             return Refused(signal, "BELOW_MIN", _tightest(sized))
@@ -211,14 +212,14 @@ class Desk:
         name, commitments = signal.strategy, self._commitments
         claim = self._roster.claims[name]
         place = self._ids[signal.symbol]
-        adv = float(self._adv[place])
+        adv = self._adv.item(place)
         scalar = money.scalar
         if scalar < 1 and signal.symbol in self._exempt:
             scalar = 1.0
         slot_factor, risk = 1.0, self._caps.risk_per_trade
         if self._adaptive:
             earned = adaptive.scale(
-                self.days.get(name), float(self._sigma[place]), signal.weight is not None, risk
+                self.days.get(name), self._sigma.item(place), signal.weight is not None, risk
             )
             slot_factor, risk = earned.slot, earned.risk
         need = Need(
@@ -262,7 +263,7 @@ def _tightest(sized: Size) -> str:
 def at_price(signal: SignalRaised, price: float) -> SignalRaised:
     """Stop and target that follow the fill, moved to the price it is sized at (an overnight gap)."""
     move = price - signal.price
-    if not move or not (signal.stop_follows_fill or signal.target_follows_fill):
+    if not move:
         return signal
     stop, target = signal.stop_loss, signal.take_profit
     if signal.stop_follows_fill and stop is not None:

@@ -2,6 +2,7 @@
 
 from actors.allocation.commitments import Commitment
 from actors.allocation.desk import Planned
+from runtime.messages.base import with_
 from runtime.messages.trading import OrderClass, OrderProposed, OrderType
 
 _CLASSES: tuple[OrderClass, ...] = ("simple", "oto", "bracket")
@@ -18,7 +19,7 @@ def entry(planned: Planned, close: float, name: str, now: int, cause: int) -> Or
     if kind == "marketable":
         limit = close * (1 + style.offset_frac if signal.direction == "long" else 1 - style.offset_frac)
     order_type: OrderType = "limit" if kind == "marketable" else kind
-    return OrderProposed(
+    order = OrderProposed(
         ts_event=now,
         cause=cause,
         client_order_id=name,
@@ -33,6 +34,9 @@ def entry(planned: Planned, close: float, name: str, now: int, cause: int) -> Or
         order_class=_CLASSES[(signal.stop_loss is not None) + (signal.take_profit is not None)],
         time_in_force="day" if signal.intraday else "gtc",
         reference_price=planned.price,
+    )
+    return with_(
+        order,
         limit_price=limit,
         stop_price=style.stop,
         stop_loss=signal.stop_loss,
@@ -58,7 +62,7 @@ def leave(
     Args:
         close: Last close, USD. name: its client order id. signal_id: what asked for it; empty: nobody did.
     """
-    return OrderProposed(
+    order = OrderProposed(
         ts_event=now,
         cause=cause,
         client_order_id=name,
@@ -73,6 +77,9 @@ def leave(
         order_class="simple",
         time_in_force="day",
         reference_price=close,
+    )
+    return with_(
+        order,
         intraday=lot.intraday,
         notional=abs(lot.held) * close,
         binding="EXIT",

@@ -44,10 +44,6 @@ class Roster:
         if self.idle.pop(name, None) is not None:
             self._recount()
 
-    def takes_part(self, name: str) -> bool:
-        """Whether a strategy's entries are looked at."""
-        return name in self.claims
-
     def report(self) -> str:
         """Slots in words, with the strategies that got none."""
         slots = ", ".join(f"{name} {count}" for name, count in self.quotas.items() if count)

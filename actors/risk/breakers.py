@@ -68,7 +68,8 @@ class BreakerChain:
         self._rows: dict[tuple[str, str], Row] = {(row.breaker, row.target): row for row in old.rows}
         self._daily_level = self._drawdown_level = self._clear_level = 0
         self._allowances: list[tuple[str, int]] = []
-        self._next_expiry = _NEVER
+        self.next_expiry = _NEVER
+        """When the next activation expires, ns UTC; beyond any date if none does."""
         self._measure()
         self._schedule()
 
@@ -99,7 +100,7 @@ class BreakerChain:
             closing: Whether it is the mark of the session's close.
             next_open: When a daily loss expires, ns UTC.
         """
-        events = self.expire(now) if now >= self._next_expiry else []
+        events = self.expire(now) if now >= self.next_expiry else []
         micros = round(equity * MICRO)
         if self._opening is None or self._high_water is None:
             self._opening = micros if self._opening is None else self._opening
@@ -134,7 +135,7 @@ class BreakerChain:
         Args:
             pnl: Net USD of the lot, its final figure when closed.
         """
-        events = self.expire(now) if now >= self._next_expiry else []
+        events = self.expire(now) if now >= self.next_expiry else []
         total = round(pnl * MICRO)
         if group_id is not None:
             group = self._groups.setdefault(group_id, Group(open=[]))
@@ -206,11 +207,6 @@ class BreakerChain:
     def rows(self) -> tuple[Row, ...]:
         """What is active, in order of activation."""
         return tuple(self._rows.values())
-
-    @property
-    def next_expiry(self) -> int:
-        """When the next activation expires, ns UTC; beyond any date if none does."""
-        return self._next_expiry
 
     def worst(self, strategy: str) -> Row | None:
         """The most severe activation that acts on the strategy; the earliest of equals."""
@@ -307,7 +303,7 @@ class BreakerChain:
         return Cleared(row=row, reason=reason)
 
     def _schedule(self) -> None:
-        self._next_expiry = min(
+        self.next_expiry = min(
             (row.expires_at for row in self._rows.values() if row.expires_at), default=_NEVER
         )
 
