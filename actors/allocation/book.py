@@ -8,7 +8,6 @@ import math
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from runtime.messages.market import CLOSE, HIGH, LOW, Bars
 from runtime.messages.trading import Direction
@@ -96,7 +95,11 @@ class Book:
         self._slot_of: dict[str, int] = {}
         self._strangers = False
         """Whether a lot's symbol is not in the session's table (its id is -1): it keeps its last mark."""
-        self._grow(_FIRST_CAPACITY)
+        self._ids = np.zeros(_FIRST_CAPACITY, dtype=np.int32)
+        self._strategy, self._quantity, self._cost, self._marks = np.zeros(
+            (4, _FIRST_CAPACITY), dtype=np.int64
+        )
+        self._peak, self._trough = np.zeros((2, _FIRST_CAPACITY))
         for lot in lots:
             self._install(lot)
 
@@ -351,20 +354,14 @@ class Book:
         self._free.append(slot)
 
     def _grow(self, capacity: int) -> None:
-        def larger(old: NDArray[np.generic] | None, dtype: type) -> NDArray[np.generic]:
-            new: NDArray[np.generic] = np.zeros(capacity, dtype=dtype)
-            if old is not None:
-                new[: len(old)] = old
-            return new
-
-        old = self.__dict__
-        self._ids: NDArray[np.int32] = larger(old.get("_ids"), np.int32)  # type: ignore[assignment]
-        self._strategy: NDArray[np.int64] = larger(old.get("_strategy"), np.int64)  # type: ignore[assignment]
-        self._quantity: NDArray[np.int64] = larger(old.get("_quantity"), np.int64)  # type: ignore[assignment]
-        self._cost: NDArray[np.int64] = larger(old.get("_cost"), np.int64)  # type: ignore[assignment]
-        self._marks: NDArray[np.int64] = larger(old.get("_marks"), np.int64)  # type: ignore[assignment]
-        self._peak: NDArray[np.float64] = larger(old.get("_peak"), np.float64)  # type: ignore[assignment]
-        self._trough: NDArray[np.float64] = larger(old.get("_trough"), np.float64)  # type: ignore[assignment]
+        """Make room for more lots; what the columns have stays."""
+        more = capacity - len(self._ids)
+        self._ids, self._strategy, self._quantity, self._cost, self._marks, self._peak, self._trough = (
+            np.concatenate((column, np.zeros(more, dtype=column.dtype)))
+            for column in (
+                self._ids, self._strategy, self._quantity, self._cost, self._marks, self._peak, self._trough
+            )
+        )  # fmt: skip
 
 
 def _round_half_even(numerator: int, denominator: int) -> int:

@@ -76,8 +76,8 @@ def orders_of(order: SubmitOrder, symbol_id: int, number: int, given: int, ends:
         given=given,
         limit=order.limit_price,
         stop=order.stop_price,
-        ends=ends,
     )
+    parent.ends = ends
     made = [parent]
     if order.stop_loss is not None:
         made.append(_leg(parent, "stop", order.stop_loss, is_oco))

@@ -150,6 +150,14 @@ class StrategyContext:
         frame: The last minute of bars, None before the first.
     """
 
+    __slots__ = (
+        "_lots_of", "_pending_of", "allow_short", "close", "count", "daily", "date", "ends", "frame",
+        "holdings", "index", "intraday", "market_close", "moment", "name", "next", "next_close",
+        "next_open", "open", "opening_volume", "pending", "phase", "prefix", "previous", "regime",
+        "rules", "scalar", "sector_ids", "sectors", "session", "signals", "slots", "slow", "symbols",
+        "vix", "vix_sessions",
+    )  # fmt: skip
+
     def __init__(
         self,
         header: SessionHeader,
