@@ -13,7 +13,7 @@ from actors.allocation.portfolio_state import Carried, Facts, facts_of, new_book
 from actors.execution import ids
 from config.schema import Account
 from config.strategies import StrategySettings
-from runtime.kernel.actor import Actor
+from runtime.kernel.actor import Actor, only_notes
 from runtime.messages.account import ExternalChanged, LotCorrected, Reconciled
 from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
 from runtime.messages.market import Bars, SymbolAdded
@@ -118,6 +118,7 @@ class Portfolio(Actor):
 
     # ---- orders and fills -------------------------------------------------------------------
 
+    @only_notes
     def on_submit_order(self, order: SubmitOrder) -> None:
         self._orders[order.client_order_id] = order
 

@@ -6,7 +6,7 @@ from actors.allocation.book import MICRO, micros
 from runtime.messages.trading import Direction, LotChanged, OrderProposed
 
 
-class Commitment(msgspec.Struct, kw_only=True):
+class Commitment(msgspec.Struct, kw_only=True, gc=False):
     """One lot, from its proposal to its end.
 
     Attributes:

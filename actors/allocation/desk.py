@@ -19,7 +19,7 @@ from runtime.messages.risk import StrategyDay
 from runtime.messages.trading import SignalRaised
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """A signal that does not trade."""
 
     signal: SignalRaised
@@ -27,7 +27,7 @@ class Refused(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-class Planned(msgspec.Struct, frozen=True):
+class Planned(msgspec.Struct, frozen=True, gc=False):
     """A signal that trades: its prices moved to where it is sized, and its size.
 
     Attributes:

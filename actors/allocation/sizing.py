@@ -8,7 +8,7 @@ import math
 import msgspec
 
 
-class Need(msgspec.Struct, frozen=True, kw_only=True):
+class Need(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What one entry needs to know.
 
     Attributes:
@@ -50,7 +50,7 @@ class Caps(msgspec.Struct, frozen=True, kw_only=True):
     min_order_value: float
 
 
-class Size(msgspec.Struct, frozen=True, kw_only=True):
+class Size(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Shares, their notional in USD, the cap that decided, and all caps."""
 
     shares: int

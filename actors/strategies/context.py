@@ -26,7 +26,7 @@ RECENT = 30
 """A symbol has history if it traded in one of the last so many sessions."""
 
 
-class Holding(msgspec.Struct, frozen=True, kw_only=True):
+class Holding(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A lot of the strategy that is open.
 
     Attributes:
@@ -45,7 +45,7 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     sessions: int = 0
 
 
-class Pending(msgspec.Struct, frozen=True, kw_only=True):
+class Pending(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An entry signal that has neither filled nor lapsed."""
 
     signal_id: str

@@ -4,11 +4,22 @@ import inspect
 import types
 import typing
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import msgspec
 
 from runtime.messages.base import Message
+
+Handler = TypeVar("Handler", bound=Callable[..., None])
+
+
+def only_notes(handler: Handler) -> Handler:
+    """Mark a handler that says nothing and leaves nothing to settle: nobody can tell when it runs.
+
+    So who sends it mail goes on with its own first: what one actor says many times is noted in one go.
+    """
+    handler.only_notes = True  # type: ignore[attr-defined]
+    return handler
 
 
 class Moment:
@@ -67,6 +78,11 @@ class Actor:
             table = _read_handlers(cls)
             cls._table = table
         return typing.cast(dict[type[Message], str], table)
+
+    def noted_kinds(self) -> frozenset[type[Message]]:
+        """Message types that are only noted."""
+        names = self.handler_names()
+        return frozenset(kind for kind in names if hasattr(getattr(self, names[kind]), "only_notes"))
 
     def bound_handlers(self) -> dict[type[Message], Callable[[Any], Iterable[Message] | None]]:
         """Message type to bound method."""

@@ -93,6 +93,7 @@ class Cell:
         "is_port",
         "lost",
         "moment",
+        "noted",
         "said",
         "settle",
         "skips",
@@ -121,6 +122,7 @@ class Cell:
         self.lost = False
         self.failed_start: BaseException | None = None
         self.handlers: dict[type[Message], Callable[[Any], Iterable[Message] | None]] = {}
+        self.noted: frozenset[type[Message]] = frozenset()
         self.settle: Callable[[], Iterable[Message] | None] | None = None
         try:
             self._install()
@@ -156,6 +158,7 @@ class Cell:
         self.actor = self.spec.build(self.carried)
         self.actor.attach(self.spec.name, self.moment)
         self.handlers = self.actor.bound_handlers()
+        self.noted = self.actor.noted_kinds()
         self.settle = getattr(self.actor, "settle", None)
 
     def run(self, message: Message | None) -> Emitted | ActorCrashed:

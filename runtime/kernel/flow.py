@@ -23,11 +23,13 @@ class Route(NamedTuple):
     Attributes:
         appends: How it gets into the inbox of each who handles it, in rank order.
         mask: The bits of those that then have mail: a stopped one counts a drop instead.
+        urgent: The bits of those that do more than note it.
         cells: Who they are.
     """
 
     appends: tuple[Callable[[Message], None], ...]
     mask: int
+    urgent: int
     cells: tuple[Cell, ...]
 
 
@@ -42,7 +44,6 @@ class Flow:
 
     Attributes:
         ready: Bits of the cells that have mail. settling: of those whose round is to be ended.
-        messages: How many the actors have emitted.
     """
 
     def __init__(
@@ -62,7 +63,6 @@ class Flow:
         """Whether a kind is a command or about a timer, as far as asked."""
         self.ready = 0
         self.settling = 0
-        self.messages = 0
 
     # ---- who gets what ----------------------------------------------------------------------
 
@@ -71,7 +71,7 @@ class Flow:
         kind = type(message)
         if kind.parts:
             for part in getattr(message, kind.parts):
-                appends, mask, _ = self._plain.get(type(part)) or self._route_of(part)
+                appends, mask, _, _ = self._plain.get(type(part)) or self._route_of(part)
                 for append in appends:
                     append(part)
                 self.ready |= mask
@@ -121,9 +121,11 @@ class Flow:
             if kind in cell.handlers
             and (not kind.address or cell.spec.name == wanted or not (kind.exclusive or cell.spec.private))
         )
+        running = [cell for cell in cells if not cell.stopped]
         route = self._routes[kind, wanted] = Route(
             tuple(cell.drop if cell.stopped else cell.inbox.append for cell in cells),
-            sum(cell.bit for cell in cells if not cell.stopped),
+            sum(cell.bit for cell in running),
+            sum(cell.bit for cell in running if kind not in cell.noted),
             cells,
         )
         if not kind.address and not issubclass(kind, Command | SetTimer | CancelTimer):
@@ -193,67 +195,66 @@ class Flow:
         if type(result) is ActorCrashed:
             self._recover(cell, result, caused)
         else:
-            self.messages += len(result)  # type: ignore[arg-type]  # a crash it is not
-            self.ready |= self._release(result, caused)  # type: ignore[arg-type]
+            self._release(result, caused)  # type: ignore[arg-type]  # a crash it is not
 
     def _release(self, said: Emitted, caused: list[Message]) -> int:
-        """Deliver what was said; the bits of those who have mail now."""
-        plain, mask = self._plain, 0
+        """Deliver what was said; the bits of those who have mail now that they will not only note."""
+        urgent = 0
+        caused += said
         for emitted in said:
-            route = plain.get(type(emitted))
-            if route is None:
-                route = self._special(emitted)
-            caused.append(emitted)
-            for append in route[0]:
+            appends, bits, hurry, _ = self._plain.get(type(emitted)) or self._special(emitted)
+            for append in appends:
                 append(emitted)
-            mask |= route[1]
-        return mask
+            self.ready |= bits
+            urgent |= hurry
+        return urgent
 
     def _drain(self, cell: Cell, caused: list[Message]) -> ActorCrashed | None:
-        """Hand over a cell's mail, in order, until a lower-ranked one has some too; a crash ends it as well.
+        """Hand over the mail a cell has, in order, until a lower-ranked one has to run, or until a crash.
 
         `Cell.run` and `_release` once a message, written as one loop: this is what every hop costs.
         """
-        inbox, moment, figures, buffer = cell.inbox, cell.moment, cell.figures, self._said
+        moment, buffer, plain, history = cell.moment, self._said, self._plain, cell.history
         if cell.dated[0] != moment.seq:
             cell.date_history()
-        handlers, remember, release = cell.handlers, cell.history.append, self._release
-        lower = cell.bit - 1
+        handlers, next_mail, remember = cell.handlers, cell.inbox.popleft, history.append
+        lower, ready, urgent = cell.bit - 1, 0, 0
+        before, encoded = len(history), len(buffer)
         begun = 0 if moment.seq & 15 else time.perf_counter_ns()
         crash: ActorCrashed | None = None
-        handled = released = ready = 0
-        while inbox:
-            message = inbox.popleft()
-            handled += 1
-            size = -1
+        for _ in range(len(cell.inbox)):
+            message = next_mail()
             try:
                 answer = handlers[type(message)](message)
                 if answer:
                     if type(answer) is not tuple:
                         answer = cell.bounded(answer)
-                    size = len(buffer)
                     for emitted in answer:
                         if type(emitted) not in DECISIONS:
                             check_decision(emitted)
                         encode_into(emitted, buffer, -1)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge, as in `Cell.run`
-                if size >= 0:
-                    del buffer[size:]
-                figures.handled += handled
-                handled = 0
+                del buffer[encoded:]
+                cell.figures.handled += len(history) - before + 1
+                before = len(history)
                 crash = cell.crash(message, error)
                 break
             remember(message)
             if answer:
-                released += len(answer)  # type: ignore[arg-type]  # a tuple or a list by now
-                ready |= release(answer, caused)  # type: ignore[arg-type]
-                if ready & lower or len(caused) > CASCADE_LIMIT:
+                encoded = len(buffer)
+                caused += answer
+                for emitted in answer:
+                    appends, bits, hurry, _ = plain.get(type(emitted)) or self._special(emitted)
+                    for append in appends:
+                        append(emitted)
+                    ready |= bits
+                    urgent |= hurry
+                if urgent & lower:
                     break
-        figures.handled += handled
-        self.messages += released
+        cell.figures.handled += len(history) - before
         self.ready |= ready
         if begun:
-            figures.busy_ns += (time.perf_counter_ns() - begun) << 4
+            cell.figures.busy_ns += (time.perf_counter_ns() - begun) << 4
         return crash
 
     def _drain_with_care(self, cell: Cell, caused: list[Message]) -> ActorCrashed | None:
@@ -262,8 +263,6 @@ class Flow:
             said = cell.run(cell.inbox.popleft())
             if type(said) is ActorCrashed:
                 return said
-            if said:
-                self._take(cell, said, caused)
-                if self.ready & (cell.bit - 1):
-                    break
+            if said and self._release(said, caused) & (cell.bit - 1):  # type: ignore[arg-type]
+                break
         return None

@@ -59,6 +59,8 @@ class Sequencer:
         self.moment = Moment()
         self.timers = Timers()
         self.inputs = 0
+        self.messages = 0
+        """What the actors have emitted; what was told of their crashes is not counted."""
         self._seq = first_seq - 1
         self._recorder = recorder
         self._observers = tuple(observers)
@@ -160,6 +162,7 @@ class Sequencer:
         if caused:
             if self._commands:
                 self._deliver(caused)
+            self.messages += len(caused)
             digest = self._account()
         if recorder is not None:
             recorder.caused(seq, len(caused), digest)
@@ -223,6 +226,7 @@ class Sequencer:
         if self._recorder is not None:
             self._recorder.crash(crash)
         caused.append(crash)
+        self.messages -= 2  # of what is in `caused` at the input's end: the crash and what became of it
         # Of a port's crashes actors hear nothing, because a tape is verified without the port.
         is_heard = not cell.spec.port
         if is_heard:
@@ -277,6 +281,7 @@ class Sequencer:
             self._recorder.crash(crash)
         stopped = self._stop(cell, reason)
         caused += (crash, stopped)
+        self.messages -= 2
         if not cell.spec.port:
             self._flow.route(_known_to_all(crash))
             self._flow.route(stopped)
@@ -287,11 +292,6 @@ class Sequencer:
         return ActorStopped(ts_event=self.moment.now, cause=self._seq, actor=cell.spec.name, reason=reason)
 
     # ---- asking -----------------------------------------------------------------------------
-
-    @property
-    def messages(self) -> int:
-        """How many messages actors have emitted."""
-        return self._flow.messages
 
     @property
     def seq(self) -> int:
