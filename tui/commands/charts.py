@@ -181,6 +181,11 @@ class _Band(NamedTuple):
     kind: str
     number: str
 
+    @property
+    def label(self) -> float:
+        """Where its name stands: away from the curve, which a drawdown keeps at the top."""
+        return self.top + (self.height - 6 if self.kind == "drawdown" else 14)
+
 
 def _grid(axis: TimeAxis, bottom: float, height: float) -> list[str]:
     parts = []
@@ -209,10 +214,11 @@ def _curve(marks: Sequence[Mark], axis: TimeAxis, band: _Band, *, base: float, z
         return band.top + (high - value) / (high - low) * band.height
 
     parts = []
+    number = band.number.replace(".1%", ".2%") if high - low < 0.02 else band.number
     for value in ticks(low, high, 5 if band.height > 150 else 3):
         parts.append(
             f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(value):.1f}" y2="{y(value):.1f}"/>'
-            f'<text class="tick" x="{LEFT - 8}" y="{y(value) + 4:.1f}">{band.number.format(value)}</text>'
+            f'<text class="tick" x="{LEFT - 8}" y="{y(value) + 4:.1f}">{number.format(value)}</text>'
         )
     points = thinned((axis.x(mark.ts), y(mark.equity)) for mark in marks)
     if not points:
@@ -226,7 +232,7 @@ def _curve(marks: Sequence[Mark], axis: TimeAxis, band: _Band, *, base: float, z
     parts.append(
         f'<polygon class="area {band.kind}" points="{LEFT},{floor:.1f} {path} {last:.1f},{floor:.1f}"/>'
         f'<polyline class="line {band.kind}" points="{path}"/>'
-        f'<text class="name" x="{LEFT + 6}" y="{band.top + 14}">{band.kind}</text>'
+        f'<text class="name" x="{LEFT + 6}" y="{band.label}">{band.kind}</text>'
     )
     return parts
 

@@ -22,7 +22,10 @@ def root_to_read(arguments: argparse.Namespace) -> Path:
     Raises:
         DatabaseRefused: The default root has none; the text names the runs that do.
     """
+    from tui.commands.narration import detail
+
     if arguments.root is not None:
+        detail(f"root {arguments.root}")
         return Path(arguments.root)
     from storage.database import DatabaseRefused, database_path
 
@@ -32,6 +35,7 @@ def root_to_read(arguments: argparse.Namespace) -> Path:
         runs = ", ".join(f"--root {path}" for path in found[:5])
         hint = f"runs with books: {runs}" if runs else "`python -m runtime demo` makes some"
         raise DatabaseRefused(f"nothing has traded in {root}; {hint}")
+    detail(f"root {root}, from TRADING_SYSTEM_ROOT or the checkout")
     return root
 
 

@@ -119,13 +119,15 @@ def test_a_running_engine_tells_what_the_books_cannot_know(tmp_path: Path, capsy
         key="gap_fill", state="PAUSED", allocation=0.1, why="by a person", day_pnl=1.5, total_pnl=2.5,
         silent="paused by a person",
     )  # fmt: skip
-    frame = Frame(head=Head(mode="PAPER"), whole=True, strategies=Table(rows=(row,), whole=True))
+    new = StrategyRow(key="brand_new", state="ACTIVE", allocation=0.2)
+    frame = Frame(head=Head(mode="PAPER"), whole=True, strategies=Table(rows=(row, new), whole=True))
     with engine_at(tmp_path, pack(Wire(frame=frame))) as asked:
         rows = listed(tmp_path, capsys)
     assert asked == [{"command": "attach", "read_only": True, "schema": 1}]
     assert rows["gap_fill"]["source"] == "engine"
     assert (rows["gap_fill"]["state"], rows["gap_fill"]["day_pnl"]) == ("PAUSED", 1.5)
     assert rows["mean_reversion"]["state"] == "ACTIVE"
+    assert (rows["brand_new"]["allocation"], rows["brand_new"]["wish"]) == (0.2, None)
 
 
 @pytest.mark.parametrize("answer", [b"", b"\x00\x00", b"\xff\xff\xff\xff", b"\x00\x00\x00\x01\xc1", b"{}\n"])
