@@ -130,12 +130,14 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
     ]
     adv = average_dollar_volume(panels.get("daily"), len(header.symbols), settings.account.adv_days)
     sigma = recent_volatility(panels.get("daily"), len(header.symbols))
+    # not by `simulated` alone: a demo's tape is verified without its broker, whose words are on it
+    asks_broker = header.origin == "live" and not simulated
     specs = [
         _spec(
             "phase_clock",
             10,
             phase_clock.Carried,
-            lambda c: phase_clock.PhaseClock(header, c, asks_broker=not simulated),
+            lambda c: phase_clock.PhaseClock(header, c, asks_broker=asks_broker),
             intensity,
         ),
         _spec(
