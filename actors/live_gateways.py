@@ -9,6 +9,7 @@ from actors.broker.desk import Desk
 from actors.broker.market_feed import Hours, MarketStreamSettings
 from actors.broker.market_wire import DailyBar
 from actors.broker.minute_join import MinuteJoin, Quarantine
+from actors.broker.order_line import Patience
 from actors.broker.rest import Rest
 from actors.broker.stream_symbols import choose
 from actors.broker.sweep import Sweeper
@@ -182,6 +183,7 @@ class Gateways:
             wall=links.real,
             sync=links.sync,
             halted=links.why_not,
+            patience=Patience(confirm=links.plan.settings.orders.cancel_confirm_s),
             symbols=links.header.symbols,
         )
 

@@ -42,9 +42,10 @@ class Orders(Section, frozen=True, kw_only=True):
     """Seconds to wait for a cancellation to be confirmed before the order is looked up; the simulated broker
     confirms at once. Read by the live engine. Source: design."""
 
-    stuck_s: Seconds = 10.0
+    stuck_s: Seconds = 120.0
     """Seconds without news after which an order that ought to have some (sent, being cancelled, or a market
-    order in an open market) is looked up, again and again. Live only. Source: alpaca F; faults D 39."""
+    order in an open market) is looked up, again and again; market time, live only.
+    Source: alpaca F; faults D 39."""
 
     reconcile_s: Seconds = 60.0
     """Seconds of market time between two comparisons of positions and open orders with the broker's, between

@@ -156,6 +156,8 @@ class Amendments:
     async def look_up(self, command: LookUpOrder) -> None:
         """Read an order that was silent for too long; what was missed is told."""
         line = self._line
+        if command.client_order_id in line.desk.sendings or command.client_order_id in line.desk.cancels:
+            return  # in hand already
         known = line.desk.directory.named(command.client_order_id)
         broker_id = (known.broker_order_id if known else "") or command.broker_order_id
         try:
@@ -163,7 +165,7 @@ class Amendments:
                 await self._tell_again(known, broker_id, command.filled)
             elif broker_id:
                 await line.read(broker_id)
-            elif command.client_order_id not in line.desk.sendings:
+            else:
                 await line.read_by_name(command.client_order_id)
         except (BrokerUnavailable, BrokerRejected, KeysRefused):
             return  # who asked asks again

@@ -65,7 +65,12 @@ class AccountSide:
     def compare(
         self, snapshot: BrokerSnapshot, lots: Iterable[LotOrders], now: int, cause: int
     ) -> Iterator[Decision]:
-        """Compare positions and open orders with ours; while entries wait, soon once more."""
+        """Compare positions and open orders with ours; while entries wait, soon once more.
+
+        While events may be missing only the stream's own catch-up is compared with, which tells them first.
+        """
+        if snapshot.reason == "schedule" and self.gate.is_deaf:
+            return
         orders: list[OrderState] = []
         held: dict[str, int] = {}
         for lot in lots:

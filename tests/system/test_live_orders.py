@@ -241,7 +241,7 @@ async def test_an_order_that_stays_without_an_answer_is_looked_up_until_it_has_o
         live.enter()
         await live.wait_for(OrderAccepted)
         for _ in range(4):
-            live.pass_time(5.1)
+            live.pass_time(61)
             await turns()
         await live.wait_for(LookUpOrder)
         await live.until(lambda: server.history.requests("GET /v2/orders/"))

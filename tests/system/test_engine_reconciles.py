@@ -1,0 +1,124 @@
+"""What happened at the broker while no engine ran is found at the next start, and settled or told."""
+
+import sqlite3
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+import pytest_asyncio
+
+from actors.verification import verify
+from runtime.messages.account import ExternalChanged, Reconciled
+from runtime.messages.risk import Noted
+from runtime.messages.trading import LotChanged, OrderAccepted, OrderFilled, PositionMismatched, SubmitOrder
+from tests.alpaca_server.server import AlpacaServer
+from tests.system.live_day import FLAT, Live, lay_files, running
+from tests.system.test_engine import until_entered
+
+
+@pytest_asyncio.fixture
+async def server():
+    async with AlpacaServer(symbols=("SPY",), start="2026-11-20T09:29:00-05:00") as server:
+        yield server
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    lay_files(tmp_path)
+    return tmp_path
+
+
+def rows(root: Path, name: str, query: str) -> list[tuple[object, ...]]:
+    with sqlite3.connect(root / "db" / f"{name}.db") as link:
+        found = link.execute(query).fetchall()
+    link.close()
+    return found
+
+
+async def in_thread(work, *arguments):
+    return await anyio.to_thread.run_sync(work, *arguments)
+
+
+async def resting(server: AlpacaServer) -> list[str]:
+    return sorted(one.type for one in server.orders if one.is_live)
+
+
+async def assert_replays(live: Live) -> None:
+    verdict = await in_thread(verify, live.engine.tape_path)
+    assert verdict.identical, verdict.text()
+
+
+async def test_a_target_that_filled_while_nobody_looked_is_booked_at_the_next_start(server, root):
+    first = Live(server, root)
+    async with running(first, crash=True):
+        await until_entered(first)
+    await server.push_minute({"SPY": (99.6, 100.2, 99.6, 100.1)})
+    assert not any(server.positions.values())
+    second = Live(server, root)
+    async with running(second):
+        await second.until(lambda: second.of(LotChanged)[-1].state == "closed")
+        await second.until(lambda: second.of(Reconciled)[-1].settled)
+    assert not second.of(Noted)
+    (trade,) = await in_thread(rows, root, "trades", "SELECT status, exit_reason FROM trades")
+    assert trade == ("CLOSED", "target")
+    await assert_replays(second)
+
+
+async def test_exits_that_were_cancelled_by_hand_rest_again(server, root):
+    first = Live(server, root)
+    async with running(first, crash=True):
+        await until_entered(first)
+    for order in [one for one in server.orders if one.is_live]:
+        if order.is_live:
+            await server.act(lambda broker, order=order: broker.cancel(order.id))
+    assert await resting(server) == []
+    second = Live(server, root)
+    async with running(second):
+        await second.until(lambda: second.of(SubmitOrder)[-1].order_class == "oco")
+        await server.until(lambda: len([one for one in server.orders if one.is_live]) == 2)
+    assert await resting(server) == ["limit", "stop"]
+    await assert_replays(second)
+
+
+async def test_shares_sold_by_hand_are_a_critical_row_and_keep_entries_out(server, root):
+    first = Live(server, root)
+    async with running(first, crash=True):
+        await until_entered(first)
+    held = int(server.positions["SPY"])
+    server.hold("SPY", held - 3, 99.6)
+    second = Live(server, root)
+    async with running(second):
+        for number in (6, 7):
+            await second.minute(number, FLAT)
+        await second.until(lambda: second.of(PositionMismatched))
+    query = "SELECT level, component, message, occurrences FROM error_log WHERE level = 'CRITICAL'"
+    text = f"SPY: we had {held} shares, the broker has {held - 3} shares; entries blocked"
+    assert await in_thread(rows, root, "performance", query) == [("CRITICAL", "executor", text, 1)]
+    await assert_replays(second)
+
+
+async def test_what_was_in_the_account_before_is_shown_and_still_there_afterwards(server, root):
+    server.hold("TSLA", 5, 200)
+    live = Live(server, root)
+    async with running(live):
+        await until_entered(live)
+        assert [(one.symbol, one.quantity) for one in live.of(ExternalChanged)] == [("TSLA", 5)]
+    found = await in_thread(rows, root, "trades", "SELECT symbol, quantity, open_orders FROM external")
+    assert found == [("TSLA", 5.0, 0)]
+    assert server.positions["TSLA"] == 5
+    assert len(live.of(OrderFilled)) == len(live.of(OrderAccepted)) == 1
+    await assert_replays(live)
+
+
+async def test_in_trading_only_positions_and_orders_are_read_once_a_minute(server, root):
+    live = Live(server, root)
+    async with running(live):
+        await until_entered(live)
+        before = len(server.history.requests("GET"))
+        done = len(live.of(Reconciled))
+        for number in range(6, 11):
+            await live.minute(number, FLAT)
+            await live.until(lambda many=done + number - 5: len(live.of(Reconciled)) >= many)
+        reads = [one.what for one in server.history.requests("GET")[before:]]
+    assert reads == ["GET /v2/positions", "GET /v2/orders"] * 5
+    await assert_replays(live)
