@@ -46,6 +46,7 @@ class Desk(App[str]):
 
     TITLE = "runtime"
     ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False  # it would copy what is painted, borders and all; `y` copies the row
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(n % 10), f"page('{spec.name}')", spec.title, show=False)
@@ -254,6 +255,10 @@ class Desk(App[str]):
     def action_help(self) -> None:
         """Show the keys."""
         self.push_screen(HelpScreen())
+
+    def action_help_quit(self) -> None:
+        """Ctrl+C: it ends nothing here, so say what does."""
+        self.notify("q leaves the screen; K is the kill switch", title="ctrl+c does nothing here")
 
     def action_commands(self) -> None:
         """Ask for a command by name."""

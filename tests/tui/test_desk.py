@@ -160,6 +160,8 @@ async def test_palettes_help_palette_of_commands_and_leaving(tmp_path: Path) -> 
             await pilot.press("c")
             seen.append(app.theme)
         assert seen == ["desk", "desk-cb", "light", "desk"]
+        await pilot.press("ctrl+c")
+        assert "q leaves the screen" in told(app)
         await pilot.press("question_mark")
         assert "FLATTEN and RESUME are typed" in text(app)
         await pilot.press("question_mark")
