@@ -29,7 +29,7 @@ from actors.screen.journal import Journal
 from actors.screen.seed import Past, seed
 from actors.screen.state import ScreenState
 from config.schema import Settings
-from runtime import control_socket
+from runtime import control_socket, kill_switch
 from runtime.error_fallback import FALLBACK
 from runtime.error_sink import ErrorSink
 from runtime.kernel.clock import Clock, happens_by
@@ -465,7 +465,15 @@ class PacedPlayback:
         self._post("operator", HaltThrown(ts_event=self.now(), reason=reason, flatten=flatten))
 
     async def lift(self, by: str) -> None:
-        """Resume this run."""
+        """Resume this run; a HALT file that `halt` has left in its root goes too.
+
+        Raises:
+            NotLifted: The file or its directory is in the way.
+        """
+        at = self._real.now()
+        found = await anyio.to_thread.run_sync(kill_switch.look, self._plan.root)
+        if found.halted and not found.is_absent:
+            await anyio.to_thread.run_sync(lambda: kill_switch.lift(self._plan.root, by, at=at))
         self._post("operator", HaltLifted(ts_event=self.now(), by=by))
 
     def transport(self) -> Transport:

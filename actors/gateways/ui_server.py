@@ -225,6 +225,7 @@ class UiServer(Gateway):
             await sleep_until(self.real, self._published + PERIOD)
             async with self._showing:
                 await self._fold()
+                await anyio.lowlevel.checkpoint()
                 if not self._attached:
                     continue
                 self._published = self.real.now()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from actors.screen.tables import Rows
+from actors.screen.tables import Rows, cut
 from runtime.messages.market import CLOSE, Bars, FloatArray, SymbolAdded
 from runtime.messages.screen import PositionRow, TradeRow
 from runtime.messages.trading import BrokerSnapshot, LotChanged, OrderChanged
@@ -136,7 +136,7 @@ class Holdings:
                 entry_at=lot.entry_ts,
                 exit_at=lot.ts_event,
                 pnl=lot.realised,
-                why=lot.exit_reason,
+                why=cut(lot.exit_reason),
             )
         )
 
@@ -176,7 +176,7 @@ class Holdings:
             cost = abs(shares * one.price)
             found[f"external:{one.symbol}"] = PositionRow(
                 key=f"external:{one.symbol}",
-                symbol=one.symbol,
+                symbol=cut(one.symbol),
                 strategy="EXTERNAL",
                 quantity=extra,
                 fraction=one.fraction,

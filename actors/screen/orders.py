@@ -3,7 +3,7 @@
 import msgspec
 
 from actors.execution.order_state import TERMINAL, OrderState
-from actors.screen.tables import Rows
+from actors.screen.tables import Rows, cut
 from runtime.messages.screen import OrderRow, SignalRow
 from runtime.messages.trading import (
     BrokerOrder,
@@ -46,7 +46,7 @@ class OrderList:
                 working=True,
                 limit=order.limit_price,
                 stop=order.stop_price,
-                reason=order.reason,
+                reason=cut(order.reason),
             )
         )
 
@@ -70,7 +70,7 @@ class OrderList:
                 limit=order.limit_price,
                 stop=order.stop_price,
                 average=order.average_price,
-                reason=order.reason or ("" if old is None else old.reason),
+                reason=cut(order.reason) or ("" if old is None else old.reason),
             )
         )
 
@@ -93,7 +93,7 @@ class OrderList:
                 limit=order.limit_price,
                 stop=order.stop_price,
                 average=order.average_price,
-                reason=order.reason,
+                reason=cut(order.reason),
             )
         )
 
@@ -110,12 +110,12 @@ def _external(key: str, order: BrokerOrder, at: int) -> OrderRow:
     return OrderRow(
         key=key,
         at=at,
-        symbol=order.symbol,
-        side=order.side,
-        type=order.type,
+        symbol=cut(order.symbol),
+        side=cut(order.side),
+        type=cut(order.type),
         quantity=order.quantity,
         filled=order.filled,
-        status=order.status,
+        status=cut(order.status),
         role="",
         strategy="EXTERNAL",
         lot="",
@@ -148,7 +148,7 @@ class SignalList:
                 confidence=signal.confidence,
                 price=signal.price,
                 became="pending",
-                why=signal.reason,
+                why=cut(signal.reason),
                 lot=signal.lot_id,
             )
         )
@@ -156,7 +156,7 @@ class SignalList:
     def _became(self, id: str, became: str, why: str = "", lot: str = "") -> None:
         row = self.rows.get(id)
         if row is not None:
-            self.rows.put(_with(row, became=became, why=why or row.why, lot=lot or row.lot))
+            self.rows.put(_with(row, became=became, why=cut(why) or row.why, lot=lot or row.lot))
 
     def proposed(self, order: OrderProposed) -> None:
         """Sized into an order, not yet judged."""
@@ -188,7 +188,7 @@ class SignalList:
                     confidence=0.0,
                     price=0.0,
                     became=drop.status,
-                    why=why,
+                    why=cut(why),
                 )
             )
         elif row.became != "denied":  # the breaker's word says more

@@ -11,7 +11,7 @@ from actors.screen.holdings import Holdings
 from actors.screen.journal import Journal
 from actors.screen.orders import OrderList, SignalList
 from actors.screen.strategies import StrategyList
-from actors.screen.tables import Curve
+from actors.screen.tables import Curve, cut
 from config.schema import Settings
 from runtime.messages.base import Input, Message, parts_of
 from runtime.messages.machine import ActorStopped, ErrorResolved, SessionEnded, SessionStarted
@@ -168,7 +168,7 @@ class ScreenState:
         if change.up:
             self.feeds.pop(change.stream, None)
         else:
-            self.feeds[change.stream] = change.reason or "down"
+            self.feeds[change.stream] = cut(change.reason) or "down"
         self._say(change.stream, "up" if change.up else f"down: {change.reason}")
 
     def _phase(self, change: PhaseChanged) -> None:
@@ -262,7 +262,7 @@ class ScreenState:
     def _thrown(self, halt: HaltThrown) -> None:
         self.halted, self.is_confirmed, self.is_flat = True, False, False
         self.flattens = self.flattens or halt.flatten
-        self.halt_reason = halt.reason or "halted"
+        self.halt_reason = cut(halt.reason) or "halted"
 
     def _confirmed(self, confirmed: HaltConfirmed) -> None:
         self.is_confirmed, self.is_flat = True, confirmed.flat

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from actors.screen.tables import Rows
+from actors.screen.tables import Rows, cut
 from config.strategies import StrategySettings
 from runtime.messages.machine import ActorStopped
 from runtime.messages.risk import BreakerCleared, BreakerTripped, Phase, StrategyChanged, StrategyDay
@@ -57,7 +57,7 @@ class StrategyList:
         """What its host says of it."""
         facts = self._of(change.strategy)
         facts.state = NOT_BUILT if change.reason == NOT_BUILT else change.state
-        facts.why = "" if change.reason == NOT_BUILT else change.reason
+        facts.why = "" if change.reason == NOT_BUILT else cut(change.reason)
         facts.slots, facts.allocation = change.slots, change.allocation
 
     def stopped(self, stopped: ActorStopped) -> None:
@@ -89,7 +89,7 @@ class StrategyList:
 
     def dropped(self, drop: SignalDropped) -> None:
         """And does not get it."""
-        self._of(drop.strategy).refused = drop.reason
+        self._of(drop.strategy).refused = cut(drop.reason)
 
     def lot(self, lot: LotChanged) -> None:
         """What it holds, and how its trades end."""

@@ -5,6 +5,14 @@ from typing import Any, Generic
 
 from runtime.messages.screen import EquityPoints, Row, Table
 
+MOST_TEXT = 300
+"""Characters of a text from outside that a screen is told."""
+
+
+def cut(text: str) -> str:
+    """A text from outside, short enough for a row."""
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}..."
+
 
 class Rows(Generic[Row]):
     """Keyed rows in the order in which they came; the same row again is no change.

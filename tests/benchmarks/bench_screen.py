@@ -1,6 +1,6 @@
 """What a screen costs the engine: decision CPU with and without one, the loop's longest step, frames.
 
-    python -m tests.benchmarks.bench_screen [--quick]
+    python -m tests.benchmarks.bench_screen [--quick | --loop SECONDS]
 
 Prints one JSON object. CPU is the thread's own, so other processes do not count.
 
@@ -338,6 +338,7 @@ async def loop_of(seconds: float, *, attached: bool) -> dict[str, Any]:
                             await anyio.lowlevel.checkpoint()
                 await _feed(host, real, 0.5)  # warm
                 gc.collect()
+                gc.freeze()  # as the engine does once it is ready
                 before, handled = server._number, host.figures.handled
                 with Steps() as steps:
                     await _feed(host, real, seconds)
@@ -353,6 +354,7 @@ async def loop_of(seconds: float, *, attached: bool) -> dict[str, Any]:
                     "p99_wait_us": round(sorted(host.waits)[len(host.waits) * 99 // 100] / 1_000, 1),
                 }
             finally:
+                gc.unfreeze()
                 if clients is not None:
                     await anyio.to_thread.run_sync(_end, clients)
             server.request_stop()
@@ -447,7 +449,13 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="What a screen costs the engine.")
     parser.add_argument("--quick", action="store_true", help="short, once: does it run at all")
-    print(json.dumps(measure(quick=parser.parse_args().quick), indent=2))
+    parser.add_argument("--loop", type=float, metavar="SECONDS", help="only the loop, with both clients")
+    arguments = parser.parse_args()
+    if arguments.loop:
+        found = anyio.run(lambda: loop_of(arguments.loop, attached=True))
+    else:
+        found = measure(quick=arguments.quick)
+    print(json.dumps(found, indent=2))
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         return exits.FAILED
     by = f"user {os.getuid()} on the command line"
     try:
-        lifted = _ask(root, by) if engine.holder_of(root) is not None else _lift(root, by)
+        lifted = _ask_engine(root, by) if engine.holder_of(root) is not None else _lift(root, by)
     except kill_switch.NotLifted as error:
         print(f"error: trading stays halted: {error}", file=sys.stderr)
         return exits.FAILED
@@ -72,6 +72,20 @@ def _lift(root: Path, by: str) -> str:
     with RootLock(root):
         kill_switch.lift(root, by, at=_now())
     return f"resumed: {root / kill_switch.DIRECTORY} is clear; no engine is running"
+
+
+def _ask_engine(root: Path, by: str) -> str:
+    """Ask on the socket; where nobody answers, through the directory.
+
+    Raises:
+        NotLifted: The engine says why, or does not answer.
+    """
+    try:
+        return engine.ask(root, {"command": "resume", "by": by}, _PATIENCE)
+    except OSError:
+        return _ask(root, by)
+    except ValueError as error:
+        raise kill_switch.NotLifted(str(error)) from None
 
 
 def _ask(root: Path, by: str) -> str:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -16,12 +17,20 @@ def add_ready(parser: argparse.ArgumentParser) -> None:
 
 
 def teller(pipe: int | None) -> Callable[[], None]:
-    """Says once, through a pipe, that the socket is there."""
-    left = [] if pipe is None else [pipe]
+    """What to do once the socket is there: say so through a pipe, and settle the collector of garbage.
+
+    What the start has made (the modules above all) lives as long as the process: looking through it again
+    would stop the loop for 70 ms now and then.
+    """
+    left = [pipe]
 
     def tell() -> None:
         while left:
             handle = left.pop()
+            gc.collect()
+            gc.freeze()
+            if handle is None:
+                continue
             with suppress(OSError):  # whoever waited is gone: nobody is left to tell
                 os.write(handle, READY)
             with suppress(OSError):

@@ -48,6 +48,17 @@ def test_a_served_demo_can_be_asked_and_stopped_and_a_tape_of_it_served_again(tm
     assert main(["status", "--root", str(again), "--json"]) in (exits.OK, exits.UNHEALTHY)
 
 
+def test_a_served_demo_is_halted_and_resumed_from_the_command_line(tmp_path, started, capsys):
+    started(tmp_path, "demo", "--serve", "--speed", "1")
+    where = ["--root", str(tmp_path)]
+    assert main(["halt", *where]) == exits.OK
+    assert "socket  reached: halted" in capsys.readouterr().out
+    assert main(["resume", "-y", *where]) == exits.OK
+    assert "resumed" in capsys.readouterr().out
+    assert not (tmp_path / "killswitch" / "HALT").exists()
+    assert main(["stop", *where]) == exits.OK
+
+
 def test_a_socket_needs_a_folder(tmp_path, capsys):
     assert main(["demo", "--serve", "--no-books"]) == exits.USAGE
     assert "--no-books" in capsys.readouterr().err
