@@ -39,7 +39,8 @@ def test_a_served_demo_can_be_asked_and_stopped_and_a_tape_of_it_served_again(tm
     assert process.wait(20) == exits.OK
     tapes = sorted((root / "tapes").glob("*.tape*"))
     assert tapes
-    assert all(verify(path).identical for path in tapes)
+    verdicts = [verify(path) for path in tapes]
+    assert all(one.identical for one in verdicts), [one.text() for one in verdicts]
     again = tmp_path / "again"
     process = started(again, "replay", str(tapes[0]), "--serve", "--speed", "1")
     assert engine.ask(again, {"command": "step"}) == "one event on"
