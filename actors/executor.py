@@ -18,7 +18,7 @@ from actors.execution.lot_orders import (
     opened,
 )
 from config.schema import Orders
-from runtime.messages.account import AssetsRead, ExternalChanged
+from runtime.messages.account import AssetsRead, ExternalChanged, ReadAccount
 from runtime.messages.base import Decision
 from runtime.messages.machine import SessionStarted, TimerFired
 from runtime.messages.market import TradingStatus
@@ -171,8 +171,8 @@ class Executor(LotKeeper):
                 lot.closing, lot.exit_reason = True, "kill switch"
             yield from self._advance(lot)
 
-    def settle(self) -> Iterator[HaltConfirmed]:
-        """Tell once that what the kill switch asked for is done at the broker."""
+    def settle(self) -> Iterator[HaltConfirmed | ReadAccount]:
+        """Tell once that what the kill switch asked for is done, and have the account compared with that."""
         if not self._is_halted or self._is_confirmed:
             return
         lots = [lot for lot in self._lots.values() if not lot.is_over]
@@ -186,6 +186,8 @@ class Executor(LotKeeper):
         self._is_confirmed, self.unsettled = True, False
         flat = not any(lot.held for lot in lots)
         yield HaltConfirmed(ts_event=self.now, cause=self.seq, flat=flat, working=len(live))
+        if self._account.reconciles:
+            yield ReadAccount(ts_event=self.now, cause=self.seq)
 
     def on_trading_status(self, status: TradingStatus) -> Iterator[Decision]:
         """A halted symbol takes no entries, those that work are cancelled; its exits stay where they are."""

@@ -4,7 +4,8 @@ from decimal import Decimal
 
 import pytest_asyncio
 
-from runtime.messages.account import AssetsRead, ExternalChanged, LotCorrected
+from runtime.messages.account import AssetsRead, ExternalChanged, LotCorrected, Reconciled
+from runtime.messages.risk import HaltConfirmed, HaltThrown
 from runtime.messages.trading import (
     BrokerSnapshot,
     CancelOrder,
@@ -283,3 +284,41 @@ async def test_a_price_that_is_corrected_is_the_lots_price(server):
         (corrected,) = await live.wait_for(LotCorrected)
         assert (corrected.quantity, corrected.entry_price) == (10, 99.5)
         assert resting(server) == [("limit", 10), ("stop", 10)]
+
+
+# ---- the kill switch ----------------------------------------------------------------------------
+
+
+async def test_a_halt_cancels_entries_leaves_stops_and_has_it_compared_with_the_account(server):
+    async with trading(server) as live:
+        await opened(live)
+        live.enter("mr-20261120-2", type="limit", limit_price=97.0)
+        await live.wait_for(OrderAccepted, 2)
+        live.host.post("operator", HaltThrown(ts_event=live.clock.now(), reason="test"))
+        (confirmed,) = await live.wait_for(HaltConfirmed)
+        assert (confirmed.flat, confirmed.working) == (False, 2)
+        await live.wait_for(Reconciled, 2)
+        assert live.of(Reconciled)[-1].differences == 0
+    assert resting(server) == [("limit", 10), ("stop", 10)]
+
+
+async def test_a_halt_that_closes_everything_ends_flat_and_leaves_what_is_not_ours(server):
+    server.hold("TSLA", 5, 200)
+    await server.place(symbol="AAPL", qty="3", side="buy", type="limit", limit_price="90")
+    async with trading(server) as live:
+        await opened(live)
+        server.faults.add("partial_fill", quantity=4)
+        live.enter("mr-20261120-2")
+        await live.wait_for(OrderAccepted, 2)
+        await live.minute()
+        await live.until(lambda: any(one.lot_id == "mr-20261120-2" for one in live.of(LotChanged)))
+        live.host.post("operator", HaltThrown(ts_event=live.clock.now(), reason="test", flatten=True))
+        exits = (f"{LOT}:x1", "mr-20261120-2:x1")
+        await live.until(lambda: all(live.states().get(name) == "accepted" for name in exits))
+        await live.minute()
+        (confirmed,) = await live.wait_for(HaltConfirmed)
+        assert (confirmed.flat, confirmed.working) == (True, 0)
+        await live.until(lambda: live.of(Reconciled)[-1].reason == "schedule")
+        assert not live.notes()
+    assert server.positions == {"TSLA": 5}
+    assert resting(server) == [("limit", 3)]
