@@ -30,7 +30,7 @@ from tui.safe import clean
 from tui.screens.commands import CommandScreen
 from tui.screens.confirm import Confirm
 from tui.screens.help import HelpScreen
-from tui.screens.leave import Choice, LeaveScreen
+from tui.screens.leave import Choice, LeaveScreen, leaving
 from tui.screens.main import Main
 from tui.screens.pages import PAGES
 from tui.view import EMPTY, fold
@@ -274,19 +274,11 @@ class Desk(App[str]):
         if self._has_ended is None:
             self.exit("leave")
         elif not isinstance(self.screen, LeaveScreen):
-            self.push_screen(LeaveScreen(self._left_alone()), self._leave)
+            self.push_screen(leaving(self.view), self._leave)
 
     def _leave(self, choice: Choice | None) -> None:
         if choice in ("stop", "leave"):
             self.exit(choice)
-
-    def _left_alone(self) -> str:
-        """What nobody sees to once the engine is stopped, in words."""
-        head = self.view.head
-        if head is None or head.mode not in ("LIVE", "PAPER"):
-            return ""
-        today = sum(row.intraday and not row.external for row in self.view.positions.values())
-        return f"{today} intraday positions are closed by a running engine only." if today else ""
 
     def action_copy_row(self) -> None:
         """Copy the chosen row to the terminal's clipboard."""

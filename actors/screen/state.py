@@ -155,7 +155,7 @@ class ScreenState:
 
     def _bars(self, bars: Bars) -> None:
         self.is_fed = True
-        self.bar_at = bars.ts_event
+        self.bar_at = self.at
         self.bars += len(bars.ids)
         self.holdings.bars(bars)
 
@@ -237,7 +237,7 @@ class ScreenState:
         self.equity, self.cash, self.gross = mark.equity, mark.cash, mark.gross
         self.positions = mark.positions
         self.strategies.profits(mark.strategies)
-        self.today.put(self.at, mark.equity)
+        self.today.put(max(self.at, self.header.open - MINUTE), mark.equity)  # its curve begins at the open
 
     def _day(self, day: PortfolioDay) -> None:
         self.high_water = max(self.high_water, day.high_water_mark)

@@ -301,7 +301,8 @@ class Transport(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Attributes:
         playing: Whether it moves. ended: It stands at its end. speed: market seconds a second; 0: as fast
-            as it goes. starts, at, ends: of the session, ns of market time. orders: so far.
+            as it goes. starts, at, ends: of the session, ns of market time. place: of the session among
+            `sessions`, from 0. orders: so far.
     """
 
     playing: bool

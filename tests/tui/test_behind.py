@@ -144,3 +144,28 @@ def test_speeds_are_a_ladder_that_ends_at_as_fast_as_it_goes() -> None:
     assert speed == SPEEDS[0]
     assert stepped(100.0, 1) == 300.0
     assert stepped(100.0, -1) == 60.0
+
+
+async def test_leaving_asks_about_an_engine_that_was_started_with_the_screen(tmp_path: Path) -> None:
+    over: list[bool] = []
+    async with desk(tmp_path, has_ended=lambda: bool(over)) as (app, pilot, _):
+        await pilot.press("q")
+        assert "4 intraday positions are closed by a running engine only." in text(app)
+        await pilot.press("x", "escape")
+        assert app.is_running
+        await pilot.press("q", "l")
+        assert app.return_value == "leave"
+    async with desk(
+        tmp_path, first=frames.whole(head=frames.head(mode="DEMO")), has_ended=lambda: bool(over)
+    ) as (
+        app,
+        pilot,
+        _,
+    ):
+        await pilot.press("q")
+        assert "Its books stay" in text(app)
+        await pilot.press("enter")
+        assert app.return_value == "stop"
+    over.append(True)
+    async with desk(tmp_path, has_ended=lambda: bool(over)) as (app, pilot, _):
+        await until(pilot, lambda: app.return_value == "ended")

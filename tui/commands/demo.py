@@ -15,6 +15,7 @@ from tui.commands import exits
 from tui.commands.paced import add_paced_options, serve
 from tui.commands.roots import books_in, default_runs, discard_books
 from tui.commands.run import add_run_options, play, print_summary, settings_of
+from tui.commands.shown import add_palette, start_and_show, wants_screen
 
 if TYPE_CHECKING:
     from actors.playback import Summary
@@ -38,6 +39,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--seed", type=_seed, default=SEED, help=f"of the made-up market (default {SEED})")
     add_run_options(parser)
     add_paced_options(parser)
+    add_palette(parser)
     parser.set_defaults(run=run)
 
 
@@ -51,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     loaded = settings_of(arguments, base)
     root = None if arguments.no_books else arguments.root or default_runs() / "demo"
     books = f"{_BOOKS}{arguments.seed}"
+    if root is not None and wants_screen(arguments):
+        return start_and_show([*arguments.words, "--serve"], root, palette=arguments.palette)
     if arguments.serve and root is None:
         raise exits.WrongUse("--serve needs a folder for its socket: leave out --no-books")
     with RootLock(root) if root is not None else nullcontext():

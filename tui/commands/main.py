@@ -89,6 +89,7 @@ def _run(words: list[str]) -> int:
     first = next((word for word in words if not word.startswith("-")), None)
     try:
         arguments = build(first).parse_args(words)
+        arguments.words = words  # an engine of its own is started with the same
         _heed(arguments)
         return int(arguments.run(arguments))
     except SystemExit as end:  # argparse has printed help, or what was wrong

@@ -17,6 +17,7 @@ from tui.commands import exits
 from tui.commands.paced import add_paced_options, serve
 from tui.commands.roots import REPLAYED, books_in, default_runs, discard_books
 from tui.commands.run import SCHEMA, add_run_options, play, print_summary, settings_of
+from tui.commands.shown import add_palette, start_and_show, wants_screen
 
 if TYPE_CHECKING:
     from actors.gateways.replay_feed import TapeSession
@@ -38,6 +39,7 @@ def add(subparsers: Any) -> None:
     parser.add_argument("--verify", action="store_true", help="feed every record and compare what it caused")
     add_run_options(parser)
     add_paced_options(parser)
+    add_palette(parser)
     parser.set_defaults(run=run)
 
 
@@ -50,6 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     first = _headers(arguments.tapes)[0]
     loaded = settings_of(arguments, first.settings or None)
     name, books = identity(arguments.tapes, loaded)
+    if wants_screen(arguments):
+        words = [*arguments.words, "--serve"]
+        return start_and_show(words, _played(arguments, name), palette=arguments.palette)
     if arguments.serve:
         return _serve(arguments, loaded, name, books)
     root = None if arguments.no_books else arguments.root or default_runs() / name
@@ -76,11 +81,16 @@ def _serve(arguments: argparse.Namespace, loaded: "Loaded", name: str, books: st
 
     if arguments.no_books:
         raise exits.WrongUse("--serve needs a folder for its socket: leave out --no-books")
-    root = arguments.root or default_runs() / f"{name}-played"
+    root = _played(arguments, name)
     with RootLock(root):
         discard_books(root)
         afresh = [partial(TapeSession, path) for path in arguments.tapes]
         return serve(arguments, loaded, afresh, root, f"{books}-played", "REPLAY")
+
+
+def _played(arguments: argparse.Namespace, name: str) -> Path:
+    """Where a replay on a screen keeps its books."""
+    return arguments.root or default_runs() / f"{name}-played"
 
 
 def _make_room(root: Path, books: str, fresh: bool) -> None:

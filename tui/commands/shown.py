@@ -1,5 +1,6 @@
 """An engine on this terminal: started if need be, shown, stopped or left running when its screen is left."""
 
+import argparse
 import signal
 import sys
 from collections.abc import Sequence
@@ -11,7 +12,17 @@ from tui.commands.launch import EngineProcess, NotStarted, start_engine_process
 
 _STOPS_WITHIN = 20.0
 _SIGNALLED = 128
-_PALETTE = "desk"
+PALETTES = ("desk", "desk-cb", "light")
+
+
+def add_palette(parser: argparse.ArgumentParser) -> None:
+    """The colours of a screen."""
+    parser.add_argument(
+        "--palette",
+        choices=PALETTES,
+        default=PALETTES[0],
+        help="of the screen: desk, desk-cb (blue and orange) or light; NO_COLOR takes all colours away",
+    )
 
 
 def is_terminal() -> bool:
@@ -23,7 +34,13 @@ def is_terminal() -> bool:
     return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
 
 
-def start_and_show(words: Sequence[str], root: Path, *, palette: str = "") -> int:
+def wants_screen(arguments: argparse.Namespace) -> bool:
+    """Whether a command that can run bare is to be shown: on a terminal, unless a word speaks against it."""
+    bare = ("headless", "json", "no_books", "serve")
+    return is_terminal() and not any(getattr(arguments, name, False) for name in bare)
+
+
+def start_and_show(words: Sequence[str], root: Path, *, palette: str = PALETTES[0]) -> int:
     """Start `python -m runtime WORDS` as an engine of its own for a root and show it; the exit code.
 
     The code is the engine's where it has ended, 0 where it is left running, 128 and the signal's number
@@ -50,7 +67,7 @@ def start_and_show(words: Sequence[str], root: Path, *, palette: str = "") -> in
 
 
 def show(
-    root: Path, *, read_only: bool = False, palette: str = "", engine: EngineProcess | None = None
+    root: Path, *, read_only: bool = False, palette: str = PALETTES[0], engine: EngineProcess | None = None
 ) -> tuple[str, int]:
     """Show the engine of a root until its screen is left.
 
@@ -63,7 +80,7 @@ def show(
     from tui.app import Desk
 
     has_ended = (lambda: engine.ended() is not None) if engine is not None else None
-    desk = Desk(root, read_only=read_only, palette=palette or _PALETTE, has_ended=has_ended)
+    desk = Desk(root, read_only=read_only, palette=palette, has_ended=has_ended)
     chosen = desk.run() or "leave"
     code = desk.return_code or exits.OK
     return ("leave" if code > _SIGNALLED else chosen), code

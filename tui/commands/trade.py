@@ -15,6 +15,7 @@ from tui.commands import exits
 from tui.commands.config import add_settings_arguments
 from tui.commands.place import add_root, default_root
 from tui.commands.serving import add_ready, end_when_told, first_of, teller
+from tui.commands.shown import add_palette, start_and_show, wants_screen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +73,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of `run`, which the program without a command takes too."""
     add_settings_arguments(parser)
     add_root(parser)
-    parser.add_argument("--headless", action="store_true", help="no screen (there is none yet)")
+    parser.add_argument(
+        "--headless", action="store_true", help="no screen; the engine itself, as where there is no terminal"
+    )
     parser.add_argument(
         "--live", action="store_true", help="real money; needs the setting and the account too"
     )
@@ -82,6 +85,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="market time to begin at, ISO, or `broker`: the broker's own; loopback broker only",
     )
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds a second, with --clock")
+    add_palette(parser)
     add_ready(parser)
 
 
@@ -98,6 +102,9 @@ def run(arguments: argparse.Namespace) -> int:
         verb = "are" if len(missing) > 1 else "is"
         print(NO_KEYS.format(missing=f"{' and '.join(missing)} {verb}"), end="", file=sys.stderr)
         return exits.AUTH
+    if wants_screen(arguments):
+        found = _prepare(arguments, root, environ)
+        return start_and_show(arguments.words, found.root, palette=arguments.palette)
     return _run(arguments, root, environ)
 
 

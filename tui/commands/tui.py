@@ -10,8 +10,7 @@ from typing import Any
 
 from tui.commands import exits
 from tui.commands.place import add_root, root_of
-
-PALETTES = ("desk", "desk-cb", "light")
+from tui.commands.shown import add_palette, is_terminal, show
 
 
 def add(subparsers: Any) -> None:
@@ -30,20 +29,8 @@ def add(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_palette(parser: argparse.ArgumentParser) -> None:
-    """The colours of a screen."""
-    parser.add_argument(
-        "--palette",
-        choices=PALETTES,
-        default="",
-        help="desk, desk-cb (blue and orange) or light; NO_COLOR: none",
-    )
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Attach until the person leaves."""
-    from tui.commands.shown import is_terminal, show
-
     root = root_of(arguments)
     if not is_terminal():
         print("error: no terminal to draw on; `status` and `logs` print plain text", file=sys.stderr)

@@ -46,7 +46,7 @@ def parts_of(transport: Transport) -> list[Part]:
         part(("━" * done, "accent"), ("─" * (_BAR - done), "faint"), rank=1),
     ]
     if transport.sessions:
-        shown.append(part((f"day {transport.place} of {transport.sessions}", "quiet"), rank=2))
+        shown.append(part((f"day {transport.place + 1} of {transport.sessions}", "quiet"), rank=2))
     shown.append(part((f"{transport.orders:,d} orders", "quiet"), rank=5))
     keys = (("o ", "play/pause"), ("+ - ", "speed"), (". ", "step"), ("n ", "next order"), ("t ", "go to"))
     shown += [part((key, "key"), (word, "quiet"), rank=3 + place) for place, (key, word) in enumerate(keys)]
@@ -102,7 +102,7 @@ class TransportFacts(Lines):
             [("state      ", "quiet"), standing, ("   speed ", "quiet"),
              (speed_words(transport.speed), "strong")],
             [("session    ", "quiet"), (transport.session, "text"),
-             (f"   {transport.place} of {transport.sessions}" if transport.sessions else "", "quiet")],
+             (f"   {transport.place + 1} of {transport.sessions}" if transport.sessions else "", "quiet")],
             [("time       ", "quiet"), (f"{figures.clock(transport.at)} ET", "strong"),
              (f"   {transport.orders:,d} orders so far", "quiet")],
             [(f"{figures.minute(transport.starts)}  ", "faint"), ("━" * done, "accent"),

@@ -8,6 +8,7 @@ from textual.screen import ModalScreen
 
 from tui.panels.ink import Piece
 from tui.panels.lines import Lines, fit
+from tui.view import View
 
 Choice = Literal["stop", "leave", "stay"]
 
@@ -20,16 +21,15 @@ class LeaveBox(Lines):
                border-title-color: $accent; background: $surface; }
     """
 
-    def __init__(self, warning: str) -> None:
+    def __init__(self, words: str, *, warns: bool) -> None:
         super().__init__()
-        self._warning = warning
+        self._words, self._warns = words, warns
         self.border_title = "Leave"
 
     def line(self, y: int, width: int) -> list[Piece]:
         """One of its lines."""
-        first: Piece = ("Stops and targets stay at the broker either way.", "quiet")
         said: list[list[Piece]] = [
-            [(self._warning, "warn") if self._warning else first],
+            [(self._words, "warn" if self._warns else "quiet")],
             [],
             [("s ⏎      ", "key"), ("stop the engine in order, then leave", "strong")],
             [("l        ", "key"), ("leave it running: `tui` attaches again, `stop` ends it", "text")],
@@ -47,18 +47,18 @@ class LeaveScreen(ModalScreen[Choice]):
     LeaveScreen { align: center middle; }
     """
 
-    def __init__(self, warning: str = "") -> None:
+    def __init__(self, words: str, *, warns: bool = False) -> None:
         """Ask.
 
         Args:
-            warning: What a stopped engine will not see to; empty: nothing.
+            words: What becomes of positions and books. warns: it is something a stopped engine cannot see to.
         """
         super().__init__()
-        self._warning = warning
+        self._box = LeaveBox(words, warns=warns)
 
     def compose(self) -> ComposeResult:
         """The box alone."""
-        yield LeaveBox(self._warning)
+        yield self._box
 
     def on_key(self, event: events.Key) -> None:
         """Take the answer."""
@@ -69,3 +69,14 @@ class LeaveScreen(ModalScreen[Choice]):
             self.dismiss("leave")
         elif event.key in ("escape", "q", "ctrl+q"):
             self.dismiss("stay")
+
+
+def leaving(view: View) -> LeaveScreen:
+    """The question, with what it means for what is held."""
+    head = view.head
+    if head is None or head.mode not in ("LIVE", "PAPER"):
+        return LeaveScreen("Its books stay as they are either way.")
+    today = sum(row.intraday and not row.external for row in view.positions.values())
+    if today:
+        return LeaveScreen(f"{today} intraday positions are closed by a running engine only.", warns=True)
+    return LeaveScreen("Stops and targets stay at the broker either way.")
