@@ -27,6 +27,7 @@ from actors.live_plan import Plan
 from actors.live_screen import LiveScreen
 from actors.live_session import Panels
 from actors.live_tape import open_tape
+from actors.live_waits import bar_history, trading_rest
 from actors.refeed import Memory
 from runtime.error_fallback import FALLBACK
 from runtime.error_sink import ErrorSink
@@ -125,10 +126,8 @@ class Engine:
             ExceptionGroup: What nothing works without has failed.
         """
         await anyio.to_thread.run_sync(self._open)
-        rest = Rest(self._plan.addresses.trading, self._plan.secrets, self._real)
-        history = BarHistory(
-            self._plan.addresses.data, self._plan.secrets, self._real, feed=self._plan.settings.data.feed
-        )
+        rest = trading_rest(self._plan, self._real)
+        history = bar_history(self._plan, self._real)
         is_closed = False
         try:
             self._assemble(rest, history)

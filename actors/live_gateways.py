@@ -4,16 +4,15 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
+from actors import live_waits
 from actors.broker.bar_history import BarHistory
 from actors.broker.desk import Desk
-from actors.broker.market_feed import Hours, MarketStreamSettings
+from actors.broker.market_feed import Hours
 from actors.broker.market_wire import DailyBar
 from actors.broker.minute_join import MinuteJoin, Quarantine
-from actors.broker.order_line import Patience
 from actors.broker.rest import Rest
 from actors.broker.stream_symbols import choose
 from actors.broker.sweep import Sweeper
-from actors.broker.trade_socket import TradeSocket
 from actors.execution.lot_orders import LotOrders
 from actors.gateways.alerts import AlertDesk, AlertGateway
 from actors.gateways.broker_stream import BrokerStream
@@ -153,7 +152,7 @@ class Gateways:
 
     def _broker_stream(self) -> Callable[[Inbox], Gateway]:
         links = self._links
-        source = TradeSocket(links.plan.addresses.trading_stream, links.plan.secrets, links.real)
+        source = live_waits.trade_socket(links.plan, links.real)
         first = iter((True,))
 
         def build(inbox: Inbox) -> Gateway:
@@ -166,6 +165,7 @@ class Gateways:
                 directory=links.desk.directory,
                 clock=links.clock,
                 real=links.real,
+                waits=live_waits.back_off(links.plan.settings.streams, "broker_stream"),
                 told_until=links.memory.last_fill,
                 is_first=next(first, False),
             )
@@ -174,6 +174,7 @@ class Gateways:
 
     def _order_gateway(self, inbox: Inbox) -> Gateway:
         links = self._links
+        settings = links.plan.settings
         return OrderGateway(
             inbox,
             links.host.post,
@@ -183,7 +184,7 @@ class Gateways:
             wall=links.real,
             sync=links.sync,
             halted=links.why_not,
-            patience=Patience(confirm=links.plan.settings.orders.cancel_confirm_s),
+            patience=live_waits.patience(settings.requests, settings.orders.cancel_confirm_s),
             symbols=links.header.symbols,
         )
 
@@ -209,14 +210,17 @@ class Gateways:
         if choice.left_out:
             _log.warning("symbols not streamed: the data plan has no room", left_out=choice.told())
         refused = Quarantine("market stream")
+        wait, early = live_waits.minute_waits(settings.streams, plan.speed)
         join = MinuteJoin(
             header.symbols,
             starts=header.starts,
             ends=header.ends,
             refused=refused,
+            wait=wait,
+            early=early,
             told=links.memory.last_minute,
         )
-        how = MarketStreamSettings(url=plan.addresses.data_stream)
+        how = live_waits.market_stream(settings.streams, plan.addresses.data_stream, plan.speed)
         hours = Hours(open=header.open, close=header.close)
         gap_from = header.open if links.clock.now() > header.open else 0
 

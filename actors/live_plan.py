@@ -18,6 +18,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         root: Where tapes and books go; the caller holds its lock.
         session: ISO date of the trading day. books: whose, `paper:<account>` or `live:<account>`.
         make: Lays out the session if it has no tape yet; called in a worker thread.
+        speed: Market seconds a real second: waits of the settings are real time.
     """
 
     root: Path
@@ -27,6 +28,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     addresses: Addresses
     secrets: Secrets
     make: Callable[[], Start]
+    speed: float = 1.0
 
     @property
     def tape_path(self) -> Path:

@@ -7,6 +7,7 @@ specification, `design` is a choice of ours.
 
 from config.alerts import AlertRule, Alerts
 from config.base import Section
+from config.connections import Requests, Streams
 from config.execution import Execution, Orders
 from config.machine import Broker, Data, Endpoints, KillSwitch, Log, Paths, Supervision, Tapes
 from config.strategies import DEFAULT_STRATEGIES, StrategySettings, check_book
@@ -28,9 +29,11 @@ __all__ = [
     "Orders",
     "Paths",
     "Regime",
+    "Requests",
     "Section",
     "Settings",
     "StrategySettings",
+    "Streams",
     "Supervision",
     "Tapes",
 ]
@@ -53,6 +56,8 @@ class Settings(Section, frozen=True, kw_only=True):
     log: Log = Log()
     alerts: Alerts = Alerts()
     broker: Broker = Broker()
+    streams: Streams = Streams()
+    requests: Requests = Requests()
     endpoints: Endpoints = Endpoints()
     paths: Paths = Paths()
     strategies: tuple[StrategySettings, ...] = DEFAULT_STRATEGIES

@@ -9,7 +9,7 @@ import msgspec
 from config.errors import ConfigError
 from config.schema import Settings
 
-LEFT_OUT = ("paths", "endpoints", "alerts")
+LEFT_OUT = ("paths", "endpoints", "alerts", "streams", "requests")
 """Sections that say where things are on one machine, or whom to tell, not how to trade."""
 
 

@@ -17,7 +17,15 @@ COMPOSITION = tuple(
     for name in (
         *("system", "playback", "verification", "refeed", "live_session", "engine"),
         *("kept_wishes", "operator", "live_screen", "paced_playback", "paced_session"),
-        *("live_plan", "live_tape", "live_outlet", "live_gateways", "live_minutes", "live_days"),
+        *(
+            "live_plan",
+            "live_tape",
+            "live_outlet",
+            "live_gateways",
+            "live_minutes",
+            "live_days",
+            "live_waits",
+        ),
     )
 )
 """The floor above the gateways: modules that put a run together and decide nothing."""

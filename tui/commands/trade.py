@@ -206,6 +206,7 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
             addresses=start.where,
             secrets=secrets,
             make=lambda: make_start(start.root, session, settings, books=books, now=clock.now(), fetch=fetch),
+            speed=1.0 if clock is start.real else start.speed,
         )
 
     def begins(session: str) -> None:
