@@ -57,6 +57,15 @@ def test_every_command_says_its_exit_codes_in_its_help() -> None:
         assert (leaf.epilog or "").lower().startswith("exit codes: "), leaf.prog
 
 
+def test_every_command_that_tells_something_tells_machines_too() -> None:
+    silent = {
+        leaf.prog.removeprefix("python -m runtime ")
+        for leaf in leaves(build())
+        if "--json" not in leaf.format_help()
+    }
+    assert silent <= {"run", "tui", "config init", "completion"}
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_takes_the_common_options_behind_and_before(name: str, capsys: Captured) -> None:
     for words in ([name, "-q", "-v", "--no-color", "--help"], ["-q", "--no-color", name, "--help"]):
