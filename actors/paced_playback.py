@@ -52,7 +52,7 @@ PASSING = SECOND // 2
 SLICE = 2_000_000
 """How long a seek runs before others do, ns."""
 MOST_UNWRITTEN = 5_000
-"""Inputs the books may be behind before a seek waits for them."""
+"""Inputs the books may be behind before the playback waits for them."""
 SLOWEST, FASTEST = 0.1, 100_000.0
 ACTING = ("halt", "flatten", "resume", "pause_strategy", "unpause_strategy", "resolve_error")
 """Commands that become inputs."""
@@ -377,6 +377,8 @@ class PacedPlayback:
                 await self._begin(again)
             elif self.session.is_over and not self.is_ended:
                 await self._end_session()
+            elif self._db.depth > MOST_UNWRITTEN:
+                await happens_by(self._real, self._stop, self._real.now() + SLICE)
             elif self.is_ended and self._goal is None:
                 await self._arrive()
             elif self._goal is not None:
@@ -430,8 +432,6 @@ class PacedPlayback:
 
     async def _hurry(self, is_there: Callable[[], bool]) -> bool:
         """Step for one slice; whether the goal is reached, or the end."""
-        if self._db.depth > MOST_UNWRITTEN:
-            await happens_by(self._real, self._stop, self._real.now() + SLICE)
         begun, session = self._real.now(), self.session
         is_met = is_there()
         while not (is_met or session.is_over) and self._real.now() - begun < SLICE:

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,19 @@ def test_a_served_demo_is_halted_and_resumed_from_the_command_line(tmp_path, sta
     assert "resumed" in capsys.readouterr().out
     assert not (tmp_path / "killswitch" / "HALT").exists()
     assert main(["stop", *where]) == exits.OK
+
+
+def test_a_hang_up_of_the_terminal_it_was_started_from_ends_it_in_order(tmp_path):
+    reading, writing = os.pipe()
+    words = ["demo", "--serve", "--headless", "--root", str(tmp_path), "--ready-fd", str(writing)]
+    with subprocess.Popen(
+        [sys.executable, "-m", "runtime", *words], pass_fds=(writing,), stdout=subprocess.DEVNULL
+    ) as process:
+        os.close(writing)
+        assert os.read(reading, 64) == b"ready\n"
+        os.close(reading)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(20) == exits.OK
 
 
 def test_a_socket_needs_a_folder(tmp_path, capsys):
