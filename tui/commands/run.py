@@ -26,7 +26,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--fresh", action="store_true", help="delete the books an earlier run left there")
     parser.add_argument("--headless", action="store_true", help="no screen, no progress bar")
     parser.add_argument("--json", action="store_true", help="one JSON object last on stdout")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="settings laid over those of the tape")
+    parser.add_argument(
+        "-c", "--config", type=Path, metavar="FILE", help="settings laid over those of the tape"
+    )
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", help="one setting; may be repeated"
     )

@@ -17,6 +17,8 @@ from tui.commands.output import new_york, print_json, text
 from tui.commands.standing import Standing, standing
 from tui.commands.watching import MODIFIED, FolderWatch
 
+_PLACES = ("db", "killswitch", "run")
+"""Folders of a root in which something can change how it stands."""
 _CLEAR, _HOME, _REST_OF_LINE, _REST_OF_SCREEN = "\x1b[2J", "\x1b[H", "\x1b[K", "\x1b[J"
 
 
@@ -29,11 +31,15 @@ def watch(root: Path, least: float, schema: int, show: Callable[[Standing], None
     Raises:
         DatabaseRefused: There are no books. KeyboardInterrupt: Ctrl-C.
     """
-    folders = [root / name for name in ("db", "killswitch", "run")]
     tell = _json(schema) if as_json else _picture(show) if _is_screen() else _line
     before: Standing | None = None
-    with FolderWatch(folders, matters=_matters) as changes:
+    watched: list[Path] = []
+    with contextlib.ExitStack() as stack:
         while True:
+            if (there := _folders(root)) != watched:  # the kill switch's folder may be made only now
+                stack.close()
+                changes = stack.enter_context(FolderWatch(there, matters=_matters))
+                watched = there
             found = standing(root)
             if found != before:
                 tell(found)
@@ -45,11 +51,16 @@ def watch(root: Path, least: float, schema: int, show: Callable[[Standing], None
                 pass
 
 
+def _folders(root: Path) -> list[Path]:
+    return [each for each in (root, *(root / name for name in _PLACES)) if each.is_dir()]
+
+
 def _matters(kind: int, path: str) -> bool:
     """Whether a change can be one of the books: reading them makes and removes files beside them."""
-    if os.path.basename(os.path.dirname(path)) == "db":
-        return kind == MODIFIED and path.endswith((".db", ".db-wal"))
-    return True
+    folder, name = os.path.split(path)
+    if os.path.basename(folder) == "db":
+        return kind == MODIFIED and name.endswith((".db", ".db-wal"))
+    return os.path.basename(folder) in _PLACES or name in _PLACES
 
 
 def _is_screen() -> bool:

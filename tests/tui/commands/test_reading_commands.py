@@ -1,6 +1,7 @@
 import argparse
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -208,3 +209,16 @@ def test_the_default_root_without_books_names_the_runs_that_have_some(
     assert call("status") == exits.HALTED  # an account's root without its kill switch is not trusted
     kill_switch.prepare(tmp_path)
     assert call("status") == exits.NO_ENGINE
+
+
+@pytest.mark.parametrize("command", ["status", "report"])
+def test_books_of_an_older_version_say_what_brings_them_up_to_date(command: str, tmp_path: Path) -> None:
+    Books(tmp_path, "replay:old").close()
+    for name, table in (("trades", "executions"), ("performance", "session_log")):
+        link = sqlite3.connect(tmp_path / "db" / f"{name}.db")
+        link.execute(f"DROP TABLE {table}")
+        link.execute("PRAGMA user_version = 0")
+        link.commit()
+        link.close()
+    with pytest.raises(DatabaseRefused, match="an older version wrote them"):
+        call(command, "--root", tmp_path)

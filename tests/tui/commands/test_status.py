@@ -194,6 +194,16 @@ def test_in_a_pipe_each_change_is_a_line(root: Path) -> None:
         assert "Traceback" not in process.stderr.read()
 
 
+def test_a_kill_switch_whose_folder_is_made_later_is_seen(tmp_path: Path) -> None:
+    write(tmp_path, books="replay:sample")
+    with watching(tmp_path) as process:
+        assert process.stdout is not None
+        assert "HALTED" not in process.stdout.readline()
+        kill_switch.prepare(tmp_path)
+        kill_switch.throw(tmp_path, "odd fills", at=1)
+        assert process.stdout.readline().rstrip().endswith("HALTED odd fills")
+
+
 def test_as_json_each_change_is_an_object_and_the_books_are_watched(root: Path) -> None:
     with watching(root, "--json") as process:
         assert process.stdout is not None
