@@ -156,11 +156,16 @@ def not_allowed(
 
 
 def held_for_orders(others: Iterable[WorkingOrder], sign: int) -> int:
-    """Shares promised to live exits on one side; a stop and its target promise the same shares once."""
+    """Shares promised to exits on one side; a stop and its target promise the same shares once.
+
+    What a bracket has filled so far is promised to its exits, which wait for the rest of it.
+    """
     by_group: dict[str, int] = {}
     for other in others:
         if other.sign == sign:
             by_group[other.group] = max(by_group.get(other.group, 0), other.remaining)
+        elif other.is_complex and not other.is_leg:
+            by_group[other.group] = other.filled
     return sum(by_group.values())
 
 
