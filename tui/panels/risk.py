@@ -12,6 +12,7 @@ from tui.panels.plot import gauge
 from tui.panels.table import LineTable
 from tui.view import View
 
+_SHORTER = {"consecutive_losses": "streak", "strategy_loss": "sleeve"}
 _WIDTH = 20
 _SHORT = 10
 _ORDER = {"OK": 0, "WARN": 1, "REDUCE": 2, "PAUSE": 3, "DISABLE": 4, "HALT": 5}
@@ -31,16 +32,24 @@ class GaugeLine(NamedTuple):
 
 
 def gauge_lines(view: View) -> dict[str, GaugeLine]:
-    """All breakers as they stand at the view's time."""
+    """All breakers as they stand at the view's time: those that act first, then those near their limit."""
+    rows = sorted(view.gauges.items(), key=lambda item: -_ORDER.get(item[1].state, 0))
     return {
         key: GaugeLine(key, row, figures.left(row.until - view.at) if row.until > view.at else "")
-        for key, row in view.gauges.items()
+        for key, row in rows
     }
 
 
 def _name(line: GaugeLine) -> Piece:
     name = line.row.name.replace("_", " ")
     return (f"{name} {line.row.target}" if line.row.target else name), "text"
+
+
+def _short_name(line: GaugeLine) -> Piece:
+    """Room for whose it is; the page of risk has the names in full."""
+    if not line.row.target:
+        return _name(line)
+    return f"{_SHORTER.get(line.row.name, line.row.name)} {line.row.target}", "text"
 
 
 def _role(line: GaugeLine) -> Role:
@@ -62,7 +71,7 @@ def _bar(width: int) -> Column[GaugeLine]:
 
 
 COLUMNS: tuple[Column[GaugeLine], ...] = (
-    Column("breaker", 18, _name, most=42),
+    Column("breaker", 18, _short_name, most=36),
     _bar(_SHORT),
     Column("value", 15, _against, rank=2, right=True, order=lambda line: line.share),
     Column("state", 7, lambda line: (line.row.state, _role(line)),
@@ -71,7 +80,7 @@ COLUMNS: tuple[Column[GaugeLine], ...] = (
            order=lambda line: line.row.until),
     Column("why", 20, lambda line: (line.row.reason, "quiet"), rank=4, most=90),
 )  # fmt: skip
-WIDE: tuple[Column[GaugeLine], ...] = (COLUMNS[0], _bar(_WIDTH), *COLUMNS[2:])
+WIDE: tuple[Column[GaugeLine], ...] = (Column("breaker", 18, _name, most=48), _bar(_WIDTH), *COLUMNS[2:])
 
 
 class Breakers(LineTable[GaugeLine]):
