@@ -11,9 +11,11 @@ import json
 import signal
 from pathlib import Path
 
-from tests.alpaca_server.player import play, recorded
+from tests.alpaca_server.player import Minute, play, recorded
 from tests.alpaca_server.server import FRIDAY_OPEN, AlpacaServer
 from tests.alpaca_server.summary import summary
+
+_PATIENCE_S = 600.0
 
 
 def _arguments() -> argparse.Namespace:
@@ -28,8 +30,15 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--fault", action="append", default=[], metavar="KIND[=SHARE]", help="a switch that fires by chance"
     )
+    parser.add_argument("--hold", action="store_true", help="time stands until a client asks for the clock")
     parser.add_argument("--stay", action="store_true", help="go on after the session until a signal comes")
     return parser.parse_args()
+
+
+async def _played(server: AlpacaServer, minutes: list[Minute]) -> None:
+    """Play the session once market time runs."""
+    await server.until(lambda: not server.clock.held, within=_PATIENCE_S)
+    await play(server, minutes)
 
 
 async def _run(given: argparse.Namespace) -> None:
@@ -37,6 +46,7 @@ async def _run(given: argparse.Namespace) -> None:
         start=given.start, speed=given.speed, seed=given.seed, rate_limit=given.rate_limit, fills=given.fills
     )
     server.port = given.port
+    server.clock.held = given.hold
     for fault in given.fault:
         kind, _, share = fault.partition("=")
         server.faults.add(kind, times=None, chance=float(share or 0.05))
@@ -50,7 +60,7 @@ async def _run(given: argparse.Namespace) -> None:
     async with server:
         keys = {"ALPACA_API_KEY": server.options.key, "ALPACA_SECRET_KEY": server.options.secret}
         print(json.dumps(server.urls.environment() | keys), flush=True)
-        playing = loop.create_task(play(server, minutes))
+        playing = loop.create_task(_played(server, minutes))
         stopped = loop.create_task(asked.wait())
         await asyncio.wait({playing, stopped}, return_when=asyncio.FIRST_COMPLETED)
         if playing.done() and (given.stay or not minutes):

@@ -26,6 +26,8 @@ class MarketClock:
         self._base = ns(start)
         self._speed = speed
         self._since = time.monotonic_ns()
+        self.held = False
+        """Whether it waits at its start until `release`."""
         self._last = 0
         self.skew_ns = 0
         """What the service's own clock is ahead of market time: every time it tells is off by this."""
@@ -37,9 +39,15 @@ class MarketClock:
 
     def now(self) -> int:
         """Market time."""
-        if not self._speed:
+        if not self._speed or self.held:
             return self._base
         return self._base + int((time.monotonic_ns() - self._since) * self._speed)
+
+    def release(self) -> None:
+        """Begin to run, if it was held."""
+        if self.held:
+            self.held = False
+            self._since = time.monotonic_ns()
 
     def told(self) -> int:
         """Market time as the service tells it."""

@@ -90,6 +90,7 @@ class TradingApi:
 
     def clock(self, call: Call) -> Answer:
         hours, clock = self._broker.hours, self._broker.clock
+        clock.release()
         now = clock.now()
         return Answer(
             body={

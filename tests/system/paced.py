@@ -1,0 +1,155 @@
+"""A whole session between processes: the loopback broker on one side, the engine on the other, both paced.
+
+Market time begins when the engine asks the broker for it. Every wait is bounded; whatever fails, both
+children are killed by their own pid and waited for.
+"""
+
+import gzip
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+SESSION = "2026-11-20"
+OPENS = datetime.fromisoformat(f"{SESSION}T09:30:00-05:00")
+MINUTE_S = 60
+_GRACE_S = 15.0
+
+
+@dataclass(kw_only=True)
+class Pace:
+    """How a session is run.
+
+    Attributes:
+        lead: Market minutes before the open at which it begins. minutes: how many the market trades.
+        faults: Switches of the loopback broker, `KIND=SHARE`.
+        words: Further words of the engine's command line.
+    """
+
+    root: Path
+    rows: dict[int, dict[str, Sequence[float]]]
+    speed: float
+    lead: float = 20.0
+    seed: int = 0
+    faults: Sequence[str] = ()
+    words: Sequence[str] = ()
+    module: str = "runtime"
+    environ: dict[str, str] = field(default_factory=dict)
+
+
+class Child:
+    """A Python process that does not outlive its block; what it says goes to files, so it never blocks."""
+
+    def __init__(self, path: Path, *words: str, env: dict[str, str]) -> None:
+        self.path = path
+        self._out, self._err = path.with_suffix(".out").open("wb"), path.with_suffix(".err").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *words],
+            env=env,
+            stdout=self._out,
+            stderr=self._err,
+            stdin=subprocess.DEVNULL,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            if self._process.poll() is None:
+                self._process.kill()
+            self._process.wait(_GRACE_S)
+        finally:
+            self._out.close()
+            self._err.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def lines(self) -> list[str]:
+        """Whole lines it has printed."""
+        return self.path.with_suffix(".out").read_text().split("\n")[:-1]
+
+    def line(self, number: int, seconds: float = 30.0) -> str:
+        """A line it prints, waited for."""
+        until(lambda: len(self.lines()) > number, seconds, self.fate)
+        return self.lines()[number]
+
+    def fate(self) -> str:
+        """What there is to say when it did not do what it should."""
+        errors = self.path.with_suffix(".err").read_text()[-2_000:]
+        return f"{self.path.name}: exit {self._process.poll()}\n{self.lines()[-5:]}\n{errors}"
+
+    def end(self, seconds: float = _GRACE_S) -> int:
+        """Ask it to end, and wait; its exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(seconds)
+
+
+def until(holds: Any, seconds: float, why: Any = lambda: "") -> None:
+    """Wait in real time until something holds of another process."""
+    pause, last = threading.Event(), time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > last:
+            raise AssertionError(f"not within {seconds:g} s: {why()}")
+        pause.wait(0.1)
+
+
+def lay_rows(path: Path, rows: dict[int, dict[str, Sequence[float]]]) -> Path:
+    """Minutes (from the open) of bars as the broker's frames."""
+    with gzip.open(path, "wt") as lines:
+        for minute in sorted(rows):
+            at = datetime.fromtimestamp(OPENS.timestamp() + minute * MINUTE_S, OPENS.tzinfo).isoformat()
+            for symbol, row in rows[minute].items():
+                bar = dict(zip("ohlcv", row, strict=True))
+                lines.write(json.dumps({"T": "b", "S": symbol, "t": at, **bar}) + "\n")
+    return path
+
+
+@contextmanager
+def session(pace: Pace) -> Iterator[tuple[Child, Child, dict[str, str]]]:
+    """The broker, the engine, and the environment they share, once the engine can be reached."""
+    begins = datetime.fromtimestamp(OPENS.timestamp() - pace.lead * MINUTE_S, OPENS.tzinfo).isoformat()
+    played = lay_rows(pace.root / "day.jsonl.gz", pace.rows)
+    words = ["--session", str(played), "--start", begins, "--speed", f"{pace.speed:g}", "--stay", "--hold"]
+    words += ["--seed", str(pace.seed), *(word for one in pace.faults for word in ("--fault", one))]
+    environ = dict(os.environ) | pace.environ
+    with Child(pace.root / "broker", "tests.alpaca_server", *words, env=environ) as broker:
+        found = environ | json.loads(broker.line(0)) | {"TRADING_SYSTEM_ROOT": str(pace.root)}
+        clock = ["--headless", "--clock", "broker", "--speed", f"{pace.speed:g}"]
+        with Child(pace.root / "engine", pace.module, "run", *clock, *pace.words, env=found) as engine:
+            engine.line(0)
+            yield broker, engine, found
+
+
+def summary_of(broker: Child) -> dict[str, Any]:
+    """End the broker and take what it says happened there."""
+    broker.end()
+    return dict(json.loads(broker.lines()[-1]))
+
+
+def walk(symbols: Sequence[str], minutes: int, seed: int) -> dict[int, dict[str, Sequence[float]]]:
+    """A made-up day: prices that wander by a few basis points a minute."""
+    chance = random.Random(seed)
+    price = {name: 100.0 + 10 * place for place, name in enumerate(symbols)}
+    rows: dict[int, dict[str, Sequence[float]]] = {}
+    for minute in range(minutes):
+        rows[minute] = {}
+        for name in symbols:
+            opens = price[name]
+            closes = round(opens * (1 + chance.gauss(0, 0.0012)), 2)
+            high, low = round(max(opens, closes) + 0.03, 2), round(min(opens, closes) - 0.03, 2)
+            rows[minute][name] = (opens, high, low, closes, chance.randrange(20_000, 90_000))
+            price[name] = closes
+    return rows

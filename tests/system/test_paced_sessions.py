@@ -1,0 +1,43 @@
+"""Sessions between processes, many times as fast as the market: entries, fills, exits, books, replay."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from actors.verification import verify
+from tests.system.live_day import FLAT, ONE_STRATEGY, UP, lay_files
+from tests.system.paced import Pace, session, summary_of, until
+from tui.commands import exits
+
+SETTINGS = tuple(word for each in ONE_STRATEGY for word in ("--set", each))
+
+
+def closed_lots(root: Path) -> int:
+    """Lots that are flat, by the books, which the engine writes as it goes."""
+    path = root / "db" / "trades.db"
+    if not path.exists():
+        return 0
+    link = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        return int(link.execute("SELECT count(*) FROM lots WHERE state = 'closed'").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0  # its tables are being made
+    finally:
+        link.close()
+
+
+@pytest.mark.slow
+def test_a_session_a_hundred_times_as_fast_trades_and_its_tape_replays_identically(tmp_path):
+    lay_files(tmp_path)
+    rows = {minute: {"SPY": UP if minute == 8 else FLAT} for minute in range(9)}
+    pace = Pace(root=tmp_path, rows=rows, speed=100.0, lead=10.0, words=SETTINGS)
+    with session(pace) as (broker, engine, _):
+        until(lambda: closed_lots(tmp_path), 40, engine.fate)
+        assert engine.end() == exits.OK, engine.fate()
+        left = summary_of(broker)
+    assert (left["requests"]["POST /v2/orders"], left["twice"], left["leaks"]) == (1, [], [])
+    assert left["statuses"] == {"filled": 2, "canceled": 1}
+    assert (left["positions"], left["open_orders"]) == ({}, [])
+    verdict = verify(tmp_path / "tapes" / "2026-11-20.tape")
+    assert verdict.identical, verdict.text()
