@@ -65,8 +65,11 @@ def foreign(signal: SignalRaised, context: StrategyContext) -> str:
         or int(number) > context.signals
     ):
         return f"id {clipped(signal.id, NAME)!r} was not given out to it"
-    for name in (signal.symbol, signal.lot_id, signal.group_id or "", signal.params_hash):
-        if len(name) > NAME or not (name.isprintable() or one_line(name) == name):
+    names = signal.symbol, signal.lot_id, signal.group_id or "", signal.params_hash
+    if "".join(names).isprintable() and max(map(len, names)) <= NAME:
+        return ""
+    for name in names:
+        if len(name) > NAME or one_line(name) != name:
             return f"{clipped(name, NAME)!r} is no name"
     return ""
 

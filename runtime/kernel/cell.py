@@ -187,6 +187,32 @@ class Cell:
         self.history.append(message)
         return emitted or ()  # type: ignore[return-value]  # bounded above
 
+    def answer(self, mail: deque[Message], said: deque[Input]) -> ActorCrashed | None:
+        """`run` for a port: hand over messages, in order, until none is left or one crashes it.
+
+        Args:
+            mail: Taken from its left. said: gets what the port says, which are inputs.
+        """
+        self.date_history()
+        handlers, remember, before = self.handlers, self.history.append, len(self.history)
+        while mail:
+            message = mail.popleft()
+            try:
+                emitted = handlers[type(message)](message)
+                if emitted:
+                    emitted = emitted if type(emitted) is tuple else self.bounded(emitted)
+                    for one in emitted:
+                        if type(one) not in _INPUTS:
+                            _check_input(one)
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge, as in `run`
+                self.figures.handled += len(self.history) - before + 1
+                return self.crash(message, error)
+            remember(message)
+            if emitted:
+                said.extend(emitted)  # type: ignore[arg-type]  # inputs, as just checked
+        self.figures.handled += len(self.history) - before
+        return None
+
     def _call(self, message: Message | None) -> Emitted:
         if message is None:
             assert self.settle is not None

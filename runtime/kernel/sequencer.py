@@ -75,7 +75,7 @@ class Sequencer:
         self._carried: dict[str, bytes] | None = None
         self._by_name = {cell.spec.name: cell for cell in self._cells}
         self._port_routes: dict[type[Message], tuple[Cell, ...]] = {}
-        self._ports = any(cell.spec.port for cell in self._cells)
+        self._ports = tuple(cell for cell in self._cells if cell.spec.port)
         self._gather = next((cell.spec.gather for cell in self._cells if cell.spec.gather), None)
         self._flow = Flow(self._cells, self._said, self._act, self._recover)
         self._backlog: deque[Input] = deque()
@@ -204,10 +204,16 @@ class Sequencer:
             commands, self._commands = self._commands, []
             if not self._ports:
                 return
-            for command in commands:
-                kind = type(command)
-                for cell in self._port_routes.get(kind) or self._port_cells(kind):
-                    self._run_port(cell, command, caused)
+            for cell in self._ports:
+                mail: deque[Message] = deque(one for one in commands if type(one) in cell.handlers)
+                if cell.stopped or cell.skips:
+                    for one in mail:
+                        self._run_port(cell, one, caused)
+                    continue
+                while mail:
+                    crash = cell.answer(mail, self._backlog)
+                    if crash is not None:
+                        self._recover(cell, crash, caused)
             if self._flow.ready:
                 self._flow.run(caused)
 
