@@ -95,9 +95,8 @@ class Tally:
             self._seen.update(map(type, caused))
             folds = self._folds
             for said in caused:
-                fold = folds.get(type(said))
-                if fold is not None:
-                    fold(said)
+                if type(said) in folds:
+                    folds[type(said)](said)
 
     def _lot(self, lot: LotChanged) -> None:
         self._summary.trades_closed += lot.state == "closed"

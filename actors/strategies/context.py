@@ -150,6 +150,7 @@ class StrategyContext:
         frame: The last minute of bars, None before the first.
     """
 
+    # More than 30 attributes, and an instance would look each of them up in a dictionary of its own.
     __slots__ = (
         "_lots_of", "_pending_of", "allow_short", "close", "count", "daily", "date", "ends", "frame",
         "holdings", "index", "intraday", "market_close", "moment", "name", "next", "next_close",
