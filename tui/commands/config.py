@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def add(subparsers: Any) -> None:
     """Register `config` and its own commands."""
     parser: argparse.ArgumentParser = subparsers.add_parser(
-        "config", help="look at the settings, or check them"
+        "config", help="look at the settings, check them, or begin a file of them"
     )
     commands = parser.add_subparsers(dest="config_command", required=True, metavar="COMMAND")
     shown = commands.add_parser("show", help="print every setting with where it was given")
