@@ -20,6 +20,8 @@ Numbers = Mapping[str, Any]
 
 _TIME, _KIND = 10, 13
 _MOST_LINES = 6
+_EXIT = "EXIT"
+"""What sizes an order that closes a lot."""
 _TITLES: dict[str, tuple[str, Role]] = {
     "bar": ("input", "quiet"),
     "signal": ("signal", "accent"),
@@ -183,7 +185,9 @@ def _sizing(numbers: Numbers) -> list[list[Piece]]:
         ),
         (f"{_short(numbers.get('notional'))} USD", "text"),
     ]
-    if binding:
+    if binding == _EXIT:
+        head.append(("to leave", "quiet"))
+    elif binding:
         head.append((f"capped by {binding}", "warn"))
     caps = numbers.get("sizing")
     caps = caps if isinstance(caps, Mapping) else {}
