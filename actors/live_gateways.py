@@ -207,6 +207,7 @@ class Gateways:
         wanted = watch_lists(settings, header)
         choice = choose(held(links.host.sequencer), wanted, settings.data.stream_symbols or None)
         links.outlet.screen.not_streamed = len(choice.left_out)
+        links.outlet.screen.left_out = choice.told()
         if choice.left_out:
             _log.warning("symbols not streamed: the data plan has no room", left_out=choice.told())
         refused = Quarantine("market stream")

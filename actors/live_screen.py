@@ -21,6 +21,10 @@ from runtime.kernel.gateway import Gateway, Inbox
 from runtime.kernel.host import Host
 from runtime.kernel.supervisor import Supervisor
 from runtime.messages.session import SessionHeader
+from runtime.text import one_line
+
+_MOST_NAMED = 2_000
+"""Characters of names of symbols that are not streamed."""
 
 
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +53,7 @@ class LiveScreen:
 
     Attributes:
         feed: To be told of every input, and of rows on their way to the books.
-        not_streamed: Wanted symbols the data plan has no room for.
+        not_streamed: Wanted symbols the data plan has no room for; left_out: which, by who wanted them.
     """
 
     def __init__(self, root: Path, header: SessionHeader, settings: Settings, errors: ErrorSink) -> None:
@@ -58,6 +62,7 @@ class LiveScreen:
         seed(state, read_past(root, header.session))
         self.feed = Feed(state)
         self.not_streamed = 0
+        self.left_out = ""
         self._unheard = errors.hear(self.feed.entry)
 
     def close(self) -> None:
@@ -116,9 +121,16 @@ class LiveScreen:
 
     def streams_down(self) -> list[str]:
         """What each stream that is not up says of itself."""
-        return [f"{name}: {said}" for name, said in self._details().items() if said not in ("", "ready")]
+        return [f"{name}: {said}" for name, said in self._streams().items() if said not in ("", "ready")]
 
     def _details(self) -> Mapping[str, str]:
+        told = self._streams()
+        if not self.left_out:
+            return told
+        parts = (told["market_stream"], f"not streamed: {one_line(self.left_out, _MOST_NAMED)}")
+        return {**told, "market_stream": "; ".join(part for part in parts if part)}
+
+    def _streams(self) -> dict[str, str]:
         state = self.feed.state
         ready = state.orders_ready
         return {

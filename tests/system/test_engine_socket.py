@@ -1,5 +1,6 @@
 """The engine as screens and commands reach it: over its socket, beside a loopback account."""
 
+import json
 import sqlite3
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from actors.market.calendar import sessions_between
 from runtime import kill_switch
 from runtime.messages.machine import ErrorResolved
 from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, StrategyPaused
@@ -17,7 +19,10 @@ from runtime.messages.trading import OrderAccepted, OrderFilled, SubmitOrder
 from tests.actors.gateways.screens import Screen, ask
 from tests.actors.screen.reader import Reader
 from tests.alpaca_server.server import AlpacaServer
+from tests.storage.loaders.made import daily_rows, write
 from tests.system.live_day import FLAT, SETTINGS, UP, Live, lay_files, running
+from tui.commands import exits
+from tui.commands.main import main
 
 STRATEGY = "gap_fill"
 ENTRY = "gap_fill-20261120-1:e1"
@@ -232,3 +237,22 @@ async def test_the_seeds_letter_ends_the_engine_once_the_halt_is_confirmed(serve
         with anyio.fail_after(8):
             await live.engine._stop.wait()
     assert live.engine.is_ended_by_halt
+
+
+async def test_symbols_without_a_place_in_the_data_plan_are_named_in_the_status(server, root, capsys):
+    before = sessions_between("2026-08-01", "2026-11-19")[-60:]
+    ones = [1.0] * len(before)
+    daily = root / "data" / "historical" / "daily" / "qqq.parquet"
+    write(daily, daily_rows("QQQ", before, [300.0] * len(before)), price_factor=ones, split_factor=ones)
+    chosen = msgspec.structs.replace(SETTINGS, data=msgspec.structs.replace(SETTINGS.data, stream_symbols=1))
+    live = Live(server, root, chosen)
+    async with running(live):
+        assert server.stream.subscribed("bars") == ["SPY"]
+        code = await anyio.to_thread.run_sync(lambda: main(["status", "--root", str(root), "--json"]))
+        found = json.loads(capsys.readouterr().out)
+        assert code == exits.OK
+        assert found["streams"]["not_streamed"] == 1
+        (stream,) = [each for each in found["actors"] if each["actor"] == "market_stream"]
+        assert stream["detail"] == "not streamed: gap_fill: QQQ"
+        await anyio.to_thread.run_sync(lambda: main(["status", "--root", str(root)]))
+        assert "no data    1 symbols: not streamed: gap_fill: QQQ" in capsys.readouterr().out

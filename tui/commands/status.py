@@ -177,6 +177,9 @@ def _show_engine(found: Standing) -> None:
             f"engine     process {at_work['pid']}; market stream {text(streams['market'])}, "
             f"last minute {last}; order stream {text(streams['orders'])}"
         )
+        if streams["not_streamed"]:
+            said = next((each["detail"] for each in found["actors"] if each["actor"] == "market_stream"), "")
+            print(f"no data    {streams['not_streamed']} symbols: {text(said)}")
     elif at_work["running"]:
         print(f"engine     process {at_work['pid']} is at work")
 
