@@ -231,12 +231,21 @@ def _bars_quarantined(p: Pen, m: BarsQuarantined) -> None:
     p.error("WARNING", "data", f"{m.count} bars of {m.source} refused: {m.reason}{example}", m.ts_event)
 
 
+def _is_noted(p: Pen, client_order_id: str) -> bool:
+    """Whether a decision actor has said its word on what befell an order: one fault is one row."""
+    return any(type(said) is Noted and f" {client_order_id} " in said.text for said in p.caused)
+
+
 def _order_rejected(p: Pen, m: OrderRejected) -> None:
+    if _is_noted(p, m.client_order_id):
+        return
     text = f"the broker rejected {m.client_order_id} ({m.symbol}): {m.code} {m.reason}"
     p.error("WARNING", "execution", text, m.ts_event)
 
 
 def _order_unknown(p: Pen, m: OrderUnknown) -> None:
+    if _is_noted(p, m.client_order_id):
+        return
     text = f"fate of {m.client_order_id} ({m.symbol}) is unknown: {m.reason}"
     p.error("ERROR", "execution", text, m.ts_event)
 

@@ -20,10 +20,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -126,27 +127,38 @@ class Round:
         self.log = root / "output.txt"
         self._tick = threading.Event()  # never set: a wait that gives up the processor
 
-    def start(self, point: str = "", count: int = 1) -> int:
-        """A new engine, that may be told where to die."""
+    def start(
+        self,
+        point: str = "",
+        count: int = 1,
+        *,
+        crash: str = "",
+        crash_while: str = "",
+        environ: Mapping[str, str] = MappingProxyType({}),
+    ) -> int:
+        """A new engine, that may be told where to die, or which actor crashes while a file is there."""
         server = self.hosted.server
         keys = {"ALPACA_API_KEY": server.options.key, "ALPACA_SECRET_KEY": server.options.secret}
-        self._from = self.tape.stat().st_size if self.tape.exists() else 0
+        self._before = self._told_ready()
         self._begun = time.monotonic()
         self._is_ready = False
         words = ["run", "--headless", "--clock", "broker", "--speed", f"{SPEED:g}", "--root", str(self.root)]
         words += [word for each in busy.overrides() for word in ("--set", each)]
         return self.bears.bear(
-            words=words, log=str(self.log), environ=server.urls.environment() | keys, point=point, count=count
+            **{"words": words, "log": str(self.log), "point": point, "count": count},
+            **{"environ": server.urls.environment() | keys | dict(environ)},
+            **{"crash": crash, "while": crash_while},
         )
+
+    def _told_ready(self) -> int:
+        """How often the tape says that the order stream was READY."""
+        return len(_READY.findall(self.tape.read_bytes())) if self.tape.exists() else 0
 
     def is_ready(self) -> bool:
         """Whether the engine that runs has told on its tape that the order stream is READY."""
-        if not self._is_ready and self.tape.exists():
-            with self.tape.open("rb") as file:
-                file.seek(max(0, self._from - 64))
-                self._is_ready = _READY.search(file.read()) is not None
-            if self._is_ready:
-                self.figures.ready_ms.append(round(1_000 * (time.monotonic() - self._begun), 1))
+        if not self._is_ready and self._told_ready() > self._before:
+            self._is_ready = True
+            self.figures.ready_ms.append(round(1_000 * (time.monotonic() - self._begun), 1))
         return self._is_ready
 
     def until(self, holds: Any, within: float = PATIENCE_S) -> bool:
@@ -155,7 +167,7 @@ class Round:
         while not holds():
             if time.monotonic() > end:
                 return False
-            self._tick.wait(0.003)
+            self._tick.wait(0.005)
         return True
 
     def kill(self, pid: int) -> None:

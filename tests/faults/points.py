@@ -36,6 +36,32 @@ def arm(point: str, count: int = 1) -> None:
     _ARMS[point](here)
 
 
+def crash_while(actor: str, path: str) -> None:
+    """Have a decision actor raise on every new message as long as a file is there, but not when fed again."""
+    from runtime.kernel.actor import Actor
+
+    inner = Actor.bound_handlers
+    well: dict[int, Any] = {}
+
+    def bound(one: Any) -> Any:
+        handlers = inner(one)
+        if not type(one).__module__.endswith(f".{actor}"):
+            return handlers
+        return {kind: _poisoned(handler) for kind, handler in handlers.items()}
+
+    def _poisoned(handler: Any) -> Any:
+        def handle(message: Any) -> Any:
+            if id(message) not in well and os.path.exists(path):
+                raise RuntimeError("crash loop")
+            done = list(handler(message) or ())
+            well[id(message)] = message
+            return done
+
+        return handle
+
+    Actor.bound_handlers = bound  # type: ignore[method-assign]
+
+
 def _wrap(owner: Any, name: str, *, before: Any = None, after: Any = None) -> None:
     """Call `before` with the arguments, `after` likewise once it returned."""
     inner = getattr(owner, name)

@@ -1,0 +1,180 @@
+"""A quarter of an hour of the busy session in this process, with a switch on; then everything is compared.
+
+The engine is the whole one, at the loopback broker; only its waits are those of `haste`: some twenty times
+shorter than in trading, as real seconds are what a fault costs.
+"""
+
+import io
+import sqlite3
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from actors import engine as engine_module
+from actors import live_gateways
+from actors.broker.market_feed import MarketStreamSettings
+from actors.broker.rest import Rest, Timeouts
+from actors.broker.stream_faults import BackOff
+from actors.broker.trade_socket import TradeSocket
+from actors.broker.websocket import SocketLimits
+from actors.gateways.broker_stream import BrokerStream
+from actors.gateways.order_gateway import OrderGateway
+from runtime.log import configure, release
+from runtime.messages.market import Bars, BarsRevised, FeedChanged
+from runtime.messages.trading import BrokerStreamChanged
+from tests.actors.gateways.order_desk import HASTE
+from tests.alpaca_server.server import AlpacaServer
+from tests.faults import busy
+from tests.faults.history import check_history
+from tests.system.live_day import Live
+
+SECOND = 1_000_000_000
+SETTINGS = busy.settings(entries=120, closes=150)
+
+
+def haste(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits and time-outs of a twentieth."""
+    limits = SocketLimits(open_s=1.0, close_s=0.2, ping_s=0.3, pong_s=0.3)
+    monkeypatch.setattr(
+        engine_module,
+        "Rest",
+        partial(Rest, timeouts=Timeouts(connect=1.0, read=0.8, total=1.2), requests_per_minute=1_000_000),
+    )
+    monkeypatch.setattr(live_gateways, "OrderGateway", partial(OrderGateway, patience=HASTE))
+    monkeypatch.setattr(live_gateways, "TradeSocket", partial(TradeSocket, limits=limits, handshake_s=0.5))
+    quick = {"first": SECOND // 20, "most": SECOND, "slow_first": SECOND // 5, "slow_most": SECOND}
+    monkeypatch.setattr(
+        live_gateways,
+        "BrokerStream",
+        lambda name, *given, **named: BrokerStream(name, *given, **named, waits=BackOff(name, **quick)),
+    )
+    monkeypatch.setattr(
+        live_gateways,
+        "MarketStreamSettings",
+        partial(
+            MarketStreamSettings, limits=limits, handshake_s=0.5, retry_first_s=0.05, retry_most_s=1.0,
+            slow_first_s=0.2, slow_most_s=1.0,
+        ),
+    )  # fmt: skip
+
+
+class Day(Live):
+    """An engine, its broker and the minutes of the busy session.
+
+    Attributes:
+        number: The next minute.
+    """
+
+    def __init__(self, server: AlpacaServer, root: Path) -> None:
+        super().__init__(server, root, SETTINGS)
+        self._minutes = list(busy.minutes())
+        self.number = 0
+        self._last = dict(busy.SYMBOLS)
+
+    async def pass_minute(self, *, heard: bool = True) -> None:
+        """Let a minute pass, in which everybody trades.
+
+        Args:
+            heard: Wait until the engine has it, by stream or by REST; else only a little.
+        """
+        minute = self._minutes[self.number]
+        self.number += 1
+        rows = {name: (price, price, price, price, 5_000) for name, price in self._last.items()} | minute.rows
+        self._last |= {name: row[3] for name, row in rows.items()}
+        await self.server.push_minute(rows, t=minute.t)
+        self.clock.advance(minute.t + busy.MINUTE)
+        with anyio.move_on_after(0.25):
+            await self.until(lambda: self._has(minute.t))
+        if not self._has(minute.t):
+            self.clock.advance(minute.t + busy.MINUTE + 10 * SECOND)
+            if heard:
+                await self.until(lambda: self._has(minute.t))
+        await self.at_rest()
+
+    def _has(self, t: int) -> bool:
+        return any(one.ts_event == t for one in (*self.of(Bars), *self.of(BarsRevised)))
+
+    async def at_rest(self) -> None:
+        """Until nothing is under way to the broker."""
+        with anyio.fail_after(8):
+            await self.engine.desk.settled.wait()
+
+    def up(self) -> bool:
+        """Whether both streams are."""
+        feed, orders = self.of(FeedChanged), self.of(BrokerStreamChanged)
+        return bool(feed and feed[-1].up and orders and orders[-1].ready)
+
+    async def calm(self) -> None:
+        """Faults are over: both streams up, what is open looked at once more."""
+        self.server.faults.clear()
+        await self.until(self.up)
+        await self.pass_minute()
+        await self.until(self._agrees)
+
+    def _agrees(self) -> bool:
+        """Whether what the broker holds is what the portfolio holds."""
+        held: Counter[str] = Counter()
+        for lot in self.engine.sequencer.actor("portfolio").carry().lots:
+            held[lot.symbol] += lot.quantity
+        mine = {symbol: shares for symbol, shares in held.items() if shares}
+        return mine == {symbol: int(shares) for symbol, shares in self.server.positions.items() if shares}
+
+    def rows(self) -> Counter[str]:
+        """Messages of `error_log`, each with how many rows it has."""
+        link = sqlite3.connect(f"file:{self.root / 'db' / 'performance.db'}?mode=ro", uri=True)
+        try:
+            return Counter(row[0] for row in link.execute("SELECT message FROM error_log"))
+        finally:
+            link.close()
+
+    async def wrong(self, **how: Any) -> list[str]:
+        """What does not hold, after the engine has stopped."""
+        tape = self.engine.tape_path
+        return await anyio.to_thread.run_sync(lambda: check_history(self.server, self.root, tape, **how))
+
+
+@asynccontextmanager
+async def faulted_day(
+    root: Path,
+    *,
+    before: Callable[[AlpacaServer], object] = lambda server: None,
+    ready: bool = True,
+    **options: Any,
+) -> AsyncIterator[Day]:
+    """A day whose engine runs for the block and is then stopped in order.
+
+    Args:
+        before: What is put on before the engine starts. ready: Whether to wait until both streams are up.
+        options: Of the server.
+    """
+    busy.lay_files(root)
+    given = {"rate_limit": 0, "partial_chance": 0.4, "cash": Decimal(100_000), "seed": 3} | options
+    async with AlpacaServer(
+        symbols=tuple(busy.SYMBOLS), start="2026-11-20T09:29:00-05:00", **given
+    ) as server:
+        before(server)
+        day = Day(server, root)
+        configure(
+            io.StringIO(),
+            clock=day.real.now,
+            level="WARNING",
+            sink=day.errors,
+            secrets=[server.options.secret],
+        )
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(day.engine.run)
+                if ready:
+                    await day.until(day.up)
+                yield day
+                day.engine.stop()
+        finally:
+            release()
