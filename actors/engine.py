@@ -38,6 +38,7 @@ from runtime.kernel.sequencer import Sequencer
 from runtime.kernel.supervisor import Supervisor
 from runtime.log import get_logger
 from runtime.messages.machine import SessionEnded, SessionStarted
+from runtime.messages.masking import Mask
 from runtime.messages.session import SessionHeader
 from storage.projection import Projection
 from storage.tape import TapeWriter
@@ -193,7 +194,9 @@ class Engine:
     def _assemble(self, rest: Rest, history: BarHistory) -> None:
         """Make the host and the gateways; they know what the tape knows."""
         plan, header, settings = self._plan, self.header, self._plan.settings
-        self.host = host = Host(self.sequencer, self._clock)
+        keys = (plan.secrets.api_key, plan.secrets.secret_key)
+        mask = Mask(key.reveal() for key in keys if key is not None)
+        self.host = host = Host(self.sequencer, self._clock, clean=mask)
         if not self.sequencer.seq:
             begun = SessionStarted(ts_event=header.starts, session=header.session)
             host.post("machine", begun, system=True)

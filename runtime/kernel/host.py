@@ -59,10 +59,19 @@ class Host:
         sequencer: Made with `virtual_time=False`.
         clock: Time of inputs and timers.
         capacity: Most inputs that may wait in the normal lane; the system lane has no limit.
+        clean: What every posted input goes through before anybody sees it.
     """
 
-    def __init__(self, sequencer: Sequencer, clock: Clock, *, capacity: int = 100_000) -> None:
+    def __init__(
+        self,
+        sequencer: Sequencer,
+        clock: Clock,
+        *,
+        capacity: int = 100_000,
+        clean: Callable[[Input], Input] = lambda message: message,
+    ) -> None:
         self.sequencer = sequencer
+        self._clean = clean
         self.figures = HostFigures()
         self.waits: deque[int] = deque(maxlen=REMEMBERED)
         """From posting to handled, of the latest inputs, ns."""
@@ -103,6 +112,7 @@ class Host:
             _call_in(loop, self._wake.set)
 
     def _queue(self, source: Source, message: Input, system: bool | None) -> None:
+        message = self._clean(message)
         urgent = source == "operator" if system is None else system
         now = self._clock.now()
         figures = self.figures

@@ -40,6 +40,7 @@ def overrides(*, entries: int = 500, closes: int = 200, seed: int = 7) -> list[s
         # Sixty times as fast, the budget of requests is still that of real time.
         "orders.stuck_s=600.0",
         "orders.reconcile_s=600.0",
+        "requests.per_minute=10000",
         "account.allow_short=true",
         "account.max_positions=40",
         "account.max_position_pct=0.5",

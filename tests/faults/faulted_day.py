@@ -1,6 +1,6 @@
 """A quarter of an hour of the busy session in this process, with a switch on; then everything is compared.
 
-The engine is the whole one, at the loopback broker; only its waits are those of `haste`: some twenty times
+The engine is the whole one, at the loopback broker; only its waits are those of `HASTE`: some twenty times
 shorter than in trading, as real seconds are what a fault costs.
 """
 
@@ -10,60 +10,34 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
 import anyio.to_thread
-import pytest
 
-from actors import engine as engine_module
-from actors import live_gateways
-from actors.broker.market_feed import MarketStreamSettings
-from actors.broker.rest import Rest, Timeouts
-from actors.broker.stream_faults import BackOff
-from actors.broker.trade_socket import TradeSocket
-from actors.broker.websocket import SocketLimits
-from actors.gateways.broker_stream import BrokerStream
-from actors.gateways.order_gateway import OrderGateway
+from config.load import load
 from runtime.log import configure, release
 from runtime.messages.market import Bars, BarsRevised, FeedChanged
 from runtime.messages.trading import BrokerStreamChanged
-from tests.actors.gateways.order_desk import HASTE
 from tests.alpaca_server.server import AlpacaServer
 from tests.faults import busy
 from tests.faults.history import check_history
 from tests.system.live_day import Live
 
 SECOND = 1_000_000_000
-SETTINGS = busy.settings(entries=120, closes=150)
 
 
-def haste(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Waits and time-outs of a twentieth."""
-    limits = SocketLimits(open_s=1.0, close_s=0.2, ping_s=0.3, pong_s=0.3)
-    monkeypatch.setattr(
-        engine_module,
-        "Rest",
-        partial(Rest, timeouts=Timeouts(connect=1.0, read=0.8, total=1.2), requests_per_minute=1_000_000),
-    )
-    monkeypatch.setattr(live_gateways, "OrderGateway", partial(OrderGateway, patience=HASTE))
-    monkeypatch.setattr(live_gateways, "TradeSocket", partial(TradeSocket, limits=limits, handshake_s=0.5))
-    quick = {"first": SECOND // 20, "most": SECOND, "slow_first": SECOND // 5, "slow_most": SECOND}
-    monkeypatch.setattr(
-        live_gateways,
-        "BrokerStream",
-        lambda name, *given, **named: BrokerStream(name, *given, **named, waits=BackOff(name, **quick)),
-    )
-    monkeypatch.setattr(
-        live_gateways,
-        "MarketStreamSettings",
-        partial(
-            MarketStreamSettings, limits=limits, handshake_s=0.5, retry_first_s=0.05, retry_most_s=1.0,
-            slow_first_s=0.2, slow_most_s=1.0,
-        ),
-    )  # fmt: skip
+HASTE = (
+    *("requests.read_s=0.8", "requests.total_s=1.2", "requests.absent_s=0.3", "requests.pause_first_s=0.01"),
+    *("requests.pause_max_s=0.1", "requests.entry_s=0.3", "requests.late_s=0.2", "requests.per_minute=10000"),
+    *("orders.cancel_confirm_s=0.2", "streams.open_s=1.0", "streams.close_s=0.2", "streams.handshake_s=0.5"),
+    *("streams.ping_s=0.3", "streams.pong_s=0.3", "streams.retry_first_s=0.05", "streams.retry_max_s=1.0"),
+    *("streams.slow_first_s=0.2", "streams.slow_max_s=1.0"),
+)
+"""Waits and time-outs of a twentieth."""
+
+SETTINGS = load(None, environ={}, overrides=[*busy.overrides(entries=120, closes=150), *HASTE]).settings
 
 
 class Day(Live):

@@ -145,9 +145,13 @@ class Round:
         words = ["run", "--headless", "--clock", "broker", "--speed", f"{SPEED:g}", "--root", str(self.root)]
         words += [word for each in busy.overrides() for word in ("--set", each)]
         return self.bears.bear(
-            **{"words": words, "log": str(self.log), "point": point, "count": count},
-            **{"environ": server.urls.environment() | keys | dict(environ)},
-            **{"crash": crash, "while": crash_while},
+            words=words,
+            log=str(self.log),
+            environ=server.urls.environment() | keys | dict(environ),
+            point=point,
+            count=count,
+            crash=crash,
+            crash_while=crash_while,
         )
 
     def _told_ready(self) -> int:

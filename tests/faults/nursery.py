@@ -3,8 +3,8 @@
 A fork starts in a twentieth of a second what takes a fresh interpreter two, so hundreds of kills are cheap;
 it is a process of its own all the same, and dies of SIGKILL like any other. A line is JSON: `words` of the
 command line, `log` for its output, `environ`, perhaps `point` and `count` of where it is to kill itself, and
-`crash` and `while`: an actor that raises as long as a file is there (`points.py`). The answer is its process
-id; a line `wait PID` is answered with how it ended.
+`crash` and `crash_while`: an actor that raises as long as a file is there (`points.py`). The answer is its
+process id; a line `wait PID` is answered with how it ended.
 """
 
 import importlib
@@ -27,7 +27,7 @@ def _be_born(asked: dict[str, Any]) -> None:
     if asked.get("point"):
         points.arm(asked["point"], asked.get("count", 1))
     if asked.get("crash"):
-        points.crash_while(asked["crash"], asked["while"])
+        points.crash_while(asked["crash"], asked["crash_while"])
     from tui.commands.main import main
 
     code = 70

@@ -17,7 +17,7 @@ from runtime.messages.trading import (
     OrderFilled,
     OrderRejected,
 )
-from tests.faults.faulted_day import Day, faulted_day, haste
+from tests.faults.faulted_day import Day, faulted_day
 
 POST, STREAM, TRADES = "POST /v2/orders", "GET /v2/iex", "GET /stream"
 MINUTES = 16
@@ -203,7 +203,8 @@ MATRIX: dict[str, Row] = {
     "rest async reject": Row("200 then async rejected", "rejected", once("async_reject"),
                              ("rejected after it was taken",), lambda day: day.of(OrderRejected)),
     "rest lag": Row("404 lag", "asked again, not sent again",
-                    (("drop_after", POST, {}), ("lag", None, {"lookups": 2})), (r"?is unknown: (?!cancellation)",), looked_up),
+                    (("drop_after", POST, {}), ("lag", None, {"lookups": 2})),
+                    (r"?is unknown: (?!cancellation)",), looked_up),
     "rest cancel lost": Row("connection drop on a cancel", "repeated", once(
         "drop_before", "DELETE /v2/orders/*"), (), fills),
     "rest cancel 500": Row("500 on a cancel", "repeated", once("server_error_before", "DELETE /v2/orders/*"),
@@ -239,11 +240,6 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "fresh replacements": ("a replacement keeps the original quantity", {"replacement": "fresh"}),
 }
 """Switches that are a property of the account or the service: the whole day is under them."""
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    haste(monkeypatch)
 
 
 @pytest.mark.parametrize("name", MATRIX)

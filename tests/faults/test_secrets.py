@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -92,7 +91,7 @@ def test_no_key_is_in_anything_that_a_process_wrote(tmp_path: Path, monkeypatch:
     assert b"Traceback" in b"".join(found.values())  # there was something to leak into
     assert b"refused" in found["logs/engine.log"] + found["db/performance.db"]
     leaks = [name for name, content in found.items() for key in (KEY, SECRET) if key.encode() in content]
-    assert leaks == [], [re.findall(rb".{80}" + key.encode() + rb".{20}", found[name], re.S)[:4] for name in leaks for key in (KEY, SECRET)]
+    assert leaks == []
 
 
 def _log(root: Path) -> bytes:

@@ -23,7 +23,7 @@ from runtime.messages.trading import (
 )
 from tests.alpaca_server.faults import KINDS
 from tests.faults import busy
-from tests.faults.faulted_day import Day, faulted_day, haste
+from tests.faults.faulted_day import Day, faulted_day
 from tests.faults.history import posts
 from tests.faults.test_fault_matrix import MATRIX, backfilled, reconnected
 
@@ -70,11 +70,6 @@ FINDINGS = {
     "1.10 secrets": "faults/test_secrets.py::test_no_key_is_in_anything_that_a_process_wrote",
 }
 """The ten findings of faults.md 1."""
-
-
-@pytest.fixture(autouse=True)
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    haste(monkeypatch)
 
 
 @pytest.mark.parametrize("row", [*ELSEWHERE.items(), *FINDINGS.items()], ids=lambda row: row[0])
