@@ -12,7 +12,7 @@ from typing import Any
 
 from actors.broker.rest import Rest
 from actors.broker.submissions import Submissions
-from actors.engine import Engine
+from actors.live_outlet import Outlet
 from actors.gateways.market_stream import MarketStream
 from runtime.kernel.host import Host
 from runtime.kernel.sequencer import Sequencer
@@ -104,7 +104,7 @@ class Stopwatch:
         undo = [
             self._before(MarketStream, "_take", "frame"),
             self._before(Host, "post", "posted"),
-            self._around(Engine, "_observe", "observed", "projected"),
+            self._around(Outlet, "__call__", "observed", "projected"),
             self._before(Submissions, "submit", "submit"),
             self._around(TapeWriter, "sync", "sync", "synced"),
             self._before(Rest, "submit", "rest"),
