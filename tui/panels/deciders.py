@@ -24,6 +24,10 @@ def _why(row: StrategyRow) -> Piece:
     return (row.silent, "quiet") if row.silent else (row.why, "quiet")
 
 
+def _last_signal(row: StrategyRow) -> Piece:
+    return (figures.clock(row.last_signal_at), "quiet") if row.last_signal_at else ("-", "faint")
+
+
 def _became(row: SignalRow) -> Piece:
     return row.became, figures.state(row.became)
 
@@ -45,7 +49,7 @@ STRATEGIES: tuple[Column[StrategyRow], ...] = (
            order=lambda r: r.total_pnl),
     Column("trades", 6, lambda r: (f"{r.trades:,d}", "text"), rank=8, right=True, order=lambda r: r.trades),
     Column("sharpe", 6, _sharpe, rank=9, right=True, order=lambda r: r.sharpe),
-    Column("last signal", 11, lambda r: (figures.clock(r.last_signal_at), "quiet"), rank=10,
+    Column("last signal", 11, _last_signal, rank=10,
            order=lambda r: r.last_signal_at),
     Column("why silent", 24, _why, rank=2, most=70),
 )  # fmt: skip

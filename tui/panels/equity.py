@@ -11,6 +11,17 @@ from tui.view import View
 
 _AXIS = 11
 _LEAST_HEIGHT = 4
+_MINUTE = 60_000_000_000
+_OPEN = {"MARKET_OPEN", "TRADING", "MARKET_CLOSE"}
+
+
+def until_now(view: View) -> EquityPoints:
+    """Today's curve up to the present minute: equity is marked when it changes, and stands between marks."""
+    points, head = view.today, view.head
+    now = view.at - view.at % _MINUTE
+    if head is None or head.phase not in _OPEN or not points.at or points.at[-1] >= now:
+        return points
+    return EquityPoints(at=(*points.at, now), equity=(*points.equity, points.equity[-1]))
 
 
 def trend(points: EquityPoints) -> Role:
@@ -37,8 +48,8 @@ class EquityChart(Lines):
 
     def show(self, view: View) -> None:
         """Paint it if there are other points."""
-        points = view.history if self._history else view.today
-        if points is not self._points:
+        points = view.history if self._history else until_now(view)
+        if points is not self._points and points != self._points:
             self._points = points
             self._drawn = None
             self.refresh()
@@ -100,8 +111,9 @@ class Spark(Lines):
 
     def show(self, view: View) -> None:
         """Paint it if there are other points."""
-        if view.today is not self._points:
-            self._points = view.today
+        points = until_now(view)
+        if points is not self._points and points != self._points:
+            self._points = points
             self.refresh()
 
     def line(self, y: int, width: int) -> Sequence[Piece]:

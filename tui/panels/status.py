@@ -113,8 +113,9 @@ def figure_parts(view: View) -> list[Part]:
         part(("drawdown ", "quiet"), (figures.percent(abs(head.drawdown)), "text")),
         part(("positions ", "quiet"), (f"{head.positions}/{head.max_positions}", "text"), rank=2),
         regime_part(head, rank=1),
-        part(("order stream ", "quiet"), (head.orders, figures.state(head.orders)), rank=5),
     ]
+    if head.orders != "none":  # a replay has no streams
+        parts.append(part(("order stream ", "quiet"), (head.orders, figures.state(head.orders)), rank=5))
     if head.not_streamed:
         parts.append(part((f"{head.not_streamed} symbols without data", "warn"), rank=6))
     parts.append(part((head.account, "faint"), rank=8))

@@ -20,7 +20,7 @@ class Overview(Page):
     DEFAULT_CSS = """
     Overview #left { width: 3fr; }
     Overview #right { width: 2fr; }
-    Overview #risk { height: 10; border: round $line; border-title-color: $quiet; border-title-style: none; }
+    Overview #risk { height: 13; border: round $line; border-title-color: $quiet; border-title-style: none; }
     Overview #risk Breakers, Overview #risk Breakers:focus { border: none; }
     Overview Spark, Overview Brief { display: none; }
     Overview Positions { height: 13; }
@@ -28,7 +28,7 @@ class Overview(Page):
     Overview Signals { height: 1fr; }
     Overview Log { height: 1fr; }
     Overview EquityChart { height: 1fr; }
-    Overview Strategies { height: 12; }
+    Overview Strategies { height: 14; }
     Overview .history { display: none; }
     .-low Overview Orders { height: 6; }
     .-low Overview Signals { display: none; }

@@ -4,8 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.messages.screen import EquityPoints
-from tui.panels.equity import chart
+from tests.tui import frames
+from tui.panels.equity import chart, until_now
 from tui.panels.plot import bounds, braille, columns, gauge, spark
+from tui.view import EMPTY, fold
 
 VALUES = st.lists(st.one_of(st.none(), st.floats(-1e9, 1e9), st.just(math.nan)), max_size=80)
 
@@ -62,3 +64,12 @@ def test_a_chart_never_leaves_its_frame(width: int, height: int, count: int) -> 
     lines = chart(points, width, height)
     assert len(lines) <= max(1, height)
     assert all(sum(len(text) for text, _ in line) <= max(width, 13) for line in lines)
+
+
+def test_todays_curve_stands_between_marks_until_the_present_minute() -> None:
+    view = fold(EMPTY, frames.whole(today=frames.today(30)))
+    points = until_now(view)
+    assert points.at[-1] == view.at - view.at % frames.MINUTE
+    assert points.equity[-1] == points.equity[-2] == view.today.equity[-1]
+    closed = fold(EMPTY, frames.whole(today=frames.today(30), head=frames.head(phase="AFTER_HOURS")))
+    assert until_now(closed) is closed.today
