@@ -1,0 +1,88 @@
+"""A running engine whose money actors are gone still cancels its entries, and still gets flat."""
+
+from pathlib import Path
+
+import anyio.to_thread
+import pytest
+
+from actors.executor import Executor
+from actors.portfolio import Portfolio
+from actors.verification import verify
+from config.load import load
+from runtime import kill_switch
+from runtime.messages.account import AccountSwept
+from runtime.messages.machine import ActorStopped
+from runtime.messages.trading import OrderAccepted
+from tests.alpaca_server.options import Options
+from tests.alpaca_server.server import AlpacaServer
+from tests.system.live_day import FLAT, ONE_STRATEGY, Live, lay_files, running
+
+SETTINGS = load(None, environ={}, overrides=(*ONE_STRATEGY, "supervision.max_crashes_a_session=1")).settings
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    lay_files(tmp_path)
+    return tmp_path
+
+
+async def in_thread(work, *arguments):
+    return await anyio.to_thread.run_sync(work, *arguments)
+
+
+def wreck(monkeypatch, kind: type) -> None:
+    """Have an actor crash on every acceptance."""
+
+    def on_order_accepted(self, event: OrderAccepted) -> None:
+        raise RuntimeError("wrecked")
+
+    monkeypatch.setattr(kind, "on_order_accepted", on_order_accepted)
+    monkeypatch.setattr(kind, "_table", None, raising=False)
+
+
+async def until_given_up(live: Live) -> None:
+    """The entry leaves; its acceptance and one more are too many."""
+    for number in range(5):
+        await live.minute(number, FLAT)
+    await live.until(lambda: live.of(OrderAccepted))
+    now = live.clock.now()
+    live.engine.host.post(
+        "broker", OrderAccepted(ts_event=now, client_order_id="x", broker_order_id="x", symbol="SPY")
+    )
+    await live.until(lambda: live.of(ActorStopped))
+
+
+async def assert_replays(live: Live) -> None:
+    verdict = await in_thread(verify, live.engine.tape_path)
+    assert verdict.identical, verdict.text()
+
+
+async def test_when_the_portfolio_is_given_up_the_entry_under_way_is_cancelled(root, monkeypatch):
+    wreck(monkeypatch, Portfolio)
+    async with AlpacaServer(symbols=("SPY",), start="2026-11-20T09:29:00-05:00") as server:
+        live = Live(server, root, SETTINGS)
+        async with running(live):
+            await until_given_up(live)
+            await live.until(lambda: live.of(AccountSwept))
+            (swept,) = live.of(AccountSwept)
+        assert (swept.what, swept.done) == ("entries", True)
+        assert "portfolio stopped" in swept.why
+        assert [one.status for one in server.orders if one.parent is None] == ["canceled"]
+    await assert_replays(live)
+
+
+async def test_a_flatten_gets_flat_without_an_executor(root, monkeypatch):
+    wreck(monkeypatch, Executor)
+    options = Options(fills="quote")
+    async with AlpacaServer(options, symbols=("SPY",), start="2026-11-20T09:29:00-05:00") as server:
+        live = Live(server, root, SETTINGS)
+        async with running(live):
+            await until_given_up(live)
+            assert server.positions["SPY"] > 0
+            await in_thread(lambda: kill_switch.throw(root, "a test", flatten=True, at=live.clock.now()))
+            await live.until(lambda: [one for one in live.of(AccountSwept) if one.what == "everything"])
+        assert live.of(AccountSwept)[-1].done
+        assert not any(server.positions.values())
+        assert not [one for one in server.orders if one.is_live]
+    assert [one.actor for one in live.of(ActorStopped)] == ["executor"]
+    await assert_replays(live)
