@@ -12,8 +12,8 @@ from typing import Any
 
 from actors.broker.rest import Rest
 from actors.broker.submissions import Submissions
-from actors.live_outlet import Outlet
 from actors.gateways.market_stream import MarketStream
+from actors.live_outlet import Outlet
 from runtime.kernel.host import Host
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.market import Bars
