@@ -7,28 +7,18 @@ Source: terminal 1; architecture 1.
 """
 
 import asyncio
-import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import anyio
 import anyio.abc
 import anyio.lowlevel
 import anyio.to_thread
-import msgspec
 
-from actors.alerting.watch import ReplayedAlerts
 from actors.gateways.db_writer import DbWriter
 from actors.gateways.ui_server import UiServer
 from actors.operator import Operator
-from actors.paced_session import Given, PacedSession, Recording, read_session
-from actors.playback import ClosableRecorder, Session
-from actors.screen.feed import Feed
-from actors.screen.frames import Frames, Looks
-from actors.screen.journal import Journal
-from actors.screen.seed import Past, seed
-from actors.screen.state import ScreenState
-from config.schema import Settings
+from actors.paced_reel import Plan, Reel
+from actors.paced_session import PacedSession
 from runtime import control_socket, kill_switch
 from runtime.error_fallback import FALLBACK
 from runtime.error_sink import ErrorSink
@@ -36,13 +26,10 @@ from runtime.kernel.clock import Clock, happens_by
 from runtime.kernel.crash_rows import recorder_of
 from runtime.kernel.gateway import Gateway, Inbox
 from runtime.kernel.supervisor import GatewaySpec, Supervisor
-from runtime.messages.base import Command, Input, Message
-from runtime.messages.machine import ActorCrashed, Source
+from runtime.messages.base import Input
+from runtime.messages.machine import Source
 from runtime.messages.risk import HaltLifted, HaltThrown
-from runtime.messages.screen import Answer, Ask, Frame, Mode, Transport
-from runtime.messages.session import SessionHeader
-from storage.projection import Projection
-from storage.statements import NOTHING, Mark
+from runtime.messages.screen import Answer, Ask, Transport
 
 SECOND = 1_000_000_000
 QUIET = 600 * SECOND
@@ -56,93 +43,6 @@ MOST_UNWRITTEN = 5_000
 SLOWEST, FASTEST = 0.1, 100_000.0
 ACTING = ("halt", "flatten", "resume", "pause_strategy", "unpause_strategy", "resolve_error")
 """Commands that become inputs."""
-
-
-class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is played.
-
-    Attributes:
-        sessions: Make each session afresh, in order; called in a worker thread.
-        root: Where books and socket are; the caller holds its lock. books: whose they are.
-        record: Makes the tape of a session, or None. speed: market seconds a second; 0: as fast as it goes.
-    """
-
-    sessions: Sequence[Callable[[], Session]]
-    settings: Settings
-    root: Path
-    books: str
-    mode: Mode
-    record: Callable[[SessionHeader], ClosableRecorder] | None = None
-    speed: float = 60.0
-
-
-class _Frontier:
-    """A recorder, and a measure of how far the playback has ever been: only what is beyond it is told."""
-
-    def __init__(self) -> None:
-        self.reached = NOTHING
-        self.mark = NOTHING
-        self.tape: ClosableRecorder | None = None
-
-    def is_new(self) -> bool:
-        """Whether the input in hand is handled for the first time."""
-        return self.mark > self.reached
-
-    def input(self, seq: int, at: int, source: Source, message: Input) -> None:
-        """A new input, or one that comes again."""
-        self.mark = Mark(self.mark.session, seq)
-        if self.tape is not None and self.is_new():
-            self.tape.input(seq, at, source, message)
-
-    def command(self, seq: int, message: Command) -> None:
-        """A command that leaves."""
-        if self.tape is not None and self.is_new():
-            self.tape.command(seq, message)
-
-    def crash(self, crash: ActorCrashed) -> None:
-        """A crash."""
-        if self.tape is not None and self.is_new():
-            self.tape.crash(crash)
-
-    def caused(self, seq: int, count: int, digest: bytes) -> None:
-        """The input is handled."""
-        if self.tape is not None and self.is_new():
-            self.tape.caused(seq, count, digest)
-
-
-class _Shown:
-    """The frames of whichever session is played; a change of session is told as a whole frame."""
-
-    def __init__(self) -> None:
-        self._frames: Frames
-        self._is_new = True
-        self.clients = 0
-
-    def show(self, frames: Frames) -> None:
-        """From now on these."""
-        self._frames, self._is_new = frames, True
-
-    @property
-    def crowded(self) -> asyncio.Event:
-        """Set when so much waits that it should be folded."""
-        return self._frames.crowded
-
-    def fold(self) -> bool:
-        """Take in a piece of what has happened; whether there is more."""
-        return self._frames.fold()
-
-    def changes(self) -> Frame:
-        """What has changed since the last call; everything where that was of another session."""
-        self._frames.clients = self.clients
-        changes = self._frames.changes()
-        if not self._is_new:
-            return changes
-        self._is_new = False
-        return self._frames.whole()
-
-    def whole(self) -> Frame:
-        """Everything, as of the last call of `changes`."""
-        return self._frames.whole()
 
 
 class PacedPlayback:
@@ -162,31 +62,14 @@ class PacedPlayback:
         self._ready = ready
         self._stop = asyncio.Event()
         self._changed = asyncio.Event()
-        self._begun = asyncio.Event()
-        self._turning = anyio.Lock()
-        """Held while one session takes the place of another."""
         self.is_playing = True
         self.speed = plan.speed
         self._anchor = (0, 0)
         """Real and market time at one moment."""
         self._goal: Callable[[], bool] | None = None
         self._goal_at = 0
-        self.place = 0
-        self.session: PacedSession
-        self.feed: Feed
-        self._carried: list[Mapping[str, bytes]] = [{}]
-        """What each session begins with, as far as known."""
-        self._given: dict[int, list[Given]] = {}
-        self._days: list[tuple[int, float]] = []
-        self._spans: dict[int, tuple[int, int]] = {}
-        """Begin and end of each session that was begun, ns."""
         self._wanted: int | None = None
         """A session that is to be begun again."""
-        self._unheard: Callable[[], None] = lambda: None
-        self._frontier = _Frontier()
-        self._shown = _Shown()
-        self._projection: Projection
-        self._alerts: ReplayedAlerts
         self._db = DbWriter(
             plan.root,
             plan.books,
@@ -195,8 +78,9 @@ class PacedPlayback:
             errors=errors,
             fallback=plan.root / plan.settings.log.dir / FALLBACK,
         )
+        self.reel = Reel(plan, self._db, errors, now=self.now, real=real.now, transport=self.transport)
         self._operator = Operator(
-            lambda: self.feed,
+            lambda: self.reel.feed,
             self._post,
             self,
             strategies=tuple(one.name for one in plan.settings.strategies if one.enabled),
@@ -220,7 +104,7 @@ class PacedPlayback:
         Raises:
             DataError: A session cannot be used. ExceptionGroup: the books cannot be written.
         """
-        await self._begin(0)
+        await self._turn_to(0)
         rules = self._plan.settings.supervision
         supervisor = Supervisor(
             [
@@ -250,107 +134,16 @@ class PacedPlayback:
             lambda source, message: None,
             listen=lambda: control_socket.listen(self._plan.root),
             leave=lambda: control_socket.remove(self._plan.root),
-            source=self._shown,
+            source=self.reel.shown,
             answer=self.answer,
             real=self._real,
             ready=self._ready,
         )
 
-    # ---- sessions ---------------------------------------------------------------------------
-
-    async def _begin(self, place: int) -> None:
-        """Begin a session, for the first time or again."""
-        async with self._turning:
-            recording = await anyio.to_thread.run_sync(self._read, place)
-            self._spans[place] = recording.header.starts, recording.header.ends
-            journal = self.feed.state.journal if place > self.place else None
-            self.place = place
-            self._show(recording, journal)
-            self._rebase()
-            self._begun.set()
-
-    def _read(self, place: int) -> Recording:
-        plan, frontier = self._plan, self._frontier
-        carried = self._carried[place]
-        recording = read_session(plan.sessions[place](), plan.settings, carried, plan.books)
-        is_new = place == len(self._spans)
-        if is_new and plan.record is not None:
-            frontier.tape = plan.record(recording.header)
-        return recording
-
-    def _show(self, recording: Recording, journal: Journal | None) -> None:
-        plan, header, frontier = self._plan, recording.header, self._frontier
-        if journal is not None:
-            journal.begin_session()
-        state = ScreenState(header, plan.settings, journal)
-        seed(state, Past(days=tuple(self._days[: self.place])))
-        self._projection = Projection(header.session, header.symbols)
-        self._alerts = ReplayedAlerts(plan.settings.alerts, header.session)
-        frontier.mark = self._projection.mark(0)
-        self._unheard()
-        self.feed = Feed(state)
-        self._unheard = self._errors.hear(self.feed.entry)
-        self.session = playing = PacedSession(
-            recording,
-            plan.settings,
-            recorder=frontier,
-            observers=[self._observe, self.feed],
-            given=self._given.get(self.place, ()),
-        )
-        looks = Looks(
-            now=self.now,
-            real=self._real.now,
-            actors=playing.sequencer.figures,
-            gauges=lambda: playing.sequencer.actor("breaker").gauges(),
-            db_lag=lambda: self._db.depth,
-            transport=self.transport,
-        )
-        self._shown.show(
-            Frames(
-                self.feed,
-                looks,
-                mode=plan.mode,
-                account=plan.books,
-                root=str(plan.root),
-                pid=os.getpid(),
-            )
-        )
-
-    def _observe(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
-        """Books and screen; what comes again is in the books already."""
-        projection, frontier = self._projection, self._frontier
-        rows = projection.rows(seq, at, message, caused)
-        told = self._alerts.rows(seq, at, message, caused)
-        mark = projection.mark(seq)
-        if mark > frontier.reached:
-            frontier.reached = mark
-            if rows:
-                self._db.post(mark, at, rows)
-            if told:
-                self._db.log(told)
-        if rows or told:
-            self.feed.rows([*rows, *told])
-
-    async def _end_session(self) -> None:
-        """Keep what the session hands on, and begin the next one if there is one."""
-        playing, place = self.session, self.place
-        self._given[place] = playing.given
-        if len(self._carried) == place + 1:
-            self._db.log(self._alerts.end())
-            self._carried.append(playing.sequencer.carry())
-            while self.feed.fold():
-                await anyio.lowlevel.checkpoint()
-            self._days.append((playing.header.close, self.feed.state.equity))
-            if self._frontier.tape is not None:
-                await anyio.to_thread.run_sync(self._frontier.tape.close)
-                self._frontier.tape = None
-        if place + 1 < len(self._plan.sessions):
-            await self._begin(place + 1)
-
     @property
-    def is_ended(self) -> bool:
-        """Whether the last session is over."""
-        return self.session.is_over and self.place + 1 == len(self._plan.sessions)
+    def session(self) -> PacedSession:
+        """The session in hand."""
+        return self.reel.session
 
     # ---- pace -------------------------------------------------------------------------------
 
@@ -373,13 +166,13 @@ class PacedPlayback:
         while not self._stop.is_set():
             if (again := self._wanted) is not None:
                 self._wanted = None
-                self._given[self.place] = self.session.given
-                await self._begin(again)
-            elif self.session.is_over and not self.is_ended:
-                await self._end_session()
+                await self._turn_to(again)
+            elif self.session.is_over and not self.reel.is_ended:
+                await self.reel.finish()
+                await self._turn_to(self.reel.place + 1)
             elif self._db.depth > MOST_UNWRITTEN:
                 await happens_by(self._real, self._stop, self._real.now() + SLICE)
-            elif self.is_ended and self._goal is None:
+            elif self.reel.is_ended and self._goal is None:
                 await self._arrive()
             elif self._goal is not None:
                 await self._rush()
@@ -392,10 +185,14 @@ class PacedPlayback:
 
     async def _arrive(self) -> None:
         """Stand at the end."""
-        if len(self._carried) == self.place + 1:
-            await self._end_session()
+        await self.reel.finish()
         self.is_playing = False
         await self._rest()
+
+    async def _turn_to(self, place: int) -> None:
+        """Begin a session, for the first time or again."""
+        await self.reel.begin(place)
+        self._rebase()
 
     async def _rest(self) -> None:
         await self._changed.wait()
@@ -438,18 +235,16 @@ class PacedPlayback:
             session.step()
             is_met = is_there()
         await anyio.lowlevel.checkpoint()
-        return is_met or self.is_ended
+        return is_met or self.reel.is_ended
 
     # ---- what is asked ----------------------------------------------------------------------
 
     async def answer(self, ask: Ask) -> Answer:
         """Do what a screen asks."""
         if ask.command in ACTING:
-            while self.session.is_over and not self.is_ended:
-                self._begun.clear()
-                await self._begun.wait()
-            async with self._turning:
-                if self._projection.mark(self.session.sequencer.seq) < self._frontier.reached:
+            await self.reel.between()
+            async with self.reel.turning:
+                if self.reel.is_past:
                     return Answer(ok=False, text="this has been played before: seek on to act again")
                 if self.session.is_over:
                     return Answer(ok=False, text="it stands at its end")
@@ -481,13 +276,13 @@ class PacedPlayback:
         header = self.session.header
         return Transport(
             playing=self.is_playing,
-            ended=self.is_ended,
+            ended=self.reel.is_ended,
             speed=self.speed,
             session=header.session,
             starts=header.starts,
             at=self.now(),
             ends=header.ends,
-            place=self.place,
+            place=self.reel.place,
             sessions=len(self._plan.sessions),
             orders=self.session.orders,
         )
@@ -503,7 +298,7 @@ class PacedPlayback:
         }
 
     async def _on_play(self, _: Ask) -> Answer:
-        if self.is_ended:
+        if self.reel.is_ended:
             return Answer(ok=False, text="it stands at its end: seek back to play on")
         self.is_playing = True
         self._changed.set()
@@ -516,9 +311,9 @@ class PacedPlayback:
         return Answer(ok=True, text="paused")
 
     async def _on_step(self, _: Ask) -> Answer:
-        if self.is_ended:
+        if self.reel.is_ended:
             return Answer(ok=False, text="it stands at its end")
-        async with self._turning:
+        async with self.reel.turning:
             self.is_playing, self._goal = False, None
             self.session.step()
         self._changed.set()
@@ -540,20 +335,20 @@ class PacedPlayback:
             return Answer(ok=False, text="seek to which time? ns since 1970, UTC")
         at = round(ask.value)
         if at < self.now():
-            self._wanted = max((place for place, span in self._spans.items() if span[0] <= at), default=0)
+            self._wanted = self.reel.place_of(at)
         self._goal_at = at
         self._goal = lambda: self.session.due() > at
         self._changed.set()
         return Answer(ok=True, text="on the way there")
 
     async def _on_seek_order(self, _: Ask) -> Answer:
-        if self.is_ended:
+        if self.reel.is_ended:
             return Answer(ok=False, text="there is no order after the end")
-        place, orders = self.place, self.session.orders
+        place, orders = self.reel.place, self.session.orders
         self._goal_at = 0
         self._goal = lambda: (
-            (self.place == place and self.session.orders > orders)
-            or (self.place > place and self.session.orders > 0)
+            (self.reel.place == place and self.session.orders > orders)
+            or (self.reel.place > place and self.session.orders > 0)
         )
         self._changed.set()
         return Answer(ok=True, text="on the way to the next order")

@@ -16,7 +16,7 @@ COMPOSITION = tuple(
     f"actors.{name}"
     for name in (
         *("system", "playback", "verification", "refeed", "live_session", "engine"),
-        *("kept_wishes", "operator", "live_screen", "paced_playback", "paced_session"),
+        *("kept_wishes", "operator", "live_screen", "paced_playback", "paced_reel", "paced_session"),
         *(
             "live_plan",
             "live_tape",

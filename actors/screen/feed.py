@@ -20,8 +20,6 @@ PIECE = 150
 _MOST_SAID = 5_000
 _SHOWN = frozenset(("error", "alert", "alert_delivery"))
 
-_Line = tuple[int, str, str, str]
-
 
 class Feed:
     """Observer of one session.
@@ -40,7 +38,6 @@ class Feed:
         self._rest: Iterator[Message] = iter(())
         self._rows: deque[Row] = deque(maxlen=_MOST_SAID)
         self._entries: deque[ErrorEntry] = deque(maxlen=_MOST_SAID)
-        self._lines: deque[_Line] = deque(maxlen=_MOST_SAID)
         self._waiting: list[tuple[Callable[[Input], bool], asyncio.Event]] = []
 
     # ---- what is said -----------------------------------------------------------------------
@@ -61,10 +58,6 @@ class Feed:
     def entry(self, entry: ErrorEntry) -> None:
         """An error of the process; from any thread."""
         self._entries.append(entry)
-
-    def line(self, at: int, level: str, component: str, text: str) -> None:
-        """A line of the process's log; from any thread."""
-        self._lines.append((at, level, component, text))
 
     # ---- waiting for an input ---------------------------------------------------------------
 
@@ -122,5 +115,3 @@ class Feed:
                 journal.delivered(parameters[0], parameters[2])
         while self._entries:
             journal.entry(self._entries.popleft())
-        while self._lines:
-            journal.line(*self._lines.popleft())

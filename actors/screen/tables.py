@@ -107,12 +107,13 @@ class Curve:
         """What came since the last call; None: nothing."""
         if self._is_new:
             self._is_new, self._told = False, len(self._at)
-            return self.whole()
+            return self.whole()  # what was told before does not fit any more
         first, self._told = self._told, len(self._at)
         if first == self._told:
             return None
         return EquityPoints(at=tuple(self._at[first:]), equity=tuple(self._equity[first:]))
 
     def whole(self) -> EquityPoints:
-        """Every point."""
-        return EquityPoints(at=tuple(self._at), equity=tuple(self._equity), whole=True)
+        """Every point that has been told: a later one comes with the next changes, and once only."""
+        told = self._told
+        return EquityPoints(at=tuple(self._at[:told]), equity=tuple(self._equity[:told]), whole=True)

@@ -12,7 +12,8 @@ import pytest
 
 from actors.gateways.bookkeeper import Bookkeeper
 from actors.gateways.replay_feed import MadeSession, TapeSession
-from actors.paced_playback import PacedPlayback, Plan
+from actors.paced_playback import PacedPlayback
+from actors.paced_reel import Plan
 from actors.paced_session import PacedSession, read_session
 from actors.playback import Playback
 from actors.verification import verify
@@ -301,7 +302,7 @@ async def test_the_history_of_alerts_is_that_of_a_run_at_full_speed(tmp_path: Pa
 
     async with playing(tmp_path) as paced:
         await paced.ended()
-        shown = len(paced.playback.feed.state.journal.alerts)
+        shown = len(paced.playback.reel.feed.state.journal.alerts)
     wanted = await in_thread(at_once)
     assert await in_thread(kept) == wanted
     assert shown == len(wanted) > 1

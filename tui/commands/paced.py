@@ -9,7 +9,7 @@ from tui.commands import exits
 from tui.commands.serving import add_ready, end_when_told, first_of, teller
 
 if TYPE_CHECKING:
-    from actors.paced_playback import Plan
+    from actors.paced_reel import Plan
     from actors.playback import ClosableRecorder, Session
     from config.load import Loaded
     from runtime.error_sink import ErrorSink
@@ -58,7 +58,7 @@ def serve(
     """
     import anyio
 
-    from actors.paced_playback import Plan
+    from actors.paced_reel import Plan
     from runtime.kernel.clock import LiveClock
     from runtime.process_log import logging_to
 

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from actors.gateways import ui_server
-from actors.gateways.ui_server import MOST_ATTACHED, MOST_LINE, MOST_OPEN, PERIOD, SILENCE, UiServer
+from actors.gateways.ui_line import MOST_ASKS, MOST_LINE, SILENCE
+from actors.gateways.ui_server import MOST_ATTACHED, MOST_OPEN, PERIOD, UiServer
 from runtime import control_socket
 from runtime.kernel.clock import ReplayClock
 from runtime.kernel.gateway import Inbox
@@ -322,10 +323,10 @@ async def test_more_questions_than_may_be_answered_at_once_wait_unread(tmp_path:
         screen = await Screen.attach(tmp_path)
         for number in range(1, 11):
             await screen.say(Ask(command="explain", id=number))
-        await served.until(lambda: len(asked_of) == ui_server.MOST_ASKS)
+        await served.until(lambda: len(asked_of) == MOST_ASKS)
         for _ in range(50):
             await anyio.lowlevel.checkpoint()
-        assert len(asked_of) == ui_server.MOST_ASKS
+        assert len(asked_of) == MOST_ASKS
         release.set()
         answered = set()
         while len(answered) < 10:
