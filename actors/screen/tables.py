@@ -26,6 +26,8 @@ class Rows(Generic[Row]):
         self._rows: dict[str, Row] = {}
         self._fresh: dict[str, None] = {}
         self._gone: dict[str, None] = {}
+        self._untold: dict[str, None] = {}
+        """Rows that nobody has been told of: when they go, there is nothing to tell either."""
 
     def put(self, row: Row) -> None:
         """A new row, or another one in the place of its key's."""
@@ -34,7 +36,10 @@ class Rows(Generic[Row]):
         if old is None:
             if len(rows) >= self._most:
                 self._make_room()
-            self._gone.pop(key, None)
+            if key in self._gone:
+                del self._gone[key]
+            else:
+                self._untold[key] = None
         elif old == row:
             return
         rows[key] = row
@@ -49,8 +54,12 @@ class Rows(Generic[Row]):
 
     def drop(self, key: str) -> None:
         """The row is no longer there."""
-        if self._rows.pop(key, None) is not None:
-            self._fresh.pop(key, None)
+        if self._rows.pop(key, None) is None:
+            return
+        self._fresh.pop(key, None)
+        if key in self._untold:
+            del self._untold[key]
+        else:
             self._gone[key] = None
 
     def get(self, key: str) -> Row | None:
@@ -69,7 +78,7 @@ class Rows(Generic[Row]):
             return None
         rows = self._rows
         table = Table(rows=tuple([rows[key] for key in self._fresh]), gone=tuple(self._gone))
-        self._fresh, self._gone = {}, {}
+        self._fresh, self._gone, self._untold = {}, {}, {}
         return table
 
     def whole(self) -> Table[Row]:

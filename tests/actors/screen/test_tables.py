@@ -44,6 +44,18 @@ def test_a_reader_of_changes_has_what_the_table_has(steps: list[tuple[str, int, 
         assert len(rows) <= MOST
 
 
+def test_what_comes_and_goes_while_nobody_is_told_leaves_nothing_behind() -> None:
+    rows: Rows[LogRow] = Rows(MOST)
+    rows.put(row(-1))
+    rows.changes()
+    for key in range(1_000):
+        rows.put(row(key))
+    told = rows.changes()
+    assert told is not None
+    assert len(told.rows) == MOST
+    assert told.gone == ("-1",)
+
+
 def test_the_oldest_goes_first_but_what_is_kept() -> None:
     rows: Rows[LogRow] = Rows(3, keeps=lambda each: each.text == "working")
     for key, text in ((1, "working"), (2, ""), (3, ""), (4, ""), (5, "")):

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from tests.system.live_day import lay_files
 from tests.tui.commands.test_trade import CLOCK, SETTINGS, environment
 from tui.commands import engine, exits
 from tui.commands.launch import EngineProcess, NotStarted, start_engine_process
+from tui.commands.live import frame_of
 from tui.commands.main import main
 
 
@@ -89,3 +92,42 @@ def test_after_a_kill_the_next_engine_takes_the_socket_over(root, started):
         engine.ask(root, {"command": "hello"})
     second = started()
     assert engine.ask(root, {"command": "hello"}) == str(second.pid)
+
+
+SCREEN = """
+import socket, sys
+from runtime import control_socket
+line = control_socket.connect(sys.argv[1])
+line.sendall(b'{"command": "attach"}\\n')
+line.recv(1)
+print("attached", flush=True)
+while line.recv(1 << 16):
+    pass
+"""
+
+
+def test_a_screen_that_is_frozen_and_one_that_is_killed_do_not_matter(root, started):
+    process = started()
+    screens = [
+        subprocess.Popen([sys.executable, "-c", SCREEN, str(root)], stdout=subprocess.PIPE) for _ in range(2)
+    ]
+    try:
+        for screen in screens:
+            assert screen.stdout.readline() == b"attached\n"
+        frozen, killed = screens
+        frozen.send_signal(signal.SIGSTOP)
+        killed.kill()
+        killed.wait(10)
+        seen = frame_of(root)
+        assert seen is not None
+        assert seen.head.clients in (2, 3)  # the frozen one, this one, and maybe the one that has just gone
+        assert seen.head.lag_worst_ns < 2_000_000_000
+        assert engine.ask(root, {"command": "halt", "reason": "still heard"})
+        assert process.ended() is None
+    finally:
+        for screen in screens:
+            screen.kill()
+            screen.wait(10)
+            screen.stdout.close()
+    assert engine.ask(root, {"command": "stop"})
+    assert process.wait(15) == exits.OK
