@@ -172,7 +172,7 @@ def _errors(root: Path) -> Iterable[str]:
     if len(rows) != len(set(rows)):
         yield "I5 an error is in error_log twice"
     for path in (root / "logs").glob("errors-fallback*"):
-        if path.stat().st_size:
+        if path.read_bytes().strip():
             yield f"I5 {path.name} was not imported"
 
 
