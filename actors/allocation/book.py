@@ -262,7 +262,7 @@ class Book:
     def _total(self, used: int) -> None:
         """Sum what is held; whole micro-dollars below 2**53, so float sums are exact in any order."""
         worth = self._quantity[:used] * self._marks[:used]
-        self.value = int(worth.sum())
+        self.value = int(np.add.reduce(worth))
         self._gross = None
         gains = np.bincount(
             self._strategy[:used], weights=worth - self._cost[:used], minlength=len(self._strategies)
