@@ -213,6 +213,23 @@ class Cell:
         self.figures.handled += len(self.history) - before
         return None
 
+    def handled(
+        self, mail: list[Message], left: list[Message], failed: tuple[Message, BaseException] | None = None
+    ) -> ActorCrashed | None:
+        """Account for mail that was taken out of the inbox and handed over.
+
+        Args:
+            left: What of it was not; it goes back. failed: what was handed over last, if that raised.
+        """
+        if left:
+            del mail[-len(left) :]
+            self.inbox.extendleft(reversed(left))
+        self.figures.handled += len(mail)
+        if failed is not None:
+            mail.pop()
+        self.history += mail
+        return None if failed is None else self.crash(*failed)
+
     def _call(self, message: Message | None) -> Emitted:
         if message is None:
             assert self.settle is not None

@@ -214,16 +214,15 @@ class Flow:
 
         `Cell.run` and `_release` once a message, written as one loop: this is what every hop costs.
         """
-        moment, buffer, plain, history = cell.moment, self._said, self._plain, cell.history
+        moment, buffer, plain, handlers = cell.moment, self._said, self._plain, cell.handlers
         if cell.dated[0] != moment.seq:
             cell.date_history()
-        handlers, next_mail, remember = cell.handlers, cell.inbox.popleft, history.append
-        lower, ready, urgent = cell.bit - 1, 0, 0
-        before, encoded = len(history), len(buffer)
+        mail = list(cell.inbox)
+        cell.inbox.clear()
+        rest = iter(mail)
+        lower, ready, urgent, encoded = cell.bit - 1, 0, 0, len(buffer)
         begun = 0 if moment.seq & 15 else time.perf_counter_ns()
-        crash: ActorCrashed | None = None
-        for _ in range(len(cell.inbox)):
-            message = next_mail()
+        for message in rest:
             try:
                 answer = handlers[type(message)](message)
                 if answer:
@@ -235,11 +234,8 @@ class Flow:
                         encode_into(emitted, buffer, -1)
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge, as in `Cell.run`
                 del buffer[encoded:]
-                cell.figures.handled += len(history) - before + 1
-                before = len(history)
-                crash = cell.crash(message, error)
-                break
-            remember(message)
+                self.ready |= ready
+                return cell.handled(mail, list(rest), (message, error))
             if answer:
                 encoded = len(buffer)
                 caused += answer
@@ -251,11 +247,10 @@ class Flow:
                     urgent |= hurry
                 if urgent & lower:
                     break
-        cell.figures.handled += len(history) - before
         self.ready |= ready
         if begun:
             cell.figures.busy_ns += (time.perf_counter_ns() - begun) << 4
-        return crash
+        return cell.handled(mail, list(rest))
 
     def _drain_with_care(self, cell: Cell, caused: list[Message]) -> ActorCrashed | None:
         """The same while recorded crashes are to come: each message may be one of them."""
