@@ -12,7 +12,7 @@ from operator import itemgetter
 
 import msgspec
 
-from actors.execution import fill_model, simulated_rules, ticks
+from actors.execution import broker_words, fill_model, simulated_rules, ticks
 from actors.execution.fill_model import BAR_NS, INTRABAR_NS, BarRow, LiquidityClass, Touch
 from actors.execution.last_prices import LastPrices
 from actors.execution.simulated_account import Holding, SimulatedAccount
@@ -37,11 +37,8 @@ from runtime.messages.trading import (
     CancelOrder,
     CancelRejected,
     OrderAccepted,
-    OrderCanceled,
-    OrderExpired,
     OrderFilled,
     OrderRejected,
-    OrderReplaced,
     ReplaceOrder,
     SubmitOrder,
 )
@@ -289,21 +286,7 @@ class SimulatedBroker(Actor):
         self._book.remove(order)
         self._account.reserved -= order.reserve * order.remaining
         self._over[order.client_order_id] = status
-        name, broker_id = order.client_order_id, order.broker_order_id
-        if status == "expired":
-            out.append(
-                OrderExpired(
-                    ts_event=at, client_order_id=name, broker_order_id=broker_id, symbol=order.symbol,
-                    cumulative=order.filled,
-                )
-            )  # fmt: skip
-        else:
-            out.append(
-                OrderCanceled(
-                    ts_event=at, client_order_id=name, broker_order_id=broker_id, symbol=order.symbol,
-                    cumulative=order.filled, reason=reason,
-                )
-            )  # fmt: skip
+        out.append(broker_words.ended(order, status, at, reason))
 
     # ---- commands ---------------------------------------------------------------------------
 
@@ -390,15 +373,7 @@ class SimulatedBroker(Actor):
             self._end(one, "canceled", self.now, out, request.reason)
 
     def _too_late(self, request: CancelOrder | ReplaceOrder, text: str) -> CancelRejected:
-        status = self._over.get(request.client_order_id)
-        name = request.broker_order_id or request.client_order_id
-        return CancelRejected(
-            ts_event=self.now,
-            client_order_id=request.client_order_id,
-            broker_order_id=request.broker_order_id,
-            symbol=request.symbol,
-            reason=f"order not found for {name}" if status is None else f'{text} "{status}" state',
-        )
+        return broker_words.too_late(request, text, self._over.get(request.client_order_id), self.now)
 
     def on_replace_order(self, request: ReplaceOrder) -> tuple[Input]:
         order = self._book.orders.get(request.client_order_id)
@@ -408,20 +383,9 @@ class SimulatedBroker(Actor):
         stop = order.stop if request.stop_price is None else request.stop_price
         reason = simulated_rules.bad_replacement(order, limit, stop)
         if reason:
-            return (
-                CancelRejected(
-                    ts_event=self.now, client_order_id=order.client_order_id,
-                    broker_order_id=order.broker_order_id, symbol=order.symbol, reason=reason,
-                ),
-            )  # fmt: skip
+            return (broker_words.unchanged(order, reason, self.now),)
         self._numbers += 1
         former, order.broker_order_id = order.broker_order_id, f"sim-{self._numbers}"
         order.fills, order.limit, order.stop = 0, limit, stop
         self._book.moved(order)
-        return (
-            OrderReplaced(
-                ts_event=self.now, client_order_id=order.client_order_id, broker_order_id=former,
-                new_broker_order_id=order.broker_order_id, symbol=order.symbol,
-                limit_price=limit, stop_price=stop,
-            ),
-        )  # fmt: skip
+        return (broker_words.replaced(order, former, self.now),)
