@@ -13,6 +13,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,18 @@ def _rows(root: Path, query: str) -> list[tuple[Any, ...]]:
         link.close()
 
 
+@contextmanager
+def kept(folder: Path | None, seed: int) -> Iterator[str]:
+    """A root for one session: below a folder that stays, or one that goes."""
+    if folder is None:
+        with tempfile.TemporaryDirectory() as made:
+            yield made
+    else:
+        root = folder / str(seed)
+        root.mkdir(parents=True)
+        yield str(root)
+
+
 def main() -> int:
     """Run as many as asked for, one after the other."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -160,11 +174,12 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="seed of the first")
     parser.add_argument("--minutes", type=int, default=390)
     parser.add_argument("--speed", type=float, default=400.0)
+    parser.add_argument("--keep", type=Path, help="keep each root below this folder")
     parser.add_argument("--no-faults", action="store_true")
     given = parser.parse_args()
     bad = 0
     for seed in range(given.first, given.first + given.count):
-        with tempfile.TemporaryDirectory() as folder:
+        with kept(given.keep, seed) as folder:
             found = run_one(Path(folder), seed, given.minutes, given.speed, faults=not given.no_faults)
         bad += bool(found["wrong"])
         print(json.dumps(found), flush=True)

@@ -123,11 +123,20 @@ def session(pace: Pace) -> Iterator[tuple[Child, Child, dict[str, str]]]:
     begins = datetime.fromtimestamp(OPENS.timestamp() - pace.lead * MINUTE_S, OPENS.tzinfo).isoformat()
     played = lay_rows(pace.root / "day.jsonl.gz", pace.rows)
     words = ["--session", str(played), "--start", begins, "--speed", f"{pace.speed:g}", "--stay", "--hold"]
-    words += ["--seed", str(pace.seed), *(word for one in pace.faults for word in ("--fault", one))]
+    words += [
+        "--rate-limit",
+        "0",
+        "--seed",
+        str(pace.seed),
+        *(word for one in pace.faults for word in ("--fault", one)),
+    ]
     environ = dict(os.environ) | pace.environ
     with Child(pace.root / "broker", "tests.alpaca_server", *words, env=environ) as broker:
         found = environ | json.loads(broker.line(0)) | {"TRADING_SYSTEM_ROOT": str(pace.root)}
         clock = ["--headless", "--clock", "broker", "--speed", f"{pace.speed:g}"]
+        # A minute of the budget is real, the schedule of the reconcile is the market's: a paced session would
+        # use up the usual one for it, and what is looked up because of a fault would wait for a minute.
+        clock += ["--set", "requests.per_minute=10000"]
         with Child(pace.root / "engine", pace.module, "run", *clock, *pace.words, env=found) as engine:
             engine.line(0)
             yield broker, engine, found

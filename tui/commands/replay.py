@@ -7,7 +7,7 @@ setting is wrong; 7 another run is at work in the root; 9 a tape or the books ca
 import argparse
 import hashlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from actors.gateways.replay_feed import TapeSession
     from config.load import Loaded
     from runtime.messages.session import SessionHeader
+    from storage.books import Books
+    from storage.readers.difference import Taken
 
 
 def add(subparsers: Any) -> None:
@@ -62,16 +64,47 @@ def run(arguments: argparse.Namespace) -> int:
     with RootLock(root) if root is not None else nullcontext():
         if root is not None:
             _make_room(root, books, arguments.fresh)
+        before = _as_recorded(arguments, first) if arguments.set or arguments.config else None
+        after: list[Taken] = []
         sessions = _sessions(arguments.tapes, warnings)
         try:
-            summary, seconds = play(arguments, loaded, sessions, len(arguments.tapes), root, books)
+            summary, seconds = play(
+                arguments, loaded, sessions, len(arguments.tapes), root, books, look=_keeper(after)
+            )
         except KeyboardInterrupt as stop:
             if root is not None:
                 stop.args = (f"{str(stop) or 'stopped'}; the same command goes on from there",)
             raise
     for warning in warnings:
         print(f"warning: {warning}", file=sys.stderr)
-    return print_summary(arguments, summary, seconds, root, regimes=False, torn=bool(warnings))
+    changed = None
+    if before is not None:
+        from storage.readers.difference import difference
+
+        changed = difference(before, after[0])
+    return print_summary(
+        arguments, summary, seconds, root, regimes=False, torn=bool(warnings), changed=changed
+    )
+
+
+def _keeper(into: "list[Taken]") -> "Callable[[Books], None]":
+    """Takes a run's orders and trades out of its books."""
+    from storage.readers.difference import taken
+
+    return lambda books: into.append(taken(books.connection("trades")))
+
+
+def _as_recorded(arguments: argparse.Namespace, first: "SessionHeader") -> "Taken":
+    """The same tapes under the first one's own settings, with books in memory: what is compared with."""
+    from config.load import load
+
+    found: list[Taken] = []
+    plain = load(None, environ={}, overrides=[], base=first.settings or None)
+    play(
+        arguments, plain, _sessions(arguments.tapes, []), len(arguments.tapes), None, f"{REPLAYED}before",
+        look=_keeper(found),
+    )  # fmt: skip
+    return found[0]
 
 
 def _serve(arguments: argparse.Namespace, loaded: "Loaded", name: str, books: str) -> int:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from tui.commands import exits
 from tui.commands.roots import folder
+from tui.commands.whatif import as_json, print_difference
 
 if TYPE_CHECKING:
     from actors.gateways.bookkeeper import Bookkeeper
     from actors.playback import ClosableRecorder, Playback, Session, Summary
     from config.load import Loaded
     from runtime.messages.session import SessionHeader
+    from storage.books import Books
+    from storage.readers.difference import Difference
 
 SCHEMA = 1
 _ERRORS = "SELECT count(*) FROM error_log"
@@ -61,6 +64,7 @@ def play(
     root: Path | None,
     books: str,
     record: "Callable[[SessionHeader], ClosableRecorder] | None" = None,
+    look: "Callable[[Books], None] | None" = None,
 ) -> "tuple[Summary, float]":
     """Run the sessions into the root's books; the caller holds the root's lock.
 
@@ -68,6 +72,7 @@ def play(
         count: How many sessions there are, for the progress bar.
         root: None keeps the books in memory.
         books: Whose books they are.
+        look: Called with the books when the run has come to its end.
 
     Returns:
         The summary, its `errors` counted in the books, and the seconds it took.
@@ -104,14 +109,19 @@ def play(
             )
             said = get_logger("tui.commands.run").bind(component="run", books=books)
             said.info("a run begins", sessions=count)
-            summary = _kept(player, sessions, keeper)
+            summary = _kept(player, sessions, keeper, look)
             said.info("the run has ended", sessions=summary.sessions, bars=summary.bars)
     except sqlite3.Error as error:
         raise StorageUnavailable(f"the books in {root or 'memory'} cannot be written: {error}") from error
     return summary, time.perf_counter() - begun
 
 
-def _kept(player: "Playback", sessions: "Iterable[Session]", keeper: "Bookkeeper") -> "Summary":
+def _kept(
+    player: "Playback",
+    sessions: "Iterable[Session]",
+    keeper: "Bookkeeper",
+    look: "Callable[[Books], None] | None",
+) -> "Summary":
     """Play, and keep what was projected unless the run ended inside an input."""
     from tui.commands.interrupt import Interrupt, Stopped
 
@@ -121,6 +131,8 @@ def _kept(player: "Playback", sessions: "Iterable[Session]", keeper: "Bookkeeper
             summary = player.run(interrupt.watched(sessions))
             keeper.end()
             (summary.errors,) = keeper.books.connection("performance").execute(_ERRORS).fetchone()
+            if look is not None:
+                look(keeper.books)
         whole = True
     except (Stopped, Exception):
         whole = True
@@ -139,6 +151,7 @@ def print_summary(
     *,
     regimes: bool,
     torn: bool | None = None,
+    changed: "Difference | None" = None,
 ) -> int:
     """Print what a run did.
 
@@ -146,6 +159,7 @@ def print_summary(
         root: Where its books are; None: nowhere.
         regimes: Whether the JSON object names them.
         torn: Whether a tape's end was missing; None: no tape was played.
+        changed: What differs from a run under other settings; None: there was none.
     """
     import msgspec
 
@@ -160,6 +174,8 @@ def print_summary(
             result["regimes_seen"] = seen
         if torn is not None:
             result["torn"] = torn
+        if changed is not None:
+            result["difference"] = as_json(changed)
         if root is not None:
             result["root"] = one_line(str(root), 4_000)
         print(msgspec.json.encode(result).decode())
@@ -175,6 +191,8 @@ def print_summary(
         f"regimes {', '.join(summary.regimes_seen) or 'unchanged'}"
     )
     print(f"decisions {summary.decisions_sha256}")
+    if changed is not None:
+        print_difference(changed)
     if root is not None:
         print(f"\nbooks in {root}; look at them with\n    python -m runtime report --root {root}")
     return exits.OK
