@@ -315,9 +315,9 @@ class PacedPlayback:
             return Answer(ok=False, text="it stands at its end")
         async with self.reel.turning:
             self.is_playing, self._goal = False, None
-            self.session.step()
+            self.session.step_on()
         self._changed.set()
-        return Answer(ok=True, text="one event on")
+        return Answer(ok=True, text="one minute on")
 
     async def _on_speed(self, ask: Ask) -> Answer:
         speed = ask.value
@@ -346,6 +346,7 @@ class PacedPlayback:
             return Answer(ok=False, text="there is no order after the end")
         place, orders = self.reel.place, self.session.orders
         self._goal_at = 0
+        self.is_playing = False  # it is to be looked at
         self._goal = lambda: (
             (self.reel.place == place and self.session.orders > orders)
             or (self.reel.place > place and self.session.orders > 0)

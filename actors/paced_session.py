@@ -138,6 +138,12 @@ class PacedSession:
             sequencer.post("machine", ended, self.header.ends)
             self.is_over = True
 
+    def step_on(self) -> None:
+        """Let everything happen up to the recording's next input, that one included: a minute, mostly."""
+        place = self._place
+        while self._place == place and not self.is_over:
+            self.step()
+
     def give(self, message: Input, at: int) -> None:
         """Hand over a person's command now.
 

@@ -358,7 +358,8 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `attach` turns the connection into a stream of `Wire`s, frames or, if it is refused, one answer and the
     end; on it further lines may come, each is answered by an `Answer` in a `Wire` of its own, in any order.
     Commands: attach, hello, halt, flatten, resume, pause_strategy, unpause_strategy, resolve_error, stop,
-    explain, and for a replay play, pause, step, speed, seek, seek_order. `hello` tells the process's number.
+    explain, and for a replay play, pause, step (to the next minute), speed, seek, seek_order (pauses there).
+    `hello` tells the process's number.
 
     Attributes:
         id: The client's own number, given back in the answer. read_only: an attached client that may ask

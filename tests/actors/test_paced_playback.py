@@ -181,6 +181,7 @@ async def test_pause_step_and_play(tmp_path: Path) -> None:
         for _ in range(3):
             assert (await paced.ask("step")).ok
         assert session.sequencer.inputs >= before + 3
+        assert session.at >= session.header.open  # the first minute is the next after the night
         await paced.until(lambda: paced.transport and not paced.transport.playing)
         assert (await paced.ask("speed", value=0)).ok
         assert (await paced.ask("play")).ok

@@ -45,7 +45,7 @@ def test_a_served_demo_can_be_asked_and_stopped_and_a_tape_of_it_served_again(tm
     assert all(one.identical for one in verdicts), [one.text() for one in verdicts]
     again = tmp_path / "again"
     process = started(again, "replay", str(tapes[0]), "--serve", "--speed", "1")
-    assert engine.ask(again, {"command": "step"}) == "one event on"
+    assert engine.ask(again, {"command": "step"}) == "one minute on"
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(20) == exits.OK
     assert main(["status", "--root", str(again), "--json"]) in (exits.OK, exits.UNHEALTHY)
