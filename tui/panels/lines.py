@@ -20,7 +20,7 @@ def fit(text: str, width: int, align: str = "left") -> str:
     Args:
         align: left or right.
     """
-    shown = clean(text)
+    shown = clean(text, min(MOST, 3 * width + 8))  # up to three characters make one cell
     length = len(shown) if shown.isascii() else cell_len(shown)
     if length > width:
         return set_cell_size(shown, width - 1) + ELLIPSIS if width > 1 else ELLIPSIS[:width]
