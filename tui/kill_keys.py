@@ -59,7 +59,7 @@ class KillKeys:
             return
         halted = "HALTED now. " if head is not None and head.halted else ""
         is_up = self._link.standing.state == "up"
-        reach = "The engine is asked." if is_up else "No engine listens: the HALT file is written."
+        reach = "An engine listens: it is asked." if is_up else "No engine listens: the HALT file is written."
         self._open = KillScreen(halted + reach, read_only=self._link.read_only)
         self._app.push_screen(self._open)
 
