@@ -65,11 +65,11 @@ def settings(orders: int) -> Settings:
     return msgspec.structs.replace(plain, account=account, requests=requests, strategies=(rotation,))
 
 
-def start(chosen: Settings, symbols: int) -> Start:
+def start(chosen: Settings, symbols: int, session: str = SESSION) -> Start:
     """A session of made-up stocks with twenty days of history."""
     (columns,) = made_market.prices(symbols, 1, 1)
     header = SessionHeader(
-        **day_fields(SESSION, session_times),
+        **day_fields(session, session_times),
         symbols=tuple(f"S{place:05d}" for place in range(symbols)),
         sectors=("",) * symbols,
         settings=snapshot(chosen),
@@ -78,7 +78,7 @@ def start(chosen: Settings, symbols: int) -> Start:
         origin="benchmark",
         **msgspec.structs.asdict(environment()),
     )
-    return Start(header=header, panels=made_market._panels(columns, SESSION))
+    return Start(header=header, panels=made_market._panels(columns, session))
 
 
 class Bench:
