@@ -9,6 +9,7 @@ import hashlib
 import os
 import socket
 import stat
+import struct
 from contextlib import suppress
 
 FOLDER = "run"
@@ -46,8 +47,15 @@ def connect(root: Root, seconds: float | None = None) -> socket.socket:
     try:
         line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            if seconds is not None:
+                # Python's own time-out would not wait for a place in a queue that is full.
+                span = struct.pack("ll", int(seconds), round(seconds % 1 * 1e6))
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, span)
+            try:
+                line.connect(f"/proc/self/fd/{folder}/{NAME}")
+            except BlockingIOError:
+                raise TimeoutError(f"nobody took the connection within {seconds:g} s") from None
             line.settimeout(seconds)
-            line.connect(f"/proc/self/fd/{folder}/{NAME}")
         except BaseException:
             line.close()
             raise

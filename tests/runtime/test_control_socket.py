@@ -1,6 +1,7 @@
 import os
 import socket
 import stat
+import threading
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,26 @@ def test_nobody_there_is_said_at_once(tmp_path: Path, root: Path) -> None:
         connect(tmp_path / "nowhere", 1.0)
     with pytest.raises(FileNotFoundError):
         connect(root, 1.0)
+
+
+def test_a_full_queue_is_waited_for_as_long_as_allowed(root: Path) -> None:
+    with listen(root) as listening:
+        waiting = []
+        with pytest.raises(TimeoutError):
+            while True:
+                waiting.append(connect(root, 0.05))
+        assert len(waiting) >= 64
+
+        def take() -> None:
+            taken, _ = listening.accept()
+            taken.close()
+
+        taker = threading.Timer(0.1, take)
+        taker.start()
+        connect(root, 5.0).close()
+        taker.join()
+        for line in waiting:
+            line.close()
 
 
 def test_no_descriptor_is_left_open(root: Path) -> None:

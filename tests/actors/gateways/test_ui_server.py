@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
+import anyio.to_thread
 import pytest
 
 from actors.gateways import ui_server
@@ -153,6 +154,28 @@ async def test_hundreds_of_silent_connections_are_bounded_and_a_later_one_is_ser
             line.close()
         assert (await ask(tmp_path, "hello")).ok
         await served.until(lambda: not served.server._open)
+
+
+async def test_a_thousand_connections_that_come_and_go_harm_nothing(tmp_path: Path) -> None:
+    def come_and_go() -> None:
+        for number in range(1_000):
+            with control_socket.connect(tmp_path, 5.0) as line:
+                if number % 3 == 0:
+                    line.sendall(b'{"command": "attach"}\n')
+                elif number % 3 == 1:
+                    line.sendall(b"\x00" * 100)
+
+    async with serving(tmp_path) as served:
+        screen = await Screen.attach(tmp_path)
+        assert (await screen.frame()).whole
+        await anyio.to_thread.run_sync(come_and_go)
+        assert (await ask(tmp_path, "hello")).ok
+        await served.until(lambda: len(served.server._open) == 1)
+        assert served.shown.clients == 1
+        served.shown.put()
+        served.pass_time()
+        assert (await screen.frame()).log.rows
+        await screen.close()
 
 
 async def test_another_user_is_sent_away_without_a_word(
