@@ -17,7 +17,6 @@ from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_session import Panels
 from actors.refeed import Memory, carried_from, check_unchanged, refeed, was_halted
-from config.snapshot import settings_hash
 from runtime.errors import DataError
 from runtime.kernel.recording import Observer
 from runtime.kernel.sequencer import Sequencer
@@ -105,7 +104,7 @@ def _go_on(
     try:
         session = TapeSession(plan.tape_path)
         header = session.header
-        check_unchanged(header, plan.books, settings_hash(plan.settings))
+        check_unchanged(header, plan.books, plan.settings)
         memory.is_halted = was_halted(header)
         told = observers(header)
         with Books(plan.root, plan.books, "durable") as books, outlet.writing(books):

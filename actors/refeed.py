@@ -15,7 +15,8 @@ from actors import system
 from actors.execution.order_state import TERMINAL
 from actors.executor import ExecutorCarried
 from actors.gateways.replay_feed import TapeSession, recorded
-from config.snapshot import from_snapshot
+from config.schema import Settings
+from config.snapshot import differences, from_snapshot, settings_hash, snapshot
 from runtime.errors import BooksRefused
 from runtime.kernel.recording import Observer, Recorder
 from runtime.kernel.sequencer import Sequencer
@@ -172,24 +173,24 @@ def refeed(session: TapeSession, tape: Recorder | None, observers: Sequence[Obse
     return sequencer
 
 
-def check_unchanged(header: SessionHeader, books: str, wanted: str) -> None:
+def check_unchanged(header: SessionHeader, books: str, settings: Settings) -> None:
     """See that a session goes on as what it began.
 
     Args:
-        books: Whose books this start is for. wanted: hash of its settings.
+        books: Whose books this start is for. settings: its settings.
 
     Raises:
-        BooksRefused: The tape is another account's, or settings or code have changed since.
+        BooksRefused: The tape is another account's, or settings or code have changed since; says how.
     """
-    changed = [
-        name
-        for name, was, now in (
-            ("the account", header.books, books),
-            ("the settings", header.settings_hash, wanted),
-            ("the code", header.code_version, environment().code_version),
-        )
-        if was != now
-    ]
+    changed = []
+    if header.books != books:
+        changed.append(f"the account (was {header.books}, is {books})")
+    if header.settings_hash != settings_hash(settings):
+        told = differences(header.settings, snapshot(settings))
+        changed.append(f"the settings ({'; '.join(told) or 'one that this version no longer has'})")
+    code = environment().code_version
+    if header.code_version != code:
+        changed.append(f"the code (was {header.code_version}, is {code})")
     if changed:
         raise BooksRefused(
             f"the session {header.session} began with other values of: {', '.join(changed)}; "

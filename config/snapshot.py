@@ -35,3 +35,29 @@ def from_snapshot(plain: dict[str, Any]) -> Settings:
         return msgspec.convert(plain, Settings)
     except msgspec.ValidationError as error:
         raise ConfigError("", "settings snapshot", str(error)) from None
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    """What differs between two snapshots, one `section.key was X, is Y` each, in order of the keys."""
+    old, new = _flat(before), _flat(after)
+    return [
+        f"{key} was {_shown(old, key)}, is {_shown(new, key)}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key) or (key in old) != (key in new)
+    ]
+
+
+def _flat(plain: object, prefix: str = "") -> dict[str, object]:
+    """Every value under its dotted key; strategies by their names."""
+    if isinstance(plain, list) and plain and all(isinstance(one, dict) and "name" in one for one in plain):
+        plain = {one["name"]: one for one in plain}
+    if not isinstance(plain, dict):
+        return {prefix: plain}
+    found: dict[str, object] = {}
+    for key, value in plain.items():
+        found |= _flat(value, f"{prefix}.{key}" if prefix else str(key))
+    return found
+
+
+def _shown(flat: dict[str, object], key: str) -> str:
+    return json.dumps(flat[key]) if key in flat else "not there"

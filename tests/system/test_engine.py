@@ -232,7 +232,7 @@ async def test_other_settings_do_not_go_on_with_a_session(server, root):
         await live.minute(0, FLAT)
     limits = msgspec.structs.replace(SETTINGS.account, max_positions=3)
     other = Live(server, root, msgspec.structs.replace(SETTINGS, account=limits))
-    with pytest.raises(BooksRefused, match="the settings"):
+    with pytest.raises(BooksRefused, match=r"the settings \(account.max_positions was 10, is 3\)"):
         await other.engine.run()
 
 
