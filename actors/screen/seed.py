@@ -154,9 +154,11 @@ def _seed_orders(state: ScreenState, carried: executor.ExecutorCarried | None) -
     if carried is None:
         return
     for lot in carried.lots:
+        held = state.holdings.lots.get(lot.lot_id)
+        since = state.header.starts if held is None else held.entry_at  # when its exits began to work
         for order in lot.orders.values():
             if order.is_live:
-                state.orders.carried(order, lot.strategy, lot.lot_id, state.header.starts)
+                state.orders.carried(order, lot.strategy, lot.lot_id, since)
 
 
 def _seed_breaker(state: ScreenState, carried: breaker.Carried | None) -> None:

@@ -6,6 +6,8 @@ import msgspec
 import pytest
 
 from actors.screen.feed import Feed
+from actors.screen.seed import Past, seed
+from actors.screen.state import ScreenState
 from runtime.messages.screen import Wire, pack, unpack
 from tests.actors.screen.played import Played
 from tests.actors.screen.reader import TABLES, Reader
@@ -122,6 +124,17 @@ def test_the_days_profit_is_counted_from_the_last_close() -> None:
     assert sum(row.day_pnl for row in played.reader.tables["strategies"].values()) == pytest.approx(
         head.day_pnl, abs=0.05
     )
+
+
+def test_orders_that_were_carried_over_are_as_old_as_their_lots() -> None:
+    played = Played(days.settings(DEMO))
+    for session in demo_market()[:3]:
+        played.play(session)
+    state = ScreenState(played.feed.state.header, played.settings)
+    seed(state, Past())
+    assert len(state.orders.rows) > 0
+    for order in state.orders.rows:
+        assert order.at == state.holdings.lots[order.lot].entry_at < state.header.starts
 
 
 def test_nothing_is_folded_while_nobody_looks() -> None:
