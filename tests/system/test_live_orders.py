@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import pytest
 import pytest_asyncio
 
 from runtime.messages.account import AssetsRead, ExternalChanged, LotCorrected, Reconciled
@@ -202,6 +203,27 @@ async def test_what_cannot_be_protected_is_sold(server):
         await live.until(lambda: live.of(LotChanged)[-1].state == "closed")
     assert server.positions == {}
     assert len(live.notes()) == 1
+
+
+@pytest.mark.parametrize("leg", ["stop", "target"])
+async def test_a_lot_that_lost_a_leg_of_its_bracket_is_sold(server, leg):
+    server.faults.add("leg_rejected", role=leg)
+    async with trading(server) as live:
+        await opened(live)
+        await live.until(lambda: live.states().get(f"{LOT}:x1") == "accepted")
+        await live.minute()
+        await live.until(lambda: live.of(LotChanged)[-1].state == "closed")
+    assert server.positions == {}
+    assert resting(server) == []
+
+
+async def test_an_exit_that_is_cancelled_by_hand_rests_again(server):
+    async with trading(server) as live:
+        await opened(live)
+        stop = next(one for one in server.orders if one.is_live and one.type == "stop")
+        await server.act(lambda broker: broker.cancel(stop.id))
+        await live.until(lambda: live.states().get(f"{LOT}:t1") == "accepted")
+        assert resting(server) == [("limit", 10), ("stop", 10)]
 
 
 async def test_an_entry_whose_bracket_the_broker_refuses_goes_plainly_and_gets_its_exits_by_its_fill(server):
