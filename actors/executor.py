@@ -301,7 +301,11 @@ class Executor(LotKeeper):
         told = self._told(lot, before, after)
         said: list[Decision] = []
         if after.role == "entry":
-            if (
+            if before.status == "pending_cancel" and after.status == "filled":
+                # The cancellation came too late, and with it that of the exits, which work from now on.
+                for leg in lot.group_of(after.client_order_id):
+                    said += self._told(lot, leg, order_state.cancel_refused(leg))
+            elif (
                 after.status not in order_state.TERMINAL
                 and not lot.is_timed
                 and (lot.stop_loss or lot.take_profit)

@@ -142,16 +142,18 @@ class Amendments:
                 return True
         return False
 
-    async def _tell_again(self, known: Known, broker_order_id: str, seen: int) -> None:
-        """Everything of an order that was told before, for one who counts fewer shares."""
+    async def _tell_again(self, known: Known, broker_order_id: str, command: LookUpOrder) -> None:
+        """Everything of an order that was told before, for one who has missed some of it."""
         line = self._line
         order = await line.rest.order(broker_order_id, priority=Priority.EXIT)
         if order is None:
             return
         now = line.clock.now()
-        line.tell(executions.again(known, order, seen, now))
+        line.tell(executions.again(known, order, command.filled, now))
         known.tell_anew()
         line.tell(await catch_up.tell_all(line.rest, line.desk.directory, order, now))
+        if command.cancelling and order.status not in (*NOT_LIVE, "pending_cancel"):
+            line.refuse(command, "no cancellation is under way")
 
     async def look_up(self, command: LookUpOrder) -> None:
         """Read an order that was silent for too long; what was missed is told."""
@@ -162,7 +164,7 @@ class Amendments:
         broker_id = (known.broker_order_id if known else "") or command.broker_order_id
         try:
             if broker_id and known is not None and command.filled >= 0:
-                await self._tell_again(known, broker_id, command.filled)
+                await self._tell_again(known, broker_id, command)
             elif broker_id:
                 await line.read(broker_id)
             else:

@@ -17,6 +17,7 @@ from runtime.messages.base import Input
 from runtime.messages.trading import (
     CancelOrder,
     CancelRejected,
+    LookUpOrder,
     OrderRejected,
     OrderUnknown,
     ReplaceOrder,
@@ -104,7 +105,7 @@ class Line:
     async def _tell_all(self, order: wire.Order) -> None:
         self.tell(await catch_up.tell_all(self.rest, self.desk.directory, order, self.clock.now()))
 
-    def broker_id(self, command: CancelOrder | ReplaceOrder) -> str:
+    def broker_id(self, command: CancelOrder | ReplaceOrder | LookUpOrder) -> str:
         """The broker's present id of the order, or empty."""
         known = self.desk.directory.named(command.client_order_id)
         return (known.broker_order_id if known else "") or command.broker_order_id
@@ -135,7 +136,7 @@ class Line:
         )  # fmt: skip
         self.desk.close(sending)
 
-    def refuse(self, command: CancelOrder | ReplaceOrder, reason: str) -> None:
+    def refuse(self, command: CancelOrder | ReplaceOrder | LookUpOrder, reason: str) -> None:
         """A cancellation or replacement that did not happen."""
         self.post(
             CancelRejected(

@@ -114,7 +114,7 @@ class AccountSide:
             yield LookUpOrder(
                 ts_event=now, cause=cause, client_order_id=one.client_order_id,
                 broker_order_id=one.broker_order_id, symbol=one.symbol, reason=f"no news while {one.status}",
-                filled=one.filled,
+                filled=one.filled, cancelling=one.status == "pending_cancel",
             )  # fmt: skip
         self._is_armed = False
         if self._stuck.is_watching:

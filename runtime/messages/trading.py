@@ -209,6 +209,7 @@ class LookUpOrder(Command, frozen=True, kw_only=True, gc=False, array_like=True,
 
     Attributes:
         filled: Shares of it that the asker has seen: what was told beyond is told again; -1: as it was told.
+        cancelling: Whether the asker takes it to be under cancellation.
     """
 
     client_order_id: str
@@ -216,6 +217,7 @@ class LookUpOrder(Command, frozen=True, kw_only=True, gc=False, array_like=True,
     symbol: str
     reason: str = ""
     filled: int = -1
+    cancelling: bool = False
 
 
 class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):

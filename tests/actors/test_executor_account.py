@@ -313,3 +313,16 @@ def test_an_exit_goes_before_the_entries_that_stand_in_its_way() -> None:
     assert sent(stage) == [ENTRY, "b:e1", f"{LOT}:x1"]
     stage.ring(f"retry:{LOT}")
     assert sent(stage)[-1] == f"{LOT}:x2"
+
+
+def test_exits_of_an_entry_that_filled_before_its_cancellation_came_work_and_can_be_cancelled() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    stage.accept(legs=True)
+    stage.fill(quantity=4)
+    stage.ring(f"partial:{LOT}")
+    stage.fill(quantity=6, cumulative=10)
+    states = {one.client_order_id: one.status for one in stage.seen if isinstance(one, OrderChanged)}
+    assert states == {ENTRY: "filled", "leg-stop": "accepted", "leg-target": "accepted"}
+    stage.approve(LOT, "sell", intent="exit")
+    assert [one.client_order_id for one in stage.of(CancelOrder)] == [ENTRY, "leg-stop"]

@@ -100,9 +100,10 @@ class LiveOrders:
         )  # fmt: skip
         limits = SocketLimits(ping_s=20.0, pong_s=20.0, close_s=0.5)
         source = TradeSocket(server.urls.trading_stream, keys(server), self.wall, limits=limits)
+        waits = BackOff("broker_stream", first=SECOND // 50, most=SECOND // 20)
         self.stream = BrokerStream(
             "broker_stream", Inbox(), self.host.post, source=source, rest=self.rest,
-            directory=self.desk.directory, clock=self.clock, real=self.wall, waits=BackOff("broker_stream"),
+            directory=self.desk.directory, clock=self.clock, real=self.wall, waits=waits,
         )  # fmt: skip
 
     def _specs(self, orders: Orders) -> list[ActorSpec]:
