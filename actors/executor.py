@@ -312,7 +312,7 @@ class Executor(LotKeeper):
             ):
                 lot.is_timed = True
                 said.append(self._timer(PARTIAL + lot.lot_id, self._protect_ns))
-        elif lot.held < 0:
+        elif lot.held < 0 and not lot.entry.is_live:  # else the entry's own fill is still to be told
             text = f"lot {lot.lot_id} was oversold: {lot.held} shares of {lot.symbol}"
             said.append(self._noted("CRITICAL", text))
         return *told, *said, *self._advance(lot)

@@ -175,6 +175,7 @@ class Portfolio(Actor):
                 self._record(facts.strategy).opened_today += 1
             book.enter(lot, signed, fill.price, fill.commission, fill.slippage)
         elif lot is None or abs(signed) > abs(lot.quantity) or (signed > 0) == (lot.quantity > 0):
+            self._cumulative[fill.client_order_id] = seen  # not booked: it may be told again
             note = self._noted(f"exit fill {fill.execution_id} exceeds lot {facts.lot_id}")
             return (note, *self._doubt(fill))
         else:

@@ -286,19 +286,22 @@ class BrokerStream(Gateway):
         return True
 
     async def _snapshot(self) -> None:
-        """Read and tell open orders, those of ours that are not among them, fills, the account."""
+        """Read and tell our orders that are not open any more, the open ones, fills, the account.
+
+        In this order: an exit trades after its entry has, and is told after it.
+        """
         rest, directory = self._rest, self._directory
         since = self._told_until
-        seen: set[str] = set()
-        for order in await rest.orders(status="open", symbols=(), nested=False):
-            seen.add(order.id)
-            self._post(await catch_up.tell_all(rest, directory, order, self._clock.now()))
+        listed = await rest.orders(status="open", symbols=(), nested=False)
+        seen = {order.id for order in listed}
         for known in [one for one in directory if one.is_ours and not one.is_over]:
             if known.broker_order_id in seen:
                 continue
             gone = await self._read(known.broker_order_id, known.client_order_id)
             if gone is not None:
                 self._post(await catch_up.tell_all(rest, directory, gone, self._clock.now()))
+        for order in listed:
+            self._post(await catch_up.tell_all(rest, directory, order, self._clock.now()))
         await self._fills_since(since)
         account = translate.account(await rest.account(), self._clock.now())
         if account is not None:

@@ -61,12 +61,14 @@ async def at_rest(live: LiveOrders, server: AlpacaServer) -> Reconciled:
             await server.push_minute({"SPY": (100.0, 100.0, 100.0, 100.0)})
             found = await live.compared()
             orders = [one for lot in live.machine.actor("executor")._lots.values() for one in lot.live]
-            is_moving = any(one.status not in ("accepted",) or one.role == "exit" for one in orders)
+            is_moving = any(
+                one.status not in ("accepted", "partially_filled") or one.role == "exit" for one in orders
+            )
             if found.settled and not found.differences and not (is_moving or live.desk.sendings):
                 return found
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(5))
 async def test_in_the_end_everybody_counts_the_same(seed):
     chance = random.Random(seed)
     async with AlpacaServer(symbols=("SPY",), start="2026-11-20T10:00:00-05:00") as server:
@@ -81,8 +83,8 @@ async def test_in_the_end_everybody_counts_the_same(seed):
             assert len(held) >= 3, "a run without lots shows nothing"
             assert sum(held.values()) == portfolio._book.net("SPY") == server.positions.get("SPY", 0)
             told: Counter[str] = Counter()
-            for fill in live.of(OrderFilled):
-                told[fill.client_order_id] += fill.quantity
+            for fill in {one.execution_id: one for one in live.of(OrderFilled)}.values():
+                told[fill.client_order_id] += fill.quantity  # what is told again has the name it had
             there = {one.client_order_id: int(one.filled_qty) for one in server.orders}
             assert {name: shares for name, shares in there.items() if shares} == dict(told)
             assert len(live.of(SubmitOrder)) == len({one.client_order_id for one in live.of(SubmitOrder)})
