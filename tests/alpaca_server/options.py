@@ -34,7 +34,7 @@ class Options:
         close_after_fatal: Whether the market stream is closed after 402, 404 and 409.
         connections_per_feed, trade_connections: How many may be open at once.
         dead_slot_s: Seconds (real time) for which a session that died without a close frame keeps its
-            slot; None: until `release_slots`. The service's figure is about 90.
+            slot; None: until `slots.release`. The service's figure is about 90.
         auth_timeout_s: Seconds (real time) a market stream has to authenticate.
         slow_client_s: Seconds (real time) a frame may wait for a client that does not read; then its
             connection is reset without a word, as 407 may not arrive.

@@ -349,6 +349,30 @@ async def test_after_a_lost_connection_it_connects_again_and_reads_the_gap(alpac
     assert desk.refused.total == 0
 
 
+@pytest.mark.parametrize("alpaca_options", [{"dead_slot_s": None}])
+async def test_the_place_of_a_session_that_died_is_waited_for_and_then_the_gap_is_read(alpaca):
+    desk = Desk(alpaca)
+    async with desk.running():
+        await desk.minute(AAPL=150.0, SPY=400.0)
+        await desk.posted.until(lambda: closes(desk))
+        alpaca.faults.add("abort")
+        gap = await desk.minute(AAPL=151.0, SPY=401.0)
+        await lost(desk, "broke off")
+        await desk.wait_over()
+        await lost(desk, "406")
+        await desk.wait_over()
+        await eventually(lambda: alpaca.stream.connects == 3)
+        await eventually(lambda: desk.gateway.figures.state == "waiting")
+        alpaca.stream.slots.release()
+        await desk.wait_over()
+        await desk.up()
+        last = await desk.minute(AAPL=152.0, SPY=402.0)
+        await desk.posted.until(lambda: len(closes(desk)) == 2)
+    assert closes(desk)[-1] == (last, {"AAPL": 152.0, "SPY": 402.0})
+    assert closes(desk, BarsRevised) == [(gap, {"AAPL": 151.0, "SPY": 401.0})]
+    assert alpaca.stream.connects == 4
+
+
 async def test_a_peer_that_answers_no_pings_is_dead(alpaca):
     desk = Desk(alpaca, limits=SocketLimits(ping_s=0.05, pong_s=0.05, close_s=0.1))
     async with desk.running():
