@@ -274,3 +274,5 @@ async def test_whatever_the_service_is_like_the_day_is_the_same_story(tmp_path: 
         await day.calm()
     assert await day.wrong() == []
     assert fills(day)
+    # No order was believed to be on its way out that nobody had asked to go.
+    assert not [message for message in day.rows() if message.startswith("no news of")]
