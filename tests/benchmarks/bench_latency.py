@@ -62,7 +62,10 @@ def settings(orders: int) -> Settings:
     account = msgspec.structs.replace(plain.account, max_positions=1_000)
     # The account's 200 requests a minute of real time would stretch the session, not the latency.
     requests = msgspec.structs.replace(plain.requests, per_minute=10_000)
-    return msgspec.structs.replace(plain, account=account, requests=requests, strategies=(rotation,))
+    data = msgspec.structs.replace(plain.data, stream_symbols=0)
+    return msgspec.structs.replace(
+        plain, account=account, data=data, requests=requests, strategies=(rotation,)
+    )
 
 
 def start(chosen: Settings, symbols: int, session: str = SESSION) -> Start:

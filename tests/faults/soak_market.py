@@ -11,6 +11,7 @@ def settings() -> Settings:
     plain = made_market.settings(-2.6)
     account = msgspec.structs.replace(plain.account, max_positions=1_000)
     requests = msgspec.structs.replace(plain.requests, per_minute=10_000)
+    data = msgspec.structs.replace(plain.data, stream_symbols=0)
     (rule,) = plain.strategies
     rule = msgspec.structs.replace(rule, max_positions=1_000)
-    return msgspec.structs.replace(plain, account=account, requests=requests, strategies=(rule,))
+    return msgspec.structs.replace(plain, account=account, data=data, requests=requests, strategies=(rule,))
