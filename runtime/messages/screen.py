@@ -321,13 +321,14 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What changed since the frame before, at most four times a second.
 
     Attributes:
+        schema: Put in by `pack`: never left out, so that an older or newer screen sees it is another's.
         number: Counts the engine's frames; the first after attaching is whole, and so is the one after a
             gap, which means that this client read too slowly.
         at: market time, ns. real: the engine's wall time, ns.
         dropped: Frames this client missed because it did not read.
     """
 
-    schema: int = SCHEMA
+    schema: int = 0
     number: int = 0
     whole: bool = False
     at: int = 0
@@ -409,7 +410,9 @@ HEADER = 4
 
 
 def pack(value: Wire) -> bytes:
-    """Length and value, ready for the socket."""
+    """Length and value, ready for the socket; a frame is given the schema's number."""
+    if value.frame is not None and not value.frame.schema:
+        value = Wire(frame=msgspec.structs.replace(value.frame, schema=SCHEMA), answer=value.answer)
     body = _encoder.encode(value)
     return len(body).to_bytes(HEADER, "big") + body
 

@@ -8,7 +8,7 @@ import pytest
 from actors.screen.feed import Feed
 from actors.screen.seed import Past, seed
 from actors.screen.state import ScreenState
-from runtime.messages.screen import Wire, pack, unpack
+from runtime.messages.screen import SCHEMA, Wire, pack, unpack
 from tests.actors.screen.played import Played
 from tests.actors.screen.reader import TABLES, Reader
 from tests.system import days
@@ -153,6 +153,8 @@ def test_nothing_is_folded_while_nobody_looks() -> None:
 def test_every_frame_survives_the_wire() -> None:
     played = two_days()
     whole = played.frames.whole()
-    assert unpack(pack(Wire(frame=whole))[4:]) == Wire(frame=whole)
+    sent = pack(Wire(frame=whole))
+    assert b"schema" in sent  # also where it is the default one
+    assert unpack(sent[4:]) == Wire(frame=msgspec.structs.replace(whole, schema=SCHEMA))
     assert msgspec.structs.replace(whole, whole=False) != whole
     assert isinstance(played.feed, Feed)
