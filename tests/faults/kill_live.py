@@ -196,10 +196,13 @@ class Round:
             self.figures.missed.append(point)
             self.kill(pid)
 
-    def dies_after(self, seconds: float) -> None:
-        """One engine that is killed so long after its start, wherever it is then."""
+    def dies_after(self, seconds: float, *, ready: bool) -> None:
+        """One engine that is killed so long after its start, or after it was READY, wherever it is then."""
         pid = self.start()
-        self.until(lambda: self.is_ready() is None or time.monotonic() - self._begun >= seconds)
+        if ready:
+            self.until(self.is_ready)
+        begun = time.monotonic()
+        self.until(lambda: self.is_ready() is None or time.monotonic() - begun >= seconds)
         self.kill(pid)
 
     def settle(self, *, halted_from: int | None = None) -> None:
@@ -217,7 +220,7 @@ class Round:
         wrong = check_history(server, self.root, self.tape, halted_from=halted_from)
         if halted_from is None:
             wrong += [f"unprotected: {one}" for one in unprotected(server, self.root)]
-        self.figures.wrong += wrong
+        self.figures.wrong += [f"{self.root.name}: {one}" for one in wrong]
 
     def _is_quiet(self, server: AlpacaServer) -> bool:
         """Whether nothing has changed for a while and nobody looks for an order whose answer was lost."""
@@ -305,7 +308,8 @@ def campaign(work: Path, *, kills: int, per_round: int, points: bool, seed: int)
                     if point:
                         one.dies_at(point, _count(point, chance))
                     else:
-                        one.dies_after(chance.uniform(0.05, 2.0))
+                        # A quarter in its start, the others at work.
+                        one.dies_after(chance.uniform(0.02, 1.5), ready=chance.random() > 0.25)
                 if points and not at_points and kills <= 0:
                     one.settle()
                     _halts(one)
@@ -350,12 +354,13 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=50, help="at random moments, besides the named points")
     parser.add_argument("--per-round", type=int, default=25, help="kills before an engine is left alone")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="an empty folder where the roots stay")
     parser.add_argument("--no-points", action="store_true", help="random moments only")
     given = parser.parse_args()
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         figures = campaign(
-            Path(folder), kills=given.kills, per_round=given.per_round, points=not given.no_points,
+            given.keep or Path(folder), kills=given.kills, per_round=given.per_round, points=not given.no_points,
             seed=given.seed,
         )  # fmt: skip
     print(json.dumps(summary(figures) | {"seconds": round(time.monotonic() - begun, 1)}))
