@@ -1,6 +1,6 @@
 """Kills a live engine at named points and at random moments of a busy session; prints JSON.
 
-    python -m tests.faults.kill_live --kills 200 [--per-round 25] [--seed 1] [--no-points]
+    python -m tests.faults.kill_live --kills 200 [--per-round 25] [--seed 1] [--no-points] [--keep FOLDER]
 
 The broker runs on in this process while the engine is dead: orders fill, expire and are cancelled meanwhile.
 After the last kill of a round the engine is left alone, stopped in order, and the broker's memory, the tape
@@ -360,7 +360,8 @@ def main() -> int:
     begun = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         figures = campaign(
-            given.keep or Path(folder), kills=given.kills, per_round=given.per_round, points=not given.no_points,
+            given.keep or Path(folder),
+            kills=given.kills, per_round=given.per_round, points=not given.no_points,
             seed=given.seed,
         )  # fmt: skip
     print(json.dumps(summary(figures) | {"seconds": round(time.monotonic() - begun, 1)}))
