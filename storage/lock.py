@@ -18,7 +18,8 @@ class RootBusy(BooksRefused):
 
     def __init__(self, root: Path, holder: str) -> None:
         who = f"another process ({holder})" if holder else "another process"
-        super().__init__(f"{who} is at work in {root}: wait for its end, or choose another --root")
+        hint = "wait for its end (`stop` ends it, `tui` shows it), or choose another --root"
+        super().__init__(f"{who} is at work in {root}: {hint}")
 
 
 class RootLock:

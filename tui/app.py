@@ -309,6 +309,9 @@ class Desk(App[str]):
 
     def action_pause(self) -> None:
         """Pause the strategy under the cursor, or let it go on, once confirmed."""
+        if self.link.read_only:
+            self.notify("this screen is attached read-only", severity="warning")
+            return
         table = self.main.table()
         row = table.chosen if table is not None else None
         if not isinstance(row, StrategyRow):

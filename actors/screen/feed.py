@@ -98,20 +98,25 @@ class Feed:
                 self.crowded.clear()
                 return False
             seq, at, message, caused = backlog.popleft()
+            while self._rows and self._rows[0][1][1] < at:  # what was said before it, in its place
+                self._tell_row()
             state.begin(seq, at, message)
             left -= 1
             self._rest = iter(caused)
         return True
 
     def _tell_words(self) -> None:
-        journal = self.state.journal
         while self._rows:
-            name, parameters = self._rows.popleft()
-            if name == "error":
-                journal.row(parameters)
-            elif name == "alert":
-                journal.alert(parameters)
-            else:
-                journal.delivered(parameters[0], parameters[2])
+            self._tell_row()
         while self._entries:
-            journal.entry(self._entries.popleft())
+            self.state.journal.entry(self._entries.popleft())
+
+    def _tell_row(self) -> None:
+        journal = self.state.journal
+        name, parameters = self._rows.popleft()
+        if name == "error":
+            journal.row(parameters)
+        elif name == "alert":
+            journal.alert(parameters)
+        else:
+            journal.delivered(parameters[0], parameters[2])

@@ -156,6 +156,8 @@ class ScreenState:
     def _bars(self, bars: Bars) -> None:
         self.is_fed = True
         self.bar_at = self.at
+        if self.equity and self.at - MINUTE >= self.header.open:  # nothing is marked while nothing is held
+            self.today.put(self.at - MINUTE, self.equity)
         self.bars += len(bars.ids)
         self.holdings.bars(bars)
 

@@ -211,6 +211,9 @@ async def test_what_must_be_known_stands_across_the_top(tmp_path: Path) -> None:
         assert "This screen is read-only" in text(app)
         assert [ask.command for ask in engine.asked] == ["attach"]
         assert engine.asked[0].read_only
+        await pilot.press("escape", "4", "p")
+        assert "attached read-only" in told(app)
+        assert "Pause mean_reversion" not in text(app)
 
 
 async def test_no_colour_where_none_is_wanted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

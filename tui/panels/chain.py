@@ -55,7 +55,7 @@ def laid_out(found: Mapping[str, Any], width: int) -> list[Line]:
 
 def _lot(lot: Mapping[str, Any], width: int) -> list[Line]:
     links: Sequence[Mapping[str, Any]] = lot.get("links", ())
-    lines: list[Line] = [_headline(lot), ()]
+    lines: list[Line] = [*(tuple(row) for row in _wrapped(_headline(lot), width)), ()]
     day = ""
     for place, link in enumerate(links):
         at = _ns(link.get("ts"))
@@ -76,26 +76,23 @@ def _lot(lot: Mapping[str, Any], width: int) -> list[Line]:
     return lines
 
 
-def _headline(lot: Mapping[str, Any]) -> Line:
+def _headline(lot: Mapping[str, Any]) -> list[Piece]:
     name: Piece = (clean(str(lot.get("lot_id", "")), 80), "strong")
     trade = lot.get("trade")
     if not isinstance(trade, Mapping):
-        return (name, ("  never became a position", "quiet"))
-    what = f"  {trade.get('symbol')} {trade.get('side')} {trade.get('quantity')}"
+        return [name, ("never became a position", "quiet")]
+    what = f"{trade.get('symbol')} {trade.get('side')} {trade.get('quantity')}"
     entry = f" from {figures.price(_number(trade.get('entry_price')))}"
-    pieces: list[Piece] = [name, (clean(what, 60) + entry, "text")]
+    what = clean(what, 60) + entry
     if trade.get("exit_price") is not None:
         why = clean(str(trade.get("exit_reason") or "-"), 40)
-        out = f" to {figures.price(_number(trade['exit_price']))} ({why})  "
-        pieces += [
-            (out, "text"),
+        return [
+            name,
+            (f"{what} to {figures.price(_number(trade['exit_price']))} ({why})", "text"),
             figures.gain(_number(trade.get("pnl")) or 0.0),
-            ("  ", "text"),
             figures.gain_percent(_number(trade.get("pnl_percent")) or 0.0),
         ]
-    else:
-        pieces.append(("  open", "good"))
-    return tuple(pieces)
+    return [name, (what, "text"), ("open", "good")]
 
 
 def _link(

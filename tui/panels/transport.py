@@ -10,6 +10,7 @@ from tui.view import View
 SPEEDS = (1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 0.0)
 """Market seconds a second that the keys step through; 0: as fast as it goes."""
 _BAR = 24
+_DAY = 86_400_000_000_000
 
 
 def speed_words(speed: float) -> str:
@@ -28,9 +29,10 @@ def stepped(speed: float, by: int) -> float:
 
 
 def share(transport: Transport) -> float:
-    """How far in its session, a fraction."""
-    span = transport.ends - transport.starts
-    return min(1.0, max(0.0, (transport.at - transport.starts) / span)) if span > 0 else 0.0
+    """How far in the day of its session, a fraction; one after a weekend begins days before."""
+    starts = max(transport.starts, transport.ends - _DAY)
+    span = transport.ends - starts
+    return min(1.0, max(0.0, (transport.at - starts) / span)) if span > 0 else 0.0
 
 
 def parts_of(transport: Transport) -> list[Part]:

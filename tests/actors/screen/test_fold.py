@@ -1,6 +1,7 @@
 """The fold beside the actors whose messages it folds: what it shows is what they hold."""
 
 from functools import cache
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -148,6 +149,24 @@ def test_nothing_is_folded_while_nobody_looks() -> None:
     assert pieces > 1
     assert played.feed.state.seq == played.sequencer.inputs
     assert played.feed.state.is_over
+
+
+def test_a_screen_that_comes_late_reads_the_log_in_the_order_of_its_times() -> None:
+    played = Played(days.settings(DEMO))
+    played.play(demo_market()[0])
+    played.catch_up()
+    log = played.frames.whole().log.rows
+    assert any(row.level == "WARNING" for row in log)
+    assert [row.at for row in log] == sorted(row.at for row in log)
+
+
+def test_the_days_curve_goes_on_while_nothing_is_held() -> None:
+    played = Played(days.settings(DEMO))
+    played.play(demo_market()[0])
+    played.catch_up()
+    at = played.feed.state.today.changes().at
+    assert max(after - before for before, after in pairwise(at)) <= 120_000_000_000
+    assert played.feed.state.header.close - at[-1] <= 60_000_000_000
 
 
 def test_every_frame_survives_the_wire() -> None:

@@ -41,6 +41,14 @@ def _text(found: dict[str, Any], width: int = 120) -> list[str]:
     return ["".join(text for text, _ in line) for line in laid_out(found, width)]
 
 
+def test_where_there_is_no_room_the_head_of_a_trade_goes_on_in_the_next_line_and_no_number_is_cut() -> None:
+    assert _text({"lots": [LOT]}, 68)[:3] == [
+        "gap_fill-20261116-2  QQQ long 13 from 180.92 to 181.30 (target)",
+        "▲+4.87  ▲+0.21%",
+        "",
+    ]
+
+
 def test_every_link_stands_in_its_order_with_the_numbers_that_decided() -> None:
     shown = _text({"lots": [LOT]})
     assert shown[0] == "gap_fill-20261116-2  QQQ long 13 from 180.92 to 181.30 (target)  ▲+4.87  ▲+0.21%"
