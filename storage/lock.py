@@ -26,7 +26,7 @@ class RootLock:
     """The lock of a root, held from `with` to its end.
 
     Args:
-        root: Created if it is not there; the lock is `<root>/run/lock`.
+        root: Created if it is not there; the lock is `<root>/run/engine.lock`.
 
     Raises:
         RootBusy: Another process has it, or another holder in this one.
@@ -38,7 +38,7 @@ class RootLock:
         self._file = -1
 
     def __enter__(self) -> Self:
-        path = self._root / "run" / "lock"
+        path = self._root / "run" / "engine.lock"
         try:
             make_private(path.parent)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

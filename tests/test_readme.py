@@ -202,7 +202,7 @@ def test_every_setting_the_readme_mentions_exists() -> None:
 
 def test_every_path_the_readme_mentions_is_made_by_the_demo_or_is_here() -> None:
     root = demo()[0]
-    for path in ("db/trades.db", "db/performance.db", "tapes/blobs", "run/lock"):
+    for path in ("db/trades.db", "db/performance.db", "tapes/blobs", "run/engine.lock"):
         assert f"`{path}" in TEXT
         assert (root / path).exists(), path
     for path in re.findall(r"`((?:tests|config|\.ci)/[\w./]+)`", TEXT):

@@ -50,4 +50,4 @@ def test_a_root_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 def test_a_new_root_is_for_its_owner_only(tmp_path: Path) -> None:
     with RootLock(tmp_path / "a" / "b"):
         assert (tmp_path / "a" / "b").stat().st_mode & 0o777 == 0o700
-        assert (tmp_path / "a" / "b" / "run" / "lock").stat().st_mode & 0o777 == 0o600
+        assert (tmp_path / "a" / "b" / "run" / "engine.lock").stat().st_mode & 0o777 == 0o600

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from runtime import control_socket
 
-_LOCK = ("run", "lock")
+_LOCK = ("run", "engine.lock")
 _MOST_ANSWER = 4 << 20
 """Bytes; the longest is the chain of causes of a busy lot."""
 
