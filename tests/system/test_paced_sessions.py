@@ -30,8 +30,8 @@ def closed_lots(root: Path) -> int:
 @pytest.mark.slow
 def test_a_session_a_hundred_times_as_fast_trades_and_its_tape_replays_identically(tmp_path):
     lay_files(tmp_path)
-    rows = {minute: {"SPY": UP if minute == 8 else FLAT} for minute in range(9)}
-    pace = Pace(root=tmp_path, rows=rows, speed=100.0, lead=10.0, words=SETTINGS)
+    rows = {minute: {"SPY": UP if minute == 7 else FLAT} for minute in range(8)}
+    pace = Pace(root=tmp_path, rows=rows, speed=100.0, lead=12.0, words=SETTINGS)
     with session(pace) as (broker, engine, _):
         until(lambda: closed_lots(tmp_path), 40, engine.fate)
         assert engine.end() == exits.OK, engine.fate()
