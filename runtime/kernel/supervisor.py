@@ -110,6 +110,7 @@ class _Child:
         self.stop = asyncio.Event()
         self.done = asyncio.Event()
         self.state = "starting"
+        self.is_done = False
         self.crashes = 0
         self.restarts = 0
         self.attempt = 0
@@ -222,7 +223,7 @@ class Supervisor:
                     if not await happens_by(self._clock, child.stop, self._clock.now() + delay):
                         child.restarts += 1
         finally:
-            child.state = "stopped"
+            child.state = "done" if child.is_done else "stopped"
             child.spec.inbox.close()
             child.done.set()
 
@@ -235,6 +236,7 @@ class Supervisor:
             child.state = "running"
             await child.gateway.run()
             if child.spec.transient or child.stop.is_set():
+                child.is_done = not child.stop.is_set()
                 return None
             raise GatewayEnded(f"{child.spec.name} ended by itself")
         except Exception as error:  # noqa: BLE001 - the supervisor's edge: every failure becomes a row

@@ -226,6 +226,9 @@ async def test_ending_by_itself_is_a_crash_unless_the_gateway_is_transient() -> 
         await rig.pass_time(30)
     assert {(c.gateway, c.exception_type) for c in rig.crashes} == {("for ever", "GatewayEnded")}
     assert [name for name, _ in rig.starts].count("once") == 1
+    # Whoever looks for gateways that are down is not to be alarmed by one that has done its work.
+    states = {name: found.state for name, found in supervisor.figures().items()}
+    assert states == {"for ever": "stopped", "once": "done"}
 
 
 async def test_the_poisonous_command_is_kept_aside_and_the_inbox_survives() -> None:
