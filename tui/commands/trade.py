@@ -9,7 +9,7 @@ import argparse
 import os
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from tui.commands import exits
 from tui.commands.config import add_settings_arguments
@@ -18,7 +18,7 @@ from tui.commands.serving import add_ready, end_when_told, first_of, teller
 from tui.commands.shown import add_palette, start_and_show, wants_screen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from actors.engine import Engine
     from config.live_money import Addresses
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BROKERS = "broker"
+_TRIES = 5
+_FIRST_WAIT = 500_000_000
+"""Tries to reach the broker at a start, and the wait before the second, ns; it doubles."""
 
 NO_KEYS = """\
 no broker keys: {missing} not set, so there is nothing to trade with.
@@ -37,6 +40,8 @@ To see the system at work without keys or a network:
 
     python -m runtime demo
 """
+
+Answer = TypeVar("Answer")
 
 
 class _Start(NamedTuple):
@@ -249,16 +254,39 @@ async def _greet(start: _Start) -> "tuple[str, Clock]":
 
     rest, clock = Rest(start.where.trading, start.loaded.secrets, start.real), start.clock
     try:
-        found = await rest.account()
+        found = await _answer(rest.account, start.real)
         confirm(start.account, found.account_number)
         if clock is None:
-            told = wire.nanoseconds((await rest.clock()).timestamp)
+            told = wire.nanoseconds((await _answer(rest.clock, start.real)).timestamp)
             if told is None:
                 raise BrokerUnavailable("the broker tells no time that can be read")
             clock = PacedClock(start.real, told, start.speed)
     finally:
         await rest.aclose()
     return found.account_number or found.id or "unnamed", clock
+
+
+async def _answer(ask: "Callable[[], Awaitable[Answer]]", real: "Clock") -> "Answer":
+    """Ask the broker, a few times if it does not answer: a start shall not fail at one bad moment.
+
+    Raises:
+        BrokerUnavailable: It did not answer. BrokerRejected, KeysRefused: it did, with a no.
+    """
+    from runtime.errors import BrokerUnavailable
+    from runtime.kernel.clock import sleep_until
+    from runtime.kernel.supervisor import back_off
+    from runtime.log import get_logger
+
+    attempt = 0
+    while True:
+        attempt += 1
+        try:
+            return await ask()
+        except BrokerUnavailable as error:
+            if attempt >= _TRIES:
+                raise
+            get_logger(__name__).warning("the broker does not answer", attempt=attempt, error=str(error))
+        await sleep_until(real, real.now() + back_off("start", attempt, _FIRST_WAIT))
 
 
 def _say_goodbye(engine: "Engine") -> None:

@@ -92,3 +92,13 @@ def test_real_money_needs_more_than_a_word(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("ALPACA_SECRET_KEY", "b")
     assert main(["run", "--root", str(tmp_path), "--live"]) == exits.CONFIG
     assert 'broker.mode = "live"' in capsys.readouterr().err
+
+
+def test_a_start_asks_again_when_the_broker_does_not_answer_at_once(root):
+    with HostedAlpacaServer(symbols=("SPY",), start=CLOCK) as server:
+        server.call(lambda one: one.faults.add("gateway_timeout_before", on="GET /v2/account", times=2))
+        with engine(server, root) as process:
+            until_ready(server)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(20) == exits.OK
+        assert len(server.server.history.requests("GET /v2/account")) >= 3
