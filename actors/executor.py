@@ -301,6 +301,8 @@ class Executor(LotKeeper):
         told = self._told(lot, before, after)
         said: list[Decision] = []
         if after.role == "entry":
+            if before.status in order_state.TERMINAL or after.filled > after.quantity:
+                lot.is_corrected = True  # what rests was made for fewer shares
             if before.status == "pending_cancel" and after.status == "filled":
                 # The cancellation came too late, and with it that of the exits, which work from now on.
                 for leg in lot.group_of(after.client_order_id):
@@ -354,7 +356,10 @@ class Executor(LotKeeper):
             return
         if after.role == "entry":
             self._gate.refused_asset(lot.symbol, event.reason)
-            refusal = refusals.of_entry(lot, after, event)
+            withheld = refusals.of_repetition(lot, before) or self._gate.refusal(
+                lot.symbol, lot.side, self.now
+            )
+            refusal = refusals.of_entry(lot, after, event, withheld)
             yield from self._told(lot, before, after, goes_on=refusal.plainly)
             yield from self._refused(lot, refusal)
             return

@@ -17,7 +17,7 @@ class Sending:
     """One submission.
 
     Attributes:
-        has_left: Whether its bytes may have left the machine: from then on only a look-up tells its fate.
+        has_left: Whether the broker may have it: then only a look-up tells its fate.
         is_withdrawn: Whether it was cancelled before that.
         over: Set once its fate is known.
         scope: What waits for its turn; cancelled with it.
@@ -52,6 +52,11 @@ class Sending:
             self.has_left = True
             self.posts += 1
             return True
+
+    def stay(self) -> None:
+        """The broker cannot have it after all: until its bytes go again it may be withdrawn."""
+        with self._lock:
+            self.has_left = False
 
 
 class Desk:

@@ -90,6 +90,7 @@ class Submissions:
                 if await self._is_settled(sending, failure.reason):
                     return
                 continue
+            sending.stay()
             waited = line.wall.now() - begun
             if order.adds_exposure and waited >= line.patience.entry * SECOND:
                 line.reject(sending, 0, f"not sent: {failure.reason}")

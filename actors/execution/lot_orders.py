@@ -35,7 +35,8 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
         exit_id: Client id of the approved exit that has not been sent yet.
         refused_exits, refused_protections, refused_cancels: How often the broker refused one.
         is_plain: Whether the broker refused the entry with exits beside it; they follow its fill.
-        is_corrected: Whether a fill was taken back or changed: what rests may be more than is held.
+        is_corrected: Whether a fill was taken back, changed or came after the entry's end: what rests may
+            be more than is held, or less.
     """
 
     lot_id: str
@@ -180,10 +181,13 @@ def next_step(lot: LotOrders) -> Step | None:
         return None
     held = lot.held
     live = lot.live
-    if lot.is_corrected:
-        for one in live:
-            if one.remaining > max(held, 0) and one.role != "exit":
-                return Cancel(one, "more than is held") if one.status != "pending_cancel" else None
+    if lot.is_corrected and (resting := [one for one in live if one.role != "exit"]):
+        # Of a pair the broker counts both down, whichever traded.
+        covered = min(one.remaining for one in resting)
+        if covered != max(held, 0):
+            if any(one.status == "pending_cancel" for one in resting):
+                return None
+            return Cancel(resting[0], f"{'more' if covered > held else 'less'} than is held")
     if held <= 0:
         return None
     if not live:

@@ -37,10 +37,27 @@ class Refusal(NamedTuple):
     is_beside: bool = False
 
 
-def of_entry(lot: LotOrders, order: OrderState, event: OrderRejected) -> Refusal:
-    """An entry is dead; one whose class alone was refused goes once more, its exits after its fill."""
+def of_repetition(lot: LotOrders, entry: OrderState) -> str:
+    """Why an entry that was refused is not wanted any more, or empty.
+
+    Args:
+        entry: As it was before the refusal.
+    """
+    if lot.closing:
+        return "an exit is wanted"
+    return "it was being cancelled" if entry.status == "pending_cancel" else ""
+
+
+def of_entry(lot: LotOrders, order: OrderState, event: OrderRejected, withheld: str = "") -> Refusal:
+    """An entry is dead; one whose class alone was refused goes once more, its exits after its fill.
+
+    Args:
+        withheld: Why no entry may leave now, or empty.
+    """
     text = _text(lot, order)
     if has_exits(lot) and not lot.is_plain and not order.filled and is_class_refused(event):
+        if withheld:
+            return Refusal("WARNING", f"{text}; not sent without exits: {withheld}")
         return Refusal("WARNING", f"{text}; sent without exits, they follow its fill", plainly=True)
     return Refusal("WARNING", text)
 

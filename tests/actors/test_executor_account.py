@@ -1,11 +1,13 @@
 """Entries wait for books that agree with the broker's; differences are told once, silence is looked up."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from runtime.messages.account import AssetsRead, ExternalChanged, ReadAccount, Reconciled
-from runtime.messages.risk import Noted, PhaseChanged
+from runtime.messages.market import TradingStatus
+from runtime.messages.risk import HaltThrown, Noted, PhaseChanged
 from runtime.messages.trading import (
     BrokerAccount,
     BrokerPosition,
@@ -326,3 +328,29 @@ def test_exits_of_an_entry_that_filled_before_its_cancellation_came_work_and_can
     assert states == {ENTRY: "filled", "leg-stop": "accepted", "leg-target": "accepted"}
     stage.approve(LOT, "sell", intent="exit")
     assert [one.client_order_id for one in stage.of(CancelOrder)] == [ENTRY, "leg-stop"]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "why"),
+    [
+        (lambda stage: stage.hear(HaltThrown(ts_event=stage.now, reason="x")), "it was being cancelled"),
+        (lambda stage: stage.approve(LOT, "sell", intent="exit"), "an exit is wanted"),
+        (lambda stage: stage.stream(False, "lost"), "the order stream is not ready: lost"),
+        (
+            lambda stage: stage.hear(TradingStatus(ts_event=stage.now, symbol="AAA", halted=True)),
+            "it was being cancelled",
+        ),
+    ],
+    ids=["halt", "exit", "deaf", "trading halt"],
+)
+def test_an_entry_whose_bracket_is_refused_does_not_go_once_more_where_no_entry_may_leave(
+    meanwhile: Callable[[ExecutorStage], object], why: str
+) -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    meanwhile(stage)
+    stage.reject(ENTRY, 42210000, "bracket orders must be market or limit orders")
+    assert sent(stage) == [ENTRY]
+    assert stage.of(Noted)[-1].text.endswith(f"not sent without exits: {why}")
+    assert any(one.client_order_id == ENTRY and one.status == "rejected" for one in stage.of(OrderEnded))
+    assert not stage.executor.carry().lots

@@ -173,3 +173,39 @@ def test_shares_that_were_sold_and_never_bought_call_a_person() -> None:
     corrected(stage, EXECUTOR_ENTRY)
     assert [one.level for one in stage.of(Noted)] == ["CRITICAL"]
     assert stage.of(OrderChanged)[-1].filled == 0
+
+
+def test_shares_that_a_correction_adds_are_protected_with_the_rest() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    corrected(stage, EXECUTOR_ENTRY, quantity=12, cumulative=12)
+    assert [(one.client_order_id, one.reason) for one in stage.of(CancelOrder)] == [
+        (STOP, "less than is held")
+    ]
+    stage.canceled(STOP)
+    stage.canceled(TARGET)
+    oco = stage.of(SubmitOrder)[-1]
+    assert (oco.order_class, oco.quantity) == ("oco", 12)
+
+
+def test_a_fill_of_an_entry_that_was_over_is_protected_with_the_rest() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    stage.accept()
+    stage.fill(quantity=4)
+    stage.canceled(EXECUTOR_ENTRY, 4)
+    (first,) = stage.of(SubmitOrder)[1:]
+    stage.fill(quantity=3, cumulative=7)
+    assert [one.client_order_id for one in stage.of(CancelOrder)] == [first.client_order_id]
+    stage.canceled(first.client_order_id)
+    assert [(one.order_class, one.quantity) for one in stage.of(SubmitOrder)[1:]] == [("oco", 4), ("oco", 7)]
+
+
+def test_more_shares_than_were_ordered_are_all_protected() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    stage.accept(legs=True)
+    stage.fill(quantity=12)
+    stage.canceled(STOP)
+    stage.canceled(TARGET)
+    oco = stage.of(SubmitOrder)[-1]
+    assert (oco.order_class, oco.quantity) == ("oco", 12)

@@ -4,6 +4,7 @@ from typing import Any
 
 import anyio
 import anyio.lowlevel
+import msgspec
 import pytest
 
 from actors.broker import submissions
@@ -25,6 +26,7 @@ from runtime.messages.trading import (
 from tests.actors.gateways.order_desk import (
     ENTRY,
     EXIT,
+    HASTE,
     buy,
     cancel,
     keys,
@@ -304,6 +306,24 @@ async def test_an_entry_that_waits_is_withdrawn_without_leaving(alpaca: AlpacaSe
         canceled = await desk.wait_for(OrderCanceled)
         assert canceled.reason == "withdrawn before it was sent"
         assert desk.posts() == []
+        assert desk.desk.settled.is_set()
+
+
+async def test_an_entry_that_the_broker_has_no_time_for_is_withdrawn_before_it_is_tried_again(
+    alpaca: AlpacaServer,
+) -> None:
+    alpaca.faults.add("rate_limited", "POST /v2/orders", retry_after=1.0)
+    async with running(alpaca, patience=msgspec.structs.replace(HASTE, entry=5.0)) as desk:
+        desk.send(buy())
+        await desk.until(lambda: len(desk.posts()) == 1)
+        with anyio.fail_after(5):
+            while desk.desk.sendings[ENTRY].has_left:
+                await anyio.lowlevel.checkpoint()
+        desk.send(cancel())
+        canceled = await desk.wait_for(OrderCanceled)
+        assert canceled.reason == "withdrawn before it was sent"
+        assert len(desk.posts()) == 1
+        assert alpaca.orders == []
         assert desk.desk.settled.is_set()
 
 
