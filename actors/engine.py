@@ -215,7 +215,7 @@ class Engine:
             errors=self._errors,
             fallback=plan.root / settings.log.dir / FALLBACK,
         )
-        remember(self.desk, lots_of(self.sequencer), self._memory)
+        remember(self.desk, lots_of(self.sequencer), self._memory, self._clock.now())
         ask_again(self._memory, self.outlet)
         self.supervisor = Gateways(
             Links(

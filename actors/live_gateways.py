@@ -13,6 +13,7 @@ from actors.broker.minute_join import MinuteJoin, Quarantine
 from actors.broker.rest import Rest
 from actors.broker.stream_symbols import choose
 from actors.broker.sweep import Sweeper
+from actors.execution.lot_commands import unanswered
 from actors.execution.lot_orders import LotOrders
 from actors.gateways.alerts import AlertDesk, AlertGateway
 from actors.gateways.broker_stream import BrokerStream
@@ -36,6 +37,7 @@ from runtime.kernel.sequencer import Sequencer
 from runtime.kernel.supervisor import GatewaySpec, Supervisor
 from runtime.log import get_logger
 from runtime.messages.session import SessionHeader
+from runtime.messages.trading import SubmitOrder
 
 SECOND = 1_000_000_000
 STOP_ORDER = ("market_stream", "order_gateway", "emergency", "broker_stream", "kill_watch")
@@ -272,8 +274,8 @@ def held(sequencer: Sequencer) -> list[str]:
     return sorted({lot.symbol for lot in lots_of(sequencer) if lot.held})
 
 
-def remember(desk: Desk, lots: list[LotOrders], memory: Memory) -> None:
-    """Tell directory and desk what the tape knows."""
+def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> None:
+    """Tell directory and desk what the tape knows; `now` in ns UTC."""
     directory = desk.directory
     for lot in lots:
         directory.seed(lot.orders.values())
@@ -294,6 +296,13 @@ def remember(desk: Desk, lots: list[LotOrders], memory: Memory) -> None:
         desk.take_over(cancel)
     for replacement in memory.replaces.values():
         desk.take_over(replacement)
+    for lot in lots:
+        # What the session before asked for is not on this one's tape.
+        for command in unanswered(lot, now):
+            is_sending = isinstance(command, SubmitOrder)
+            group = [one.client_order_id for one in lot.group_of(command.client_order_id)]
+            if not any(name in (desk.sendings if is_sending else desk.cancels) for name in group):
+                desk.take_over(command)
 
 
 def ask_again(memory: Memory, outlet: Outlet) -> None:

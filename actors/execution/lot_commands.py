@@ -194,3 +194,22 @@ def follow(order: OrderState, price: float, now: int, cause: int) -> ReplaceOrde
         limit_price=None if is_stop else price,
         stop_price=price if is_stop else None,
     )
+
+
+def unanswered(lot: LotOrders, now: int) -> list[SubmitOrder | CancelOrder]:
+    """What was asked for the lot and has no answer yet, as far as its orders show.
+
+    An entry's command is good for looking it up, not for sending it.
+
+    Args:
+        now: ns UTC.
+    """
+    asked: list[SubmitOrder | CancelOrder] = []
+    for one in lot.orders.values():
+        is_cancelled = one.status == "pending_cancel"
+        is_unknown = is_cancelled and not one.broker_order_id and not one.parent_id
+        if is_unknown or one.status in ("submitted", "unknown"):
+            asked.append((enter_plainly if one.role == "entry" else reduce)(lot, one, now, 0))
+        if is_cancelled:
+            asked.append(cancel(one, "asked for before", now, 0))
+    return asked

@@ -14,9 +14,9 @@ from actors.verification import verify
 from runtime import kill_switch
 from runtime.errors import BooksRefused
 from runtime.messages.risk import HaltThrown, PhaseChanged, TaskAnswered, TaskDue
-from runtime.messages.trading import OrderAccepted, OrderFilled, SubmitOrder
+from runtime.messages.trading import LotChanged, OrderAccepted, OrderFilled, OrderRejected, SubmitOrder
 from tests.alpaca_server.server import AlpacaServer
-from tests.system.live_day import FLAT, SETTINGS, UP, Live, lay_files, running
+from tests.system.live_day import FLAT, MINUTE, OPEN, SETTINGS, UP, Live, lay_files, running
 
 TARGET = 99.9
 ENTRY = "gap_fill-20261120-1:e1"
@@ -224,6 +224,52 @@ async def test_the_next_session_starts_from_what_the_last_tape_ends_with(server,
     assert orders_sent(server) == [ENTRY]
     verdict = await in_thread(verify, monday.engine.tape_path)
     assert verdict.identical, verdict.text()
+
+
+HASTY = msgspec.structs.replace(
+    SETTINGS, requests=msgspec.structs.replace(SETTINGS.requests, absent_s=0.2, pause_first_s=0.02)
+)
+
+
+async def test_an_exit_whose_answer_was_lost_at_the_end_of_a_session_leaves_in_the_next_one(server, root):
+    friday = Live(server, root)
+    async with running(friday, crash=True):
+        await until_entered(friday)
+        fault = server.faults.add("drop_before", on="POST /v2/orders")
+        await in_thread(lambda: kill_switch.throw(root, "a test", flatten=True, at=friday.clock.now()))
+        await server.until(lambda: len(orders_sent(server)) == 2)
+    server.faults.remove(fault)
+    await server.move_to("2026-11-23T10:00:00-05:00")
+    monday = Live(server, root, HASTY, session="2026-11-23")
+    async with running(monday):
+        await monday.until(lambda: monday.of(OrderAccepted))
+        await server.push_minute({"SPY": FLAT})
+        await monday.until(lambda: monday.of(LotChanged))
+    _, exit_order, again = orders_sent(server)
+    assert exit_order == again  # the broker never had it: sent again under its own id
+    assert monday.of(LotChanged)[-1].state == "closed"
+    assert not any(server.positions.values())
+
+
+async def test_an_entry_whose_answer_was_lost_at_the_end_of_a_session_is_abandoned_in_the_next_one(
+    server, root
+):
+    friday = Live(server, root)
+    async with running(friday, crash=True):
+        fault = server.faults.add("drop_before", on="POST /v2/orders")
+        for number in range(4):
+            await friday.minute(number, FLAT)
+        await server.push_minute({"SPY": FLAT}, t=OPEN + 4 * MINUTE)
+        friday.clock.advance(OPEN + 5 * MINUTE)
+        await server.until(lambda: orders_sent(server))
+    server.faults.remove(fault)
+    await server.move_to("2026-11-23T10:00:00-05:00")
+    monday = Live(server, root, HASTY, session="2026-11-23")
+    async with running(monday):
+        await monday.until(lambda: monday.of(OrderRejected))
+    assert monday.of(OrderRejected)[0].reason.startswith("abandoned")
+    assert orders_sent(server) == [ENTRY]
+    assert monday.engine.sequencer.actor("executor").carry().lots == []
 
 
 async def test_other_settings_do_not_go_on_with_a_session(server, root):
