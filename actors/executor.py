@@ -356,10 +356,8 @@ class Executor(LotKeeper):
             return
         if after.role == "entry":
             self._gate.refused_asset(lot.symbol, event.reason)
-            withheld = refusals.of_repetition(lot, before) or self._gate.refusal(
-                lot.symbol, lot.side, self.now
-            )
-            refusal = refusals.of_entry(lot, after, event, withheld)
+            closed = self._gate.refusal(lot.symbol, lot.side, self.now)
+            refusal = refusals.of_entry(lot, before, after, event, closed)
             yield from self._told(lot, before, after, goes_on=refusal.plainly)
             yield from self._refused(lot, refusal)
             return

@@ -37,27 +37,18 @@ class Refusal(NamedTuple):
     is_beside: bool = False
 
 
-def of_repetition(lot: LotOrders, entry: OrderState) -> str:
-    """Why an entry that was refused is not wanted any more, or empty.
-
-    Args:
-        entry: As it was before the refusal.
-    """
-    if lot.closing:
-        return "an exit is wanted"
-    return "it was being cancelled" if entry.status == "pending_cancel" else ""
-
-
-def of_entry(lot: LotOrders, order: OrderState, event: OrderRejected, withheld: str = "") -> Refusal:
+def of_entry(
+    lot: LotOrders, before: OrderState, order: OrderState, event: OrderRejected, closed: str
+) -> Refusal:
     """An entry is dead; one whose class alone was refused goes once more, its exits after its fill.
 
     Args:
-        withheld: Why no entry may leave now, or empty.
+        before: The entry before the refusal. closed: why no entry may leave now, or empty.
     """
     text = _text(lot, order)
     if has_exits(lot) and not lot.is_plain and not order.filled and is_class_refused(event):
-        if withheld:
-            return Refusal("WARNING", f"{text}; not sent without exits: {withheld}")
+        if why := _unwanted(lot, before) or closed:
+            return Refusal("WARNING", f"{text}; not sent without exits: {why}")
         return Refusal("WARNING", f"{text}; sent without exits, they follow its fill", plainly=True)
     return Refusal("WARNING", text)
 
@@ -97,6 +88,13 @@ def is_class_refused(event: OrderRejected) -> bool:
     words = event.reason.lower()
     is_unprocessable = any(code <= event.code < code + 10_000 for code in _UNPROCESSABLE) or event.code == 422
     return is_unprocessable and any(word in words for word in _CLASS_WORDS)
+
+
+def _unwanted(lot: LotOrders, entry: OrderState) -> str:
+    """Why an entry that was sent is not wanted any more, or empty."""
+    if lot.closing:
+        return "an exit is wanted"
+    return "it was being cancelled" if entry.status == "pending_cancel" else ""
 
 
 def _text(lot: LotOrders, order: OrderState) -> str:
