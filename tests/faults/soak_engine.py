@@ -22,7 +22,7 @@ from actors.live_plan import Plan
 from config.live_money import Addresses
 from config.secrets import Secret, Secrets
 from runtime.error_sink import ErrorSink
-from runtime.kernel.clock import LiveClock, ReplayClock
+from runtime.kernel.clock import LiveClock, ReplayClock, sleep_until
 from runtime.log import configure
 from runtime.messages.market import Bars, FeedChanged
 from runtime.messages.trading import BrokerStreamChanged
@@ -30,6 +30,7 @@ from tests.benchmarks.bench_latency import BOOKS, start
 from tests.faults.soak_market import settings
 
 PATIENCE_S = 30.0
+DRAIN_S = 5.0
 
 
 class Soaking:
@@ -88,7 +89,17 @@ class Soaking:
             await self._until(lambda: self.last >= moment)
             with anyio.fail_after(PATIENCE_S):
                 await self.days.engine.desk.settled.wait()
-        return self.figures() if word == "figures" else {"session": self.days.engine.session}
+        if word != "figures":
+            return {"session": self.days.engine.session}
+        await self._drained()
+        return self.figures()
+
+    async def _drained(self) -> None:
+        """Give the writer of the books the time to finish what came last, but not for ever."""
+        real = LiveClock()
+        end = real.now() + round(DRAIN_S * 1e9)
+        while any(self.waiting().values()) and real.now() < end:
+            await sleep_until(real, real.now() + 20_000_000)
 
     async def _until(self, holds: Any) -> None:
         with anyio.fail_after(PATIENCE_S):
@@ -101,9 +112,6 @@ class Soaking:
         engine = self.days.engine
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         gc.collect()
-        outlet = engine.outlet
-        inboxes = {name: getattr(outlet, name).figures().depth for name in ("orders", "kills", "tasks")}
-        mail = {name: one.depth for name, one in engine.sequencer.figures().items() if one.depth}
         return {
             "session": engine.session,
             "rss_mb": round(pages * resource.getpagesize() / 1e6, 1),
@@ -113,11 +121,19 @@ class Soaking:
             "threads": len(os.listdir("/proc/self/task")),
             "inputs": self.inputs,
             "orders": self.orders,
-            "waiting": {
-                "host": engine.host.depth(), "books": engine.db.depth, "gate": 0, **inboxes, "actors": mail,
-                "sendings": len(engine.desk.sendings), "cancels": len(engine.desk.cancels),
-            },
+            "waiting": self.waiting(),
             "high_water": {"host": engine.host.figures.high_water},
+        }  # fmt: skip
+
+    def waiting(self) -> dict[str, Any]:
+        """What is in the inboxes, and what the broker has not answered."""
+        engine = self.days.engine
+        outlet = engine.outlet
+        inboxes = {name: getattr(outlet, name).figures().depth for name in ("orders", "kills", "tasks")}
+        mail = {name: one.depth for name, one in engine.sequencer.figures().items() if one.depth}
+        return {
+            "host": engine.host.depth(), "books": engine.db.depth, **inboxes, "actors": mail,
+            "sendings": len(engine.desk.sendings), "cancels": len(engine.desk.cancels),
         }  # fmt: skip
 
 
