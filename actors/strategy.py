@@ -312,12 +312,8 @@ class StrategyActor(Actor):
             if late and told.signal_type != "CLOSE":
                 yield self._drop(told, "LATE", "a late bar never triggers an entry")
                 continue
-            reason, detail = admission.refusal(told, state)
-            if reason:
-                yield self._drop(told, reason, detail)
-            else:
-                admission.admit(told)
-                yield told
+            reason, detail = admission.judge(told, state)
+            yield self._drop(told, reason, detail) if reason else told
 
     def _drop(self, signal: SignalRaised, reason: str, detail: str) -> SignalDropped:
         numbers = (

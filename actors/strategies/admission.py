@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.strategies.context import MINUTE, Holding, Pending, StrategyContext, place_of
+from actors.strategies.context import MINUTE, Pending, StrategyContext, place_of
 from actors.strategies.rules import invalid, looks_like_split
 from runtime.messages.market import Bars, FloatArray, IdArray
 from runtime.messages.trading import SignalRaised
@@ -128,23 +128,8 @@ class Admission:
 
     # ---- the verdict ------------------------------------------------------------------------
 
-    def admit(self, signal: SignalRaised) -> None:
-        """Remember a signal that leaves."""
-        if signal.signal_type == "CLOSE":
-            for holding in self._meant(signal):
-                self._closing[holding.lot_id] = signal.id
-            return
-        self._context.put_pending(
-            Pending(
-                signal_id=signal.id,
-                symbol=signal.symbol,
-                direction=signal.direction,
-                expires_at=signal.expires_at,
-            )
-        )
-
-    def refusal(self, signal: SignalRaised, state: tuple[str, str]) -> tuple[str, str]:
-        """Reason and detail of a refusal; two empty texts when the signal may leave.
+    def judge(self, signal: SignalRaised, state: tuple[str, str]) -> tuple[str, str]:
+        """Reason and detail of a refusal; two empty texts: the signal leaves, and is remembered.
 
         Args:
             state: The strategy's, and why; other than ACTIVE only closes leave.
@@ -152,24 +137,39 @@ class Admission:
         broken = invalid(signal, self._rules)
         if broken:
             return "INVALID", broken
-        if signal.symbol not in self._context.index and not self._context.held(signal.symbol):
-            return "INVALID", f"{signal.symbol} is not in the symbol table"
         if signal.signal_type == "CLOSE":
-            meant = self._meant(signal)
-            if not meant:
-                return "NO_HOLDING", "nothing of its own to close"
-            for holding in meant:
-                if holding.lot_id not in self._closing:
-                    return _MAY_LEAVE
-            return "DUPLICATE", "is being closed"
+            return self._judge_close(signal)
+        if signal.symbol not in self._context.index:
+            return "INVALID", f"{signal.symbol} is not in the symbol table"
         if state[0] != "ACTIVE":
             return state
-        return self._entry_refusal(signal, self._context.moment.now)
+        reason, detail = self._entry_refusal(signal, self._context.moment.now)
+        if not reason:
+            pending = Pending(
+                signal_id=signal.id,
+                symbol=signal.symbol,
+                direction=signal.direction,
+                expires_at=signal.expires_at,
+            )
+            self._context.put_pending(pending)
+        return reason, detail
+
+    def _judge_close(self, signal: SignalRaised) -> tuple[str, str]:
+        """The same for a wish to close: what is being closed already is not closed again."""
+        held, lot_id = self._context.held(signal.symbol), signal.lot_id
+        if not held and signal.symbol not in self._context.index:
+            return "INVALID", f"{signal.symbol} is not in the symbol table"
+        meant = [holding for holding in held if holding.lot_id == lot_id] if lot_id else held
+        if not meant:
+            return "NO_HOLDING", "nothing of its own to close"
+        if all(holding.lot_id in self._closing for holding in meant):
+            return "DUPLICATE", "is being closed"
+        for holding in meant:
+            self._closing[holding.lot_id] = signal.id
+        return _MAY_LEAVE
 
     def _entry_refusal(self, signal: SignalRaised, now: int) -> tuple[str, str]:
         context, symbol = self._context, signal.symbol
-        if symbol not in context.index:
-            return "INVALID", f"{symbol} is not in the symbol table"
         if signal.intraday and not context.open <= now < context.market_close:
             return "LATE", "intraday entries end when MARKET_CLOSE begins"
         if signal.direction == "short" and not context.allow_short:
@@ -193,10 +193,6 @@ class Admission:
             if pending.direction == signal.direction:
                 return "DUPLICATE", f"{pending.signal_id} is still on its way"
         return _MAY_LEAVE
-
-    def _meant(self, signal: SignalRaised) -> list[Holding]:
-        held, lot_id = self._context.held(signal.symbol), signal.lot_id
-        return [holding for holding in held if holding.lot_id == lot_id] if lot_id else held
 
     def _silence(self, now: int) -> str:
         """Why the feed is not to be trusted now; empty when it is."""
