@@ -179,9 +179,14 @@ def _errors(root: Path) -> Iterable[str]:
 def unprotected(server: AlpacaServer, root: Path) -> list[str]:
     """Lots whose shares no working stop or exit at the broker covers."""
     trades = Books(root, "trades")
-    live = {}
+    by_id = {order.id: order for order in server.orders}
+    live: dict[str, Order] = {}
     for order in server.broker.live:
-        live[order.client_order_id] = live[order.id] = order
+        # A replacement has names of its own; the books keep the first.
+        one: Order | None = order
+        while one is not None:
+            live[one.client_order_id] = live[one.id] = order
+            one = by_id.get(one.replaces or "")
     bare = []
     for lot, shares in trades("SELECT id, quantity FROM lots WHERE quantity != 0"):
         names = trades(f"SELECT id FROM orders WHERE trade_id = '{lot}' AND role IN ('stop', 'exit')")
