@@ -81,7 +81,7 @@ class ReplayKeys:
             elif text:
                 self._app.notify(f"{text} is no time: HH:MM", severity="warning")
 
-        words = "A time of the session, New York. What is past cannot be gone back to."
+        words = "A time of the session, New York. What is past is played again up to there."
         self._app.push_screen(Typed("Go to", words, placeholder="HH:MM", longest=8), typed)
 
     def _move(self, command: str, value: float = 0.0) -> None:

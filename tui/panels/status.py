@@ -163,7 +163,7 @@ def _no_engine(view: View, connection: Connection) -> Banner:
     why = f" ({connection.why})" if connection.why else ""
     if view.head is None:
         words = f"NO ENGINE{why}: still trying. K writes the HALT file."
-        return Banner(words, "NO ENGINE. K writes HALT", "caution")
+        return Banner(words, f"NO ENGINE. K writes HALT{why}", "caution")
     gone = f"NO ENGINE for {max(0, connection.silent_for) // 1_000_000_000:,d} s"
     words = f"{gone}: what you see is old. It may still be trading. K writes the HALT file."
     short = f"{gone}: this is old, it may still trade. K writes HALT"
