@@ -105,7 +105,11 @@ def _ended(engine: EngineProcess) -> int:
     for line in engine.last_words().splitlines()[-40:]:
         print(one_line(line, 1_000))
     code = engine.ended() or exits.OK
-    return code if code >= 0 else _SIGNALLED - code
+    if code >= 0:
+        return code
+    name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
+    print(f"error: the engine was killed ({name}); the same command goes on with its books", file=sys.stderr)
+    return _SIGNALLED - code
 
 
 def _tell_how_to_return(root: Path, engine: EngineProcess) -> None:

@@ -19,6 +19,8 @@ Line = tuple[Piece, ...]
 Numbers = Mapping[str, Any]
 
 _TIME, _KIND = 10, 13
+_BESIDE = 48
+"""Cells from which on what a link says stands beside its kind; where there are less, below it."""
 _MOST_LINES = 6
 _EXIT = "EXIT"
 """What sizes an order that closes a lot."""
@@ -43,7 +45,7 @@ def laid_out(found: Mapping[str, Any], width: int) -> list[Line]:
 
     Args:
         found: What `explain --json` prints, or the books' own chain.
-        width: Cells; below about 40 the numbers are cut.
+        width: Cells.
     """
     lines: list[Line] = []
     for lot in found.get("lots", ()):
@@ -99,8 +101,11 @@ def _link(
     at: int, title: tuple[str, Role], name: str, said: list[list[Piece]], width: int, *, last: bool
 ) -> list[Line]:
     """One link: its time and kind, then what it says, wrapped between words into the room on the right."""
-    room = max(12, width - 4 - _TIME - _KIND)
-    rows = [row for group in said if group for row in _wrapped(group, room)] or [[]]
+    beside = width >= _BESIDE
+    indent = _TIME + _KIND if beside else 0
+    rows = [row for group in said if group for row in _wrapped(group, max(12, width - 4 - indent))]
+    if not beside or not rows:
+        rows.insert(0, [])
     first: list[Piece] = [
         ("  ● ", title[1]),
         (fit(figures.clock(at), _TIME), "quiet"),
@@ -109,7 +114,7 @@ def _link(
     lines: list[Line] = []
     for place, row in enumerate(rows):
         lead: list[Piece] = (
-            first if not place else [("    " if last else "  │ ", "faint"), (" " * (_TIME + _KIND), "text")]
+            first if not place else [("    " if last else "  │ ", "faint"), (" " * indent, "text")]
         )
         lines.append((*lead, *row))
     used = sum(cell_len(text) for text, _ in lines[0])

@@ -53,7 +53,7 @@ def status_parts(view: View, connection: Connection) -> list[Part]:
     if head.next_phase and head.next_at:
         words = f"{_plain(head.next_phase)} in {figures.left(head.next_at - view.at)}"
         parts.append(part((words, "quiet"), rank=5))
-    parts.append(part((figures.money(head.equity), "strong")))
+    parts.append(part((figures.money(head.equity), "strong"), rank=1))
     parts.append(part(figures.gain(head.day_pnl), rank=1))
     parts.append(part(figures.gain_percent(head.day_frac), rank=4))
     parts.append(_bars(view, head))

@@ -1,5 +1,7 @@
 """An engine on a terminal: started with its screen, left running, shown again, stopped."""
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,6 +47,16 @@ async def test_the_screen_ends_with_its_engine_and_stopping_is_the_default(tmp_p
         shown.press("\r")
         assert await shown.ended() == 0
     assert _stop(root) == 6
+
+
+async def test_an_engine_that_is_killed_is_told_when_its_screen_has_gone(tmp_path: Path) -> None:
+    root = tmp_path / "demo"
+    async with Terminal(["demo", "--root", str(root)], size=(80, 24)) as shown:
+        await shown.until(b"PLAYING")
+        holder = (root / "run" / "engine.lock").read_text()
+        os.kill(int("".join(filter(str.isdigit, holder))), signal.SIGKILL)
+        assert await shown.ended() == 137
+        assert b"the engine was killed (SIGKILL)" in shown.painted
 
 
 async def test_an_engine_that_cannot_start_says_why_on_the_terminal(tmp_path: Path) -> None:

@@ -49,6 +49,14 @@ def test_where_there_is_no_room_the_head_of_a_trade_goes_on_in_the_next_line_and
     ]
 
 
+def test_on_the_narrowest_screen_what_a_link_says_stands_below_it_and_no_number_is_cut() -> None:
+    shown = _text({"lots": [LOT]}, 34)
+    assert all(cell_len(line) <= 34 for line in shown)
+    assert "  ● 09:35:00  input        " in shown
+    assert "  │ minute 09:34" in shown
+    assert "  │ O 1.00  H 2.00  L 0.5000  C" in " ".join(shown)
+
+
 def test_every_link_stands_in_its_order_with_the_numbers_that_decided() -> None:
     shown = _text({"lots": [LOT]})
     assert shown[0] == "gap_fill-20261116-2  QQQ long 13 from 180.92 to 181.30 (target)  ▲+4.87  ▲+0.21%"
