@@ -4,10 +4,13 @@ import re
 
 _LIMIT = 20_000
 
-# C0 but newline and tab, DEL, C1, line separators, bidirectional marks and overrides, lone surrogates: what
-# moves a cursor, sets a title, writes a clipboard, turns a line around or cannot be encoded.
+# C0 but newline and tab, DEL, C1, line separators, lone surrogates, and every format character (bidirectional
+# marks and overrides, what has no width, tags): what moves a cursor, sets a title, writes a clipboard, turns
+# a line around, hides in a name or cannot be encoded.
 _HOSTILE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e\u200b-\u200f"
+    "\u2028-\u202e\u2060-\u2064\u2066-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb\U000110bd\U000110cd"
+    "\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f]"
 )
 
 

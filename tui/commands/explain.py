@@ -77,7 +77,7 @@ def _hint(id: str, near: list[str]) -> str:
 def _show(lot: Mapping[str, Any]) -> None:
     print(f"{text(lot['lot_id'])}\n")
     for link in lot["links"]:
-        kind = _KINDS.get(link["kind"], link["kind"])
+        kind = _KINDS.get(link["kind"]) or text(link["kind"])
         print(f"{new_york(link['ts'])}  {kind:<14}  {text(link['id'])}")
         for line in _lines(link["numbers"]):
             for part in textwrap.wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False):
@@ -98,7 +98,7 @@ def _show(lot: Mapping[str, Any]) -> None:
 
 def _lines(numbers: Mapping[str, Any]) -> list[str]:
     """Plain numbers on one line, each group of numbers on its own."""
-    plain = [f"{name}={_number(name, value)}" for name, value in numbers.items() if _plain(value)]
+    plain = [f"{text(name)}={_number(name, value)}" for name, value in numbers.items() if _plain(value)]
     lines = [" ".join(plain)] if plain else []
     for name, value in numbers.items():
         if isinstance(value, Mapping) and value:

@@ -73,7 +73,7 @@ def run_info(arguments: argparse.Namespace) -> int:
             if arguments.json:
                 print_json(SCHEMA, {"path": str(path), "error": str(error)})
             else:
-                print(f"error: {error}", file=sys.stderr)
+                print(f"error: {exits.words_of(error)}", file=sys.stderr)
             continue
         if arguments.json:
             facts = msgspec.to_builtins(found)
@@ -109,7 +109,7 @@ def run_compress(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json(SCHEMA, {"path": str(packed), "bytes": packed.stat().st_size})
         else:
-            print(f"{packed}: {note}")
+            print(exits.plain(f"{packed}: {note}"))
     return code
 
 
@@ -134,7 +134,7 @@ def run_prune(arguments: argparse.Namespace) -> int:
         print_json(SCHEMA, {"keep_days": days, "removed": removed})
     else:
         for path in removed:
-            print(path)
+            print(exits.plain(path))
         print(f"{len(removed)} files removed, sessions of the last {days} days kept")
     return exits.OK
 
@@ -179,7 +179,8 @@ def _text(tape: "TapeInfo") -> str:
         rows.append(("warning", "the last input was not handled to its end"))
     if tape.torn:
         rows.append(("warning", f"{tape.torn}; going on with the tape cuts it"))
-    return "\n".join([tape.path, *(f"  {name:<10} {one_line(value, 400)}" for name, value in rows)])
+    facts = (f"  {one_line(name, 80):<10} {one_line(value, 400)}" for name, value in rows)
+    return "\n".join([one_line(tape.path, 4_000), *facts])
 
 
 def _counts(counts: dict[str, int]) -> str:

@@ -62,6 +62,17 @@ def test_a_torn_tape_is_shown_with_a_warning(tmp_path: Path, capsys: pytest.Capt
     assert "the last record is torn" in capsys.readouterr().out
 
 
+def test_a_hostile_name_of_a_tape_is_shown_not_obeyed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "\x1b]52;c;QUFB\x07\u202e\u200b"
+    assert run("info", str(tmp_path / f"{name}.tape")) == exits.DATA
+    path = tape(tmp_path)
+    assert run("info", str(path.rename(tmp_path / f"{name}2.tape"))) == 0
+    said = capsys.readouterr()
+    assert (said.out + said.err).replace("\n", "").isprintable()
+
+
 def test_info_needs_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run("info")
