@@ -91,10 +91,11 @@ async def _play(
     asyncio.get_running_loop().set_exception_handler(strays.loop)
     playback = PacedPlayback(plan, real=real, errors=errors, ready=teller(ready))
     end_when_told(playback.stop)
-    print(
-        f"{plan.mode.lower()} in {plan.root}; `tui --root {plan.root}` shows it, Ctrl-C ends it", flush=True
-    )
+    if ready is None:  # with a screen of its own, that tells how it ends
+        where = f"{plan.mode.lower()} in {plan.root}"
+        print(f"{where}; `tui --root {plan.root}` shows it, Ctrl-C ends it", flush=True)
     await playback.run()
+    print(f"books in {plan.root}; look at them with\n    python -m runtime report --root {plan.root}")
 
 
 def _speed(text: str) -> float:

@@ -215,7 +215,8 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
         )
 
     def begins(session: str) -> None:
-        print(f"session {session}, books {books}, root {start.root}; Ctrl-C stops it in order", flush=True)
+        how = "; Ctrl-C stops it in order" if start.ready is None else ""  # with a screen its keys do
+        print(f"session {session}, books {books}, root {start.root}{how}", flush=True)
 
     days = LiveDays(
         plan, clock=clock, real=start.real, errors=errors, listening=teller(start.ready), begins=begins

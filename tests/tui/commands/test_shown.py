@@ -46,6 +46,8 @@ async def test_the_screen_ends_with_its_engine_and_stopping_is_the_default(tmp_p
         await shown.until(b"stop the engine in order")
         shown.press("\r")
         assert await shown.ended() == 0
+        assert b"Ctrl-C" not in shown.painted
+        assert b"python -m runtime report --root" in shown.painted
     assert _stop(root) == 6
 
 
