@@ -161,6 +161,8 @@ class Portfolio(Actor):
                 return None  # somebody else's: `EXTERNAL`
             note = self._noted(f"fill {fill.execution_id} of an order that is not ours: {fill.symbol}")
             return (note, *self._doubt(fill))
+        if fill.execution_id in self._corrected:
+            return None  # told once more: it counts as it was corrected
         seen = self._cumulative.get(fill.client_order_id, 0)
         fresh = min(fill.quantity, fill.cumulative - seen)
         if fresh <= 0:
@@ -217,7 +219,7 @@ class Portfolio(Actor):
             return
         if event.execution_id in self._corrected:
             return
-        self._corrected[event.execution_id] = None
+        self._corrected[event.execution_id] = self._corrected[event.previous_execution_id] = None
         self._cumulative[event.client_order_id] = event.cumulative
         if lot.quantity:
             closed = None

@@ -21,12 +21,13 @@ def of_activity(
         return []
     broker_id = activity.order_id or known.broker_order_id
     cumulative = base(known, broker_id) + total
-    if cumulative <= known.filled:
+    name = activity.id.partition("::")[2] or activity.id
+    if cumulative <= known.filled or name in known.executions:
         return []
     return [
         filled(
             known, nanoseconds(activity.transaction_time) or now, broker_id,
-            activity.id.partition("::")[2] or activity.id, side,
+            name, side,
             cumulative - known.filled if known.is_ours else quantity, price, cumulative,
             done=activity.type == "fill" or shares(activity.leaves_qty) == 0,
         )

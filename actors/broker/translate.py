@@ -173,7 +173,7 @@ def _fill_told(update: wire.TradeUpdate, known: Known, directory: Directory, at:
         return Told([], (order.id,) if known.is_ours else (), not known.is_ours)
     inputs = begun(order, known, directory, at) if known.is_ours else []
     cumulative = base(known, order.id) + total
-    if cumulative > known.filled:
+    if cumulative > known.filled and update.execution_id not in known.executions:
         if known.is_ours and cumulative - quantity != known.filled:
             return Told(inputs, (order.id,))
         inputs.append(

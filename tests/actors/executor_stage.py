@@ -99,11 +99,11 @@ class ExecutorStage(Stage):
         total = cumulative or quantity
         plain: dict[str, Any] = {
             "broker_order_id": f"b-{name}", "execution_id": f"{name}#{total}", "symbol": "AAA",
-            "price": 100.0, "done": total >= 10,
+            "price": 100.0, "done": total >= 10, "ts_event": self.now,
         }  # fmt: skip
         return self.hear(
             OrderFilled(
-                ts_event=self.now, client_order_id=name, side=side, quantity=quantity, cumulative=total,
+                client_order_id=name, side=side, quantity=quantity, cumulative=total,
                 **(plain | fields),
             )
         )  # fmt: skip

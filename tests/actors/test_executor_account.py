@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from runtime.messages.account import AssetsRead, ExternalChanged, ReadAccount, Reconciled
+from runtime.messages.machine import SessionStarted
 from runtime.messages.market import TradingStatus
-from runtime.messages.risk import HaltThrown, Noted, PhaseChanged
+from runtime.messages.risk import HaltConfirmed, HaltThrown, Noted, PhaseChanged
 from runtime.messages.trading import (
     BrokerAccount,
     BrokerPosition,
@@ -18,7 +19,7 @@ from runtime.messages.trading import (
     PositionMismatched,
     SubmitOrder,
 )
-from tests.actors.executor_stage import ENTRY, LOT, RESTING, SECOND, ExecutorStage, listed
+from tests.actors.executor_stage import ENTRY, LOT, RESTING, SECOND, STOP, TARGET, ExecutorStage, listed
 
 
 def sent(stage: ExecutorStage) -> list[str]:
@@ -354,3 +355,50 @@ def test_an_entry_whose_bracket_is_refused_does_not_go_once_more_where_no_entry_
     assert stage.of(Noted)[-1].text.endswith(f"not sent without exits: {why}")
     assert any(one.client_order_id == ENTRY and one.status == "rejected" for one in stage.of(OrderEnded))
     assert not stage.executor.carry().lots
+
+
+def test_a_lot_that_is_approved_a_second_time_is_one_order_and_an_error() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    stage.approve()
+    assert sent(stage) == [ENTRY]
+    assert [(one.level, "a second time" in one.text) for one in stage.of(Noted)] == [("ERROR", True)]
+
+
+def test_a_single_share_too_many_sold_calls_a_person() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.fill(TARGET, quantity=11, side="sell", parent_id=ENTRY)
+    assert [one.level for one in stage.of(Noted)] == ["CRITICAL"]
+    assert "oversold: -1 shares" in stage.of(Noted)[0].text
+
+
+def test_a_partly_filled_entry_is_cut_five_seconds_into_the_next_session_too() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve()
+    stage.accept()
+    stage.fill(quantity=4)
+    again = ExecutorStage(stage.executor.carry())
+    again.hear(SessionStarted(ts_event=again.now, session="2018-03-06"))
+    assert again.timers[f"partial:{LOT}"] == again.now + 5 * SECOND
+    again.ring(f"partial:{LOT}")
+    assert [one.client_order_id for one in again.of(CancelOrder)] == [ENTRY]
+
+
+def test_a_halt_is_not_done_while_a_cancellation_is_under_way() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.approve(LOT, "sell", intent="exit")
+    stage.hear(HaltThrown(ts_event=stage.now, reason="x"))
+    assert list(stage.executor.settle()) == []
+    stage.canceled(STOP)
+    stage.canceled(TARGET)
+    assert [type(one) for one in stage.executor.settle()] == [HaltConfirmed, ReadAccount]
+
+
+def test_a_fill_of_others_that_the_snapshot_has_is_not_counted_again() -> None:
+    stage = ExecutorStage().ready()
+    stage.snapshot(TSLA=5)
+    when = stage.now - 10 * SECOND
+    stage.fill("dashboard-1", quantity=5, symbol="TSLA", ts_event=when)
+    assert [one.quantity for one in stage.of(ExternalChanged)] == [5]
+    stage.fill("dashboard-2", quantity=2, symbol="TSLA")
+    assert [one.quantity for one in stage.of(ExternalChanged)] == [5, 7]

@@ -209,3 +209,16 @@ def test_more_shares_than_were_ordered_are_all_protected() -> None:
     stage.canceled(TARGET)
     oco = stage.of(SubmitOrder)[-1]
     assert (oco.order_class, oco.quantity) == ("oco", 12)
+
+
+def test_a_fill_that_was_taken_back_and_is_told_once_more_counts_for_nobody() -> None:
+    books = portfolio()
+    opened(books)
+    before = books.actor.carry().cash
+    books.tell(correction(position=0), NOON)
+    assert books.tell(filled(), NOON) == []
+    assert books.actor.carry().lots == []
+    assert books.actor.carry().cash == before + 10 * 100 * 1_000_000
+    stage = ExecutorStage().ready().open_lot()
+    corrected(stage, EXECUTOR_ENTRY)
+    assert stage.fill() == []

@@ -236,6 +236,7 @@ def test_a_bust_takes_a_fill_back_once_and_a_correction_changes_its_price(direct
     assert type(taken) is FillCorrected
     assert (taken.quantity_before, taken.price_before, taken.quantity, taken.cumulative) == (4, 100.0, 0, 0)
     assert update_told(bust, directory, NOW).inputs == []
+    assert "OrderFilled" not in kinds(update_told(fill(4, 4), directory, NOW).inputs)  # told once more, late
     update_told(fill(5, 5), directory, NOW)
     corrected = update(
         "trade_correct", of={"status": "partially_filled", "filled_qty": "5"}, qty="5", price="99.5",

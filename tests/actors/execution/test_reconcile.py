@@ -191,3 +191,9 @@ def test_an_order_without_an_answer_is_looked_up_unless_the_gateway_is_at_it(liv
     (difference,) = told(unanswered, reason="start").differences
     assert (difference.client_order_id, difference.broker_order_id) == (ENTRY, "")
     assert told(unanswered, SPY=4) == Comparison((), (), {})
+
+
+def test_shares_that_appear_while_an_entry_of_ours_works_are_not_taken_for_somebody_elses() -> None:
+    comparison = told(ours(), there=(theirs(),), SPY=10)
+    assert kinds(comparison) == [("position", "entries blocked")]
+    assert comparison.external == {}

@@ -9,6 +9,7 @@ import pytest
 
 from actors.broker import submissions
 from actors.broker.order_bodies import submit_body
+from actors.broker.rest import Timeouts
 from actors.broker.submissions import SharedSync
 from runtime.errors import StorageUnavailable
 from runtime.kernel.gateway import Inbox
@@ -470,6 +471,18 @@ async def test_a_sweep_withdraws_what_waits_and_takes_what_is_on_its_way(alpaca:
         assert results[0].is_done
         assert desk.of(OrderCanceled)[0].client_order_id == "mr-20261120-2:e1"
         assert [one.status for one in alpaca.orders] == ["canceled"]
+
+
+async def test_a_sweep_is_not_done_while_nobody_knows_of_an_entry_that_was_sent(alpaca: AlpacaServer) -> None:
+    stall = alpaca.faults.add("stall_before", "POST /v2/orders")
+    async with running(alpaca, timeouts=Timeouts(connect=1.0, read=8.0, total=9.0)) as desk:
+        desk.send(buy())
+        await desk.until(desk.posts)
+        desk.halt = "HALT is there"
+        swept = await desk.sweeper.cancel_all(entries_only=True, deadline_s=0.2)
+        assert (swept.is_done, swept.left) == (False, (ENTRY,))
+        stall.release()
+        await desk.wait_for(OrderAccepted)
 
 
 async def test_one_wait_for_the_disk_serves_all_who_came_before_it() -> None:
