@@ -43,6 +43,7 @@ _ALIKE = """
     SELECT id FROM (SELECT id FROM executions WHERE id LIKE ?1 ESCAPE '\\' ORDER BY id DESC LIMIT 200)
   ORDER BY id
 """
+_OF_SYMBOL = "SELECT id FROM signals WHERE symbol = ? ORDER BY timestamp DESC, id DESC LIMIT ?"
 _LATEST = "SELECT id FROM signals ORDER BY timestamp DESC, id DESC LIMIT ?"
 _LONGEST_ID = 80
 
@@ -64,7 +65,9 @@ def chain(ledger: Ledger, id: str) -> Record | None:
 
 
 def nearest(ledger: Ledger, id: str, count: int = 3) -> list[str]:
-    """Ids most like this one, for whoever mistyped it; the latest signals where none is like it."""
+    """Ids most like this one, for whoever mistyped it; of a symbol its latest signals, else those of all."""
+    if found := [str(row["id"]) for row in records(ledger.trades, _OF_SYMBOL, (id[:_LONGEST_ID], count))]:
+        return found
     for length in range(min(len(id), _LONGEST_ID), 2, -1):
         pattern = id[:length].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
         found = [str(row["id"]) for row in records(ledger.trades, _ALIKE, (pattern,))]

@@ -41,7 +41,12 @@ def add(subparsers: Any) -> None:
         description="Prints the chain of causes: bar, signal with its features, sizing with every cap, "
         "verdict, order, fills, profit; each with its time and the numbers that decided.",
     )
-    parser.add_argument("id", type=as_text, metavar="ID", help="of a signal, an order, a fill or a trade")
+    parser.add_argument(
+        "id",
+        type=as_text,
+        metavar="ID",
+        help="of a signal, an order, a fill or a trade; a symbol names its latest signals",
+    )
     add_root(parser)
     parser.set_defaults(run=run)
 

@@ -1,9 +1,11 @@
 import argparse
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,16 @@ def test_a_denied_signal_is_explained_by_the_rule_its_value_and_its_limit(
 def test_an_unknown_id_names_what_was_perhaps_meant(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("explain", "gap_fill-20180216-99", "--root", root) == exits.FAILED
     assert "did you mean gap_fill-20180216-6" in capsys.readouterr().err
+
+
+def test_a_symbol_in_place_of_an_id_names_its_own_latest_signals(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    books = shutil.copytree(root, tmp_path / "books")
+    with closing(sqlite3.connect(books / "db" / "trades.db")) as ledger, ledger:
+        ledger.execute("UPDATE signals SET symbol = 'ZZZ' WHERE id = ?", (LOT,))
+    assert call("explain", "ZZZ", "--root", books) == exits.FAILED
+    assert capsys.readouterr().err.endswith(f"; its latest signals: {LOT}\n")
 
 
 def test_status_shows_every_part(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
