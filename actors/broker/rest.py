@@ -157,13 +157,17 @@ class Rest:
         path = f"/positions/{quote(symbol, safe='')}"
         return _read(await self._call(Priority.CANCEL, lambda at: at.delete(path), changes=True), wire.Order)
 
-    async def order(self, broker_order_id: str, *, priority: Priority = Priority.READ) -> wire.Order | None:
-        """The order with its legs; None only if the broker itself says there is none."""
+    async def order(self, broker_order_id: str, *, priority: Priority = Priority.EXIT) -> wire.Order | None:
+        """The order with its legs; None only if the broker itself says there is none.
+
+        What became of one order waits for no list: as a plain read it would queue behind the comparison of
+        all positions and orders.
+        """
         path = f"/orders/{quote(broker_order_id, safe='')}"
         return await self._find(lambda at: at.get(path, {"nested": "true"}), wire.Order, priority)
 
     async def order_by_client_id(
-        self, client_order_id: str, *, priority: Priority = Priority.READ
+        self, client_order_id: str, *, priority: Priority = Priority.EXIT
     ) -> wire.Order | None:
         """The order of a client id, likewise; its legs may be missing: `order` has them."""
         query = {"client_order_id": client_order_id, "nested": "true"}
