@@ -12,6 +12,9 @@ from tests.contract.loopback import Loopback
 class BrokerUnderTest(Protocol):
     """A broker with 100,000 USD, no costs, symbols AAA and BBB, and a market that the test moves."""
 
+    is_gateway: bool
+    """Whether our order gateway stands before the broker: it knows more, and asks less."""
+
     def submit(self, name: str, side: str, quantity: int, **fields: Any) -> list[Input]: ...
     def cancel(self, name: str) -> list[Input]: ...
     def replace(self, name: str, **prices: float) -> list[Input]: ...
@@ -22,6 +25,8 @@ class BrokerUnderTest(Protocol):
 
 class Simulated:
     """The simulated broker inside a sequencer."""
+
+    is_gateway = False
 
     def __init__(self) -> None:
         self._floor = Floor(with_executor=False)

@@ -33,6 +33,8 @@ Result = TypeVar("Result")
 class Gatewayed:
     """A paper account without margin behind our gateways."""
 
+    is_gateway = True
+
     def __init__(self) -> None:
         self._runner = asyncio.Runner()
         self._told: list[Input] = []

@@ -25,6 +25,8 @@ from tests.alpaca_server.server import FRIDAY_OPEN, made_bar
 class Loopback:
     """A paper account without margin, moved minute by minute."""
 
+    is_gateway = False
+
     def __init__(self) -> None:
         self._clock = MarketClock(FRIDAY_OPEN)
         self._market = Market()

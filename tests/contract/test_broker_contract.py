@@ -113,12 +113,16 @@ def test_cancelling_a_working_bracket_cancels_its_held_legs(broker):
 def test_a_late_cancel_is_rejected(broker):
     broker.submit("a", "buy", 10)
     broker.minute(AAA=FLAT)
-    for event in broker.cancel("a"):  # a gateway that has told of the fill does not even ask
+    late = broker.cancel("a")
+    if broker.is_gateway:  # it has told of the fill and does not even ask
+        assert late == []
+    else:
+        (event,) = late
         assert type(event) is CancelRejected
         assert "filled" in event.reason
     (event,) = broker.cancel("never")
     assert type(event) is CancelRejected
-    assert "not found" in event.reason or "does not know" in event.reason
+    assert ("does not know" if broker.is_gateway else "not found") in event.reason
 
 
 def test_a_leg_can_be_moved_and_gets_a_new_broker_id(broker):
@@ -128,8 +132,9 @@ def test_a_leg_can_be_moved_and_gets_a_new_broker_id(broker):
     (event,) = broker.replace(target.client_order_id, limit_price=103.0)
     assert type(event) is OrderReplaced
     assert event.new_broker_order_id != event.broker_order_id == target.broker_order_id
-    again = broker.replace(target.client_order_id, limit_price=103.0)  # of which a gateway makes nothing
-    assert {event.reason for event in again} <= {"order parameters are not changed"}
+    again = broker.replace(target.client_order_id, limit_price=103.0)
+    unchanged = ["order parameters are not changed"]
+    assert [event.reason for event in again] == ([] if broker.is_gateway else unchanged)
     fill, _ = broker.minute(AAA=(100, 104, 99, 104))
     assert fill.price == 103.0
 
@@ -165,7 +170,9 @@ def test_refusals_in_alpacas_words(broker):
 
 def test_a_price_off_the_grid_is_refused_if_it_gets_that_far(broker):
     told = broker.submit("a", "buy", 1, type="limit", limit_price=290.123)
-    if names(told) != ["OrderAccepted"]:  # a gateway lets none leave
+    if broker.is_gateway:  # it lets none leave: the price goes to the grid first
+        assert names(told) == ["OrderAccepted"]
+    else:
         assert refusal(told) == (
             42210000,
             "invalid limit_price 290.123. sub-penny increment does not fulfill minimum pricing criteria",
@@ -176,7 +183,10 @@ def test_an_id_is_never_taken_twice_even_when_the_first_order_is_over(broker):
     def again():
         # A gateway looks the order up that has the id, and has told all of it.
         told = broker.submit("a", "buy", 10)
-        assert told == [] or refusal(told) == (40010001, "client_order_id must be unique")
+        if broker.is_gateway:
+            assert told == []
+        else:
+            assert refusal(told) == (40010001, "client_order_id must be unique")
 
     broker.submit("a", "buy", 10, type="limit", limit_price=90.0)
     again()
@@ -204,7 +214,9 @@ def test_wash_trades_and_opposite_openings_are_refused(broker):
     broker.minute(AAA=FLAT)
     broker.submit("b", "buy", 10, type="limit", limit_price=98.0)
     code, reason = refusal(broker.submit("x", "sell", 5))
-    assert (code, reason.startswith("potential wash trade detected. use complex orders")) == (40310000, True)
+    words = "potential wash trade detected. use complex orders"
+    assert code == 40310000
+    assert reason.startswith(words) if broker.is_gateway else reason == words
     assert names(broker.submit("y", "sell", 5, type="limit", limit_price=99.0)) == ["OrderAccepted"]
     broker.submit("c", "buy", 10, symbol="BBB", type="limit", limit_price=45.0)
     assert refusal(broker.submit("z", "sell", 5, symbol="BBB"))[1] == (
