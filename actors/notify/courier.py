@@ -6,6 +6,7 @@ read for the reason of a failure and goes nowhere else: it may name parts of the
 
 import contextvars
 import logging
+import re
 import threading
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -30,6 +31,9 @@ _KINDS: dict[AlertLevel, str] = {
     "CRITICAL": "failure",
 }
 _LONGEST_REASON = 200
+_CALLS = re.compile(r"@(?=\w)|<(?=[!@#])")
+_JOINER = "\N{WORD JOINER}"
+"""Takes no room and breaks no line."""
 
 
 class Courier:
@@ -96,14 +100,24 @@ class Courier:
         reasons: list[str] = []
         with _reasons(reasons):
             arrived = self._service.notify(
-                title=self._redactor.text(f"{self._account} {alert.level}: {alert.title}".strip()),
-                body=self._redactor.text(_body(alert)),
+                title=calls_nobody(
+                    self._redactor.text(f"{self._account} {alert.level}: {alert.title}".strip())
+                ),
+                body=calls_nobody(self._redactor.text(_body(alert))),
                 notify_type=_KINDS[alert.level],
             )
         return "" if arrived else self._words("; ".join(reasons) or "it said no")
 
     def _words(self, text: str) -> str:
         return one_line(self._redactor.text(" ".join(text.split())), _LONGEST_REASON)
+
+
+def calls_nobody(text: str) -> str:
+    """The text without what a chat takes for a call to its members (`@everyone`, `<!channel>`, `<@1>`).
+
+    Part of an alert are words of a broker, which nobody here chose: they inform, and wake no channel.
+    """
+    return _CALLS.sub(lambda found: found[0] + _JOINER, text)
 
 
 class _Listener(logging.Handler):
