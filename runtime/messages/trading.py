@@ -35,7 +35,7 @@ class EntryStyle(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like
     offset_frac: float = 0.003
 
 
-class SignalRaised(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+class SignalRaised(Decision, frozen=True, gc=False, array_like=True, tag=True):
     """A strategy wants to open, or to close its own holding (strategies.md 1).
 
     Attributes:
@@ -93,7 +93,7 @@ class SignalDropped(Decision, frozen=True, kw_only=True, gc=False, array_like=Tr
     detail: str = ""
 
 
-class OrderProposed(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+class OrderProposed(Decision, frozen=True, gc=False, array_like=True, tag=True):
     """The ensemble's sized order for one lot of one strategy.
 
     Attributes:
@@ -156,7 +156,7 @@ class OrderDenied(Decision, frozen=True, kw_only=True, gc=False, array_like=True
     limit: float = 0.0
 
 
-class SubmitOrder(Command, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+class SubmitOrder(Command, frozen=True, gc=False, array_like=True, tag=True):
     """To the broker. Prices are already on the tick grid.
 
     A bracket has both `take_profit` (limit) and `stop_loss` (stop) exits, an OTO one of them; an OCO is
@@ -415,7 +415,7 @@ class BrokerStreamChanged(Input, frozen=True, kw_only=True, gc=False, array_like
     started: bool = False
 
 
-class OrderChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+class OrderChanged(Decision, frozen=True, gc=False, array_like=True, tag=True):
     """The executor's view of one order after something happened to it.
 
     `SubmitOrder` itself says that an order is `submitted`.
@@ -440,14 +440,14 @@ class OrderChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=Tru
     parent_id: str = ""
 
 
-class OrderEnded(OrderChanged, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+class OrderEnded(OrderChanged, frozen=True, gc=False, array_like=True, tag=True):
     """The same of an order that is over without being filled: canceled, expired or rejected.
 
     A type of its own, so that who waits for that alone is not woken by everything that goes well.
     """
 
 
-class LotChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+class LotChanged(Decision, frozen=True, gc=False, array_like=True, tag=True):
     """A strategy's lot after one of its fills; of the strategies only its own gets it.
 
     Attributes:

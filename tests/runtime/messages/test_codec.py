@@ -11,7 +11,11 @@ from runtime.messages import account, base, machine, market, reports, risk, trad
 from runtime.messages.base import Command, Decision, Input, Message
 from runtime.messages.codec import MESSAGES, decode, encode, encode_into
 from runtime.messages.market import Bars, BarsRevised, Columns
+from runtime.messages.trading import LotChanged, OrderChanged, OrderProposed, SignalRaised, SubmitOrder
 from tests.runtime.messages.made import of_type
+
+BY_POSITION = (SignalRaised, OrderProposed, SubmitOrder, OrderChanged, LotChanged)
+"""Those, and what is made of them, may be made by position."""
 
 
 def bars(values: list[list[float]]) -> Bars:
@@ -40,13 +44,21 @@ def test_every_message_comes_back_equal_and_of_its_type(kind: type[Message], dat
 
 
 @pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.__name__)
-def test_every_message_is_frozen_keyword_only_and_tagged_by_its_name(kind: type[Message]) -> None:
+def test_every_message_is_frozen_and_tagged_by_its_name(kind: type[Message]) -> None:
     config = kind.__struct_config__
     assert config.frozen
     assert config.array_like
     assert config.tag == kind.__name__
-    with pytest.raises(TypeError):
-        kind(1)  # type: ignore[call-arg, misc]
+
+
+@pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.__name__)
+def test_beyond_time_and_cause_only_what_is_made_for_every_order_takes_fields_by_position(
+    kind: type[Message],
+) -> None:
+    shared = 2 if issubclass(kind, Decision) else 1
+    wanted = "Missing required argument" if issubclass(kind, BY_POSITION) else "Extra positional arguments"
+    with pytest.raises(TypeError, match=wanted):
+        kind(*range(shared + 1))  # type: ignore[call-arg, misc]
 
 
 @settings(max_examples=10)
