@@ -21,7 +21,16 @@ from actors.gateways.db_writer import DbWriter
 from actors.gateways.emergency import Emergency
 from actors.gateways.kill_watch import KillSwitch
 from actors.kept_wishes import KeptWishes
-from actors.live_gateways import STOP_ORDER, Gateways, Links, ask_again, held, lots_of, remember
+from actors.live_gateways import (
+    STOP_ORDER,
+    Gateways,
+    Links,
+    ask_again,
+    held,
+    lots_of,
+    remember,
+    without_answer,
+)
 from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_screen import LiveScreen
@@ -165,6 +174,8 @@ class Engine:
                 self.host.post("machine", SessionEnded(ts_event=ends, session=self.header.session))
             self.host.stop()
             await ended.wait()
+            if open_ones := self.without_answer():
+                _log.error("the session ends before the broker's answer", orders=", ".join(open_ones))
             self._wishes.give_up()
             self.alerts.close()
             self.db.close()
@@ -172,6 +183,10 @@ class Engine:
     def held(self) -> list[str]:
         """Symbols of the lots that are not flat, each once."""
         return held(self.sequencer)
+
+    def without_answer(self) -> list[str]:
+        """Client ids of the orders whose fate is not known: the next start asks the broker for them."""
+        return without_answer(self.sequencer, self._clock.now())
 
     # ---- the parts --------------------------------------------------------------------------
 

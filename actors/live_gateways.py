@@ -274,6 +274,12 @@ def held(sequencer: Sequencer) -> list[str]:
     return sorted({lot.symbol for lot in lots_of(sequencer) if lot.held})
 
 
+def without_answer(sequencer: Sequencer, now: int) -> list[str]:
+    """Client ids of the orders of which something was asked and nothing is known yet; `now` in ns UTC."""
+    asked = (one for lot in lots_of(sequencer) for one in unanswered(lot, now))
+    return sorted({one.client_order_id for one in asked})
+
+
 def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> None:
     """Tell directory and desk what the tape knows; `now` in ns UTC."""
     directory = desk.directory

@@ -8,7 +8,6 @@ Source: alpaca.md 3.4 and 3.5; faults.md D 37-40.
 
 from actors.broker import catch_up, executions, translate, wire
 from actors.broker.directory import Known
-from actors.broker.limiter import Priority
 from actors.broker.order_bodies import replace_body
 from actors.broker.order_line import NOT_LIVE, SECOND, Line
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
@@ -145,7 +144,7 @@ class Amendments:
     async def _tell_again(self, known: Known, broker_order_id: str, command: LookUpOrder) -> None:
         """Everything of an order that was told before, for one who has missed some of it."""
         line = self._line
-        order = await line.rest.order(broker_order_id, priority=Priority.EXIT)
+        order = await line.rest.order(broker_order_id)
         if order is None:
             return
         now = line.clock.now()

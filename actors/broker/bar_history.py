@@ -12,7 +12,7 @@ import anyio.to_thread
 import msgspec
 
 from actors.broker.http import Connection, Json
-from actors.broker.limiter import Budget, Gate, Priority
+from actors.broker.limiter import ONE_KIND, Budget, Gate, Priority
 from actors.broker.market_wire import MinuteBar
 from actors.broker.rest import DEFAULT_TIMEOUTS, Timeouts
 from config.secrets import Secrets
@@ -48,7 +48,7 @@ class BarHistory:
         requests_per_minute: int = 200,
     ) -> None:
         self._url, self._keys, self._feed, self._timeouts = url, keys, feed, timeouts
-        self._gate = Gate(Budget(requests_per_minute), clock)
+        self._gate = Gate(Budget(requests_per_minute, kept=ONE_KIND, own=ONE_KIND), clock)
         self._turn = anyio.Lock()
         self._connection: Connection | None = None
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from actors.broker import translate, wire
 from actors.broker.directory import Directory
+from actors.broker.limiter import Priority
 from actors.broker.order_steps import base
 from runtime.messages.base import Input
 
@@ -22,7 +23,9 @@ class Reads(Protocol):
     async def fills(self, *, order_id: str) -> list[wire.Activity]:
         """The FILL activities of one order, oldest first."""
 
-    async def orders(self, *, status: str, symbols: Iterable[str], nested: bool) -> list[wire.Order]:
+    async def orders(
+        self, *, status: str, symbols: Iterable[str], nested: bool, priority: Priority
+    ) -> list[wire.Order]:
         """Orders by status, with legs nested or beside their parents."""
 
 
@@ -46,7 +49,7 @@ async def tell_all(rest: Reads, directory: Directory, order: wire.Order, now: in
     if translate.is_orphan(order, known):
         # Its parent's answer is still under way: read the parents, they tell whose leg it is.
         symbols = (order.symbol,) if order.symbol else ()
-        parents = await rest.orders(status="all", symbols=symbols, nested=True)
+        parents = await rest.orders(status="all", symbols=symbols, nested=True, priority=Priority.LOOK_UP)
     missed: list[wire.Activity] = []
     for broker_order_id in _behind(order, directory):
         missed += await rest.fills(order_id=broker_order_id)

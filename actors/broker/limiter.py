@@ -2,12 +2,12 @@
 
 The budget is a bucket whose tokens come back a minute after they were taken, so no minute, wherever it
 begins, sees more requests than the broker allows. The last tokens are kept for what cannot wait: reads leave
-some for orders, entries some for exits and cancellations.
+some for orders, entries some for exits and cancellations. A few belong to look-ups and reads alone: without
+them what is urgent could keep our books from ever being compared with the broker's.
 Source: alpaca.md 3.0 (200 a minute); faults.md C 31.
 """
 
 import asyncio
-import heapq
 from collections import deque
 from enum import IntEnum
 
@@ -19,12 +19,22 @@ WINDOW = 61 * _SECOND
 
 
 class Priority(IntEnum):
-    """Who goes first."""
+    """Who goes first; a look-up says what became of one order, a read compares or merely shows."""
 
     CANCEL = 0
     EXIT = 1
-    ENTRY = 2
-    READ = 3
+    LOOK_UP = 2
+    ENTRY = 3
+    READ = 4
+
+
+Tokens = tuple[int, int, int, int, int]
+"""One number for each priority."""
+KEPT: Tokens = (0, 10, 20, 30, 80)
+OWN: Tokens = (0, 0, 12, 0, 6)
+"""Reads: three comparisons of positions and orders. Look-ups: six orders with their fills."""
+ONE_KIND: Tokens = (0, 0, 0, 0, 0)
+"""Nothing kept back: for a host that gets requests of one kind only."""
 
 
 class Budget:
@@ -33,36 +43,56 @@ class Budget:
     Args:
         limit: Requests a window.
         kept: Tokens that a priority leaves for more urgent ones; more urgent ones leave fewer.
+        own: Tokens that a priority has to itself: not even cancellations without end keep the broker's word
+            on an order, or the comparison with our books, away for ever.
 
     Raises:
         ValueError: A priority could never send.
     """
 
     def __init__(
-        self, limit: int = 200, window: int = WINDOW, kept: tuple[int, int, int, int] = (0, 10, 30, 80)
+        self, limit: int = 200, window: int = WINDOW, kept: Tokens = KEPT, own: Tokens = OWN
     ) -> None:
         if sorted(kept) != list(kept) or kept[0] < 0 or kept[-1] >= limit:
             raise ValueError(f"of {limit} requests {kept} cannot be kept back")
+        if min(own) < 0 or sum(own) >= limit:
+            raise ValueError(f"of {limit} requests {own} cannot be set apart")
         self.limit = limit
         self.window = window
         self.kept = kept
+        self.own = own
         self.closed_until = 0
-        self._taken: deque[int] = deque()
+        self._taken: deque[tuple[int, Priority]] = deque()
+        self._counts = [0] * len(Priority)
 
     def wait(self, priority: Priority, now: int) -> int:
         """How long until a request of this priority may be sent, ns; 0: now."""
         closed = max(0, self.closed_until - now)
-        taken = self._taken
-        while taken and taken[0] <= now - self.window:
-            taken.popleft()
-        over = len(taken) - (self.limit - self.kept[priority])
-        return closed if over < 0 else max(closed, taken[over] + self.window - now)
+        taken, counts = self._taken, self._counts
+        while taken and taken[0][0] <= now - self.window:
+            counts[taken.popleft()[1]] -= 1
+        if self._has_room(priority, len(taken), counts):
+            return closed
+        counts = list(counts)
+        for back, (at, whose) in enumerate(taken, 1):
+            counts[whose] -= 1
+            if self._has_room(priority, len(taken) - back, counts):
+                return max(closed, at + self.window - now)
+        raise AssertionError("an empty window has room for everybody")
+
+    def _has_room(self, priority: Priority, total: int, counts: list[int]) -> bool:
+        """Whether one more fits beside what was taken and what others have to themselves."""
+        if counts[priority] < self.own[priority]:
+            return True
+        apart = sum(max(0, own - count) for own, count in zip(self.own, counts, strict=True))
+        return total + apart < self.limit and total < self.limit - self.kept[priority]
 
     def take(self, priority: Priority, now: int) -> bool:
         """Count a request if it may be sent now; whether it may."""
         if self.wait(priority, now):
             return False
-        self._taken.append(now)
+        self._taken.append((now, priority))
+        self._counts[priority] += 1
         return True
 
     def close(self, until: int) -> None:
@@ -71,7 +101,7 @@ class Budget:
 
     @property
     def left(self) -> int:
-        """Requests that the most urgent could still send in this window."""
+        """Requests that could still be sent in this window, by whomever."""
         return self.limit - len(self._taken)
 
 
@@ -85,25 +115,23 @@ class Gate:
     def __init__(self, budget: Budget, clock: Clock) -> None:
         self.budget = budget
         self._clock = clock
-        self._waiting: list[tuple[Priority, int, asyncio.Event]] = []
-        self._count = 0
+        self._waiting: dict[Priority, deque[asyncio.Event]] = {one: deque() for one in Priority}
         self._alarm: Cancel | None = None
 
     async def enter(self, priority: Priority) -> None:
         """Wait for the turn and take a token; one who is cancelled while waiting takes none."""
-        if not self._waiting and self.budget.take(priority, self._clock.now()):
+        # Who is more urgent and waits has no room now; of the same priority he goes first.
+        queue = self._waiting[priority]
+        if not queue and self.budget.take(priority, self._clock.now()):
             return
-        self._count += 1
         turn = asyncio.Event()
-        mine = (priority, self._count, turn)
-        heapq.heappush(self._waiting, mine)
+        queue.append(turn)
         self._serve()
         try:
             await turn.wait()
         except asyncio.CancelledError:
-            if mine in self._waiting:
-                self._waiting.remove(mine)
-                heapq.heapify(self._waiting)
+            if turn in queue:
+                queue.remove(turn)
                 self._serve()
             raise
 
@@ -114,20 +142,19 @@ class Gate:
     @property
     def depth(self) -> int:
         """Requests that wait."""
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     def _serve(self) -> None:
-        """Let pass who may; a timer looks again when the first in line may."""
+        """Let pass who may, the most urgent first; a timer looks again when the next may."""
         if self._alarm is not None:
             self._alarm()
             self._alarm = None
-        while self._waiting:
-            now = self._clock.now()
-            # Who is first may use the most tokens: while he must wait, so must everybody behind him.
-            wait = self.budget.wait(self._waiting[0][0], now)
-            if wait:
-                self._alarm = self._clock.call_at(now + wait, self._serve)
-                return
-            priority, _, turn = heapq.heappop(self._waiting)
-            self.budget.take(priority, now)
-            turn.set()
+        now = self._clock.now()
+        waits: list[int] = []
+        for priority, queue in self._waiting.items():
+            while queue and self.budget.take(priority, now):
+                queue.popleft().set()
+            if queue:
+                waits.append(self.budget.wait(priority, now))
+        if waits:
+            self._alarm = self._clock.call_at(now + min(waits), self._serve)

@@ -10,7 +10,6 @@ import msgspec
 
 from actors.broker import catch_up, wire
 from actors.broker.desk import Desk, Sending
-from actors.broker.limiter import Priority
 from actors.broker.rest import Rest
 from runtime.kernel.clock import Clock, happens_by
 from runtime.messages.base import Input
@@ -88,17 +87,17 @@ class Line:
 
     async def read(self, broker_order_id: str) -> wire.Order | None:
         """The order of a broker id, with everything that was missed of it told."""
-        order = await self.rest.order(broker_order_id, priority=Priority.EXIT)
+        order = await self.rest.order(broker_order_id)
         if order is not None:
             await self._tell_all(order)
         return order
 
     async def read_by_name(self, client_order_id: str) -> wire.Order | None:
         """The order of a client id with its legs, likewise."""
-        found = await self.rest.order_by_client_id(client_order_id, priority=Priority.EXIT)
+        found = await self.rest.order_by_client_id(client_order_id)
         if found is None:
             return None
-        whole = await self.rest.order(found.id, priority=Priority.EXIT) or found
+        whole = await self.rest.order(found.id) or found
         await self._tell_all(whole)
         return whole
 

@@ -157,21 +157,17 @@ class Rest:
         path = f"/positions/{quote(symbol, safe='')}"
         return _read(await self._call(Priority.CANCEL, lambda at: at.delete(path), changes=True), wire.Order)
 
-    async def order(self, broker_order_id: str, *, priority: Priority = Priority.EXIT) -> wire.Order | None:
-        """The order with its legs; None only if the broker itself says there is none.
-
-        What became of one order waits for no list: as a plain read it would queue behind the comparison of
-        all positions and orders.
-        """
+    async def order(self, broker_order_id: str) -> wire.Order | None:
+        """The order with its legs; None only if the broker itself says there is none."""
         path = f"/orders/{quote(broker_order_id, safe='')}"
-        return await self._find(lambda at: at.get(path, {"nested": "true"}), wire.Order, priority)
+        return await self._find(lambda at: at.get(path, {"nested": "true"}), wire.Order, Priority.LOOK_UP)
 
-    async def order_by_client_id(
-        self, client_order_id: str, *, priority: Priority = Priority.EXIT
-    ) -> wire.Order | None:
+    async def order_by_client_id(self, client_order_id: str) -> wire.Order | None:
         """The order of a client id, likewise; its legs may be missing: `order` has them."""
         query = {"client_order_id": client_order_id, "nested": "true"}
-        return await self._find(lambda at: at.get("/orders:by_client_order_id", query), wire.Order, priority)
+        return await self._find(
+            lambda at: at.get("/orders:by_client_order_id", query), wire.Order, Priority.LOOK_UP
+        )
 
     async def orders(
         self,
@@ -209,16 +205,16 @@ class Rest:
 
     # ---- the account ------------------------------------------------------------------------
 
-    async def account(self) -> wire.Account:
+    async def account(self, *, priority: Priority = Priority.READ) -> wire.Account:
         """Money and permissions."""
-        return _read(await self._get("/account"), wire.Account)
+        return _read(await self._get("/account", priority=priority), wire.Account)
 
     async def positions(self, *, priority: Priority = Priority.READ) -> list[wire.Position]:
         """All positions; a short one has a negative quantity."""
         return _read(await self._get("/positions", priority=priority), list[wire.Position])
 
     async def fills(self, *, order_id: str = "", after: str = "") -> list[wire.Activity]:
-        """FILL activities, oldest first, page by page.
+        """FILL activities, oldest first, page by page: a fill that was missed waits for no list.
 
         Args:
             order_id: Of one order only. after: RFC 3339; only those made later.
@@ -230,7 +226,9 @@ class Rest:
             query["after"] = after
         found: list[wire.Activity] = []
         while True:
-            page = _read(await self._get("/account/activities/FILL", query), list[wire.Activity])
+            page = _read(
+                await self._get("/account/activities/FILL", query, Priority.LOOK_UP), list[wire.Activity]
+            )
             found += page
             if len(page) < _PAGE_FILLS:
                 return found

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from actors.broker import wire
 from actors.broker.directory import Directory
+from actors.broker.limiter import Priority
 from actors.execution import ids
 from runtime.errors import BrokerUnavailable
 from runtime.messages.trading import BrokerOrder, BrokerPosition, BrokerSnapshot
@@ -18,10 +19,10 @@ Reason = Literal["start", "reconnect", "schedule"]
 class Reads(Protocol):
     """The part of the REST client that a snapshot takes."""
 
-    async def orders(self, *, status: str, nested: bool) -> list[wire.Order]:
+    async def orders(self, *, status: str, nested: bool, priority: Priority) -> list[wire.Order]:
         """Open orders, legs beside their parents."""
 
-    async def positions(self) -> list[wire.Position]:
+    async def positions(self, *, priority: Priority) -> list[wire.Position]:
         """All positions."""
 
 
@@ -29,13 +30,14 @@ async def take(rest: Reads, directory: Directory, now: int, reason: Reason = "sc
     """Ask for positions and open orders, in that order: two requests.
 
     Orders last: a fill in between then shows as an order that differs, and its symbol's position is not
-    compared, instead of as a position that nobody explains.
+    compared, instead of as a position that nobody explains. Only what comes on a schedule can be put off.
 
     Raises:
         BrokerUnavailable: No answer, or one that says too little.
     """
-    positions = await rest.positions()
-    orders = await rest.orders(status="open", nested=False)
+    priority = Priority.READ if reason == "schedule" else Priority.LOOK_UP
+    positions = await rest.positions(priority=priority)
+    orders = await rest.orders(status="open", nested=False, priority=priority)
     return snapshot(positions, orders, directory, now, reason)
 
 

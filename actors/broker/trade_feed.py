@@ -7,6 +7,7 @@ from typing import Protocol
 import msgspec
 
 from actors.broker import catch_up, wire
+from actors.broker.limiter import Priority
 
 SECOND = 1_000_000_000
 
@@ -15,7 +16,7 @@ class Reads(catch_up.Reads, Protocol):
     """What the catch-up reads by REST (`broker.rest` has it all)."""
 
     async def orders(
-        self, *, status: str, symbols: Iterable[str] = (), nested: bool = True
+        self, *, status: str, symbols: Iterable[str] = (), nested: bool = True, priority: Priority
     ) -> list[wire.Order]:
         """Orders by status, with legs nested or beside their parents."""
 
@@ -25,10 +26,10 @@ class Reads(catch_up.Reads, Protocol):
     async def fills(self, *, order_id: str = "", after: str = "") -> list[wire.Activity]:
         """FILL activities of an order, or after a time (RFC 3339), oldest first."""
 
-    async def account(self) -> wire.Account:
+    async def account(self, *, priority: Priority) -> wire.Account:
         """Money and permissions."""
 
-    async def positions(self) -> list[wire.Position]:
+    async def positions(self, *, priority: Priority) -> list[wire.Position]:
         """All positions."""
 
 

@@ -14,6 +14,7 @@ import anyio.abc
 
 from actors.broker import catch_up, snapshot, translate, wire
 from actors.broker.directory import Directory
+from actors.broker.limiter import Priority
 from actors.broker.stream_faults import BackOff, StreamFault
 from actors.broker.trade_feed import BrokerStreamFigures, Reads, rfc3339
 from actors.broker.trade_socket import Event, EventSource
@@ -292,7 +293,7 @@ class BrokerStream(Gateway):
         """
         rest, directory = self._rest, self._directory
         since = self._told_until
-        listed = await rest.orders(status="open", symbols=(), nested=False)
+        listed = await rest.orders(status="open", symbols=(), nested=False, priority=Priority.LOOK_UP)
         seen = {order.id for order in listed}
         for known in [one for one in directory if one.is_ours and not one.is_over]:
             if known.broker_order_id in seen:
@@ -303,7 +304,7 @@ class BrokerStream(Gateway):
         for order in listed:
             self._post(await catch_up.tell_all(rest, directory, order, self._clock.now()))
         await self._fills_since(since)
-        account = translate.account(await rest.account(), self._clock.now())
+        account = translate.account(await rest.account(priority=Priority.LOOK_UP), self._clock.now())
         if account is not None:
             self._post([account])
 

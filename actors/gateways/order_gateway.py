@@ -69,7 +69,9 @@ class OrderGateway(Gateway):
         self._amendments = Amendments(self._line)
         self._symbols = symbols
         self._under_way = 0
-        self._is_reading = False
+        self._is_reading = self._is_slow = False
+        self._reads: list[anyio.CancelScope] = []
+        """What only asks, and is given up when the end comes."""
 
     def _post(self, message: Input) -> None:
         self.port("broker", message)
@@ -85,7 +87,7 @@ class OrderGateway(Gateway):
         try:
             async with anyio.create_task_group() as group:
                 if self._symbols and not self._desk.has_assets:
-                    group.start_soon(self._read_assets)
+                    group.start_soon(self._asking, self._read_assets, self._symbols)
                 for sending in list(self._desk.sendings.values()):
                     group.start_soon(self._counted, self._submissions.resume, sending)
                 for cancel in list(self._desk.cancels.values()):
@@ -96,6 +98,8 @@ class OrderGateway(Gateway):
                     self.current = command
                     self._begin(command, group)
                     self.current = None
+                for scope in list(self._reads):
+                    scope.cancel()  # it may wait a minute for its turn, and nobody is left to hear of it
         except ExceptionGroup as failures:
             if len(failures.exceptions) == 1:
                 raise failures.exceptions[0] from None
@@ -136,20 +140,24 @@ class OrderGateway(Gateway):
                 self._desk.open_replace(command)
                 group.start_soon(self._counted, self._amendments.replace, command)
             case LookUpOrder():
-                group.start_soon(self._counted, self._amendments.look_up, command)
+                group.start_soon(self._asking, self._amendments.look_up, command)
             case ReadAccount():
                 if not self._is_reading:  # a broker that slow is not asked twice at a time
                     self._is_reading = True
-                    group.start_soon(self._counted, self._read_account, command)
+                    group.start_soon(self._asking, self._read_account, command)
+                elif not self._is_slow:
+                    self._is_slow = True
+                    waiting = self._line.rest.gate.depth
+                    _log.warning("our books go uncompared: the last reading has not ended", waiting=waiting)
             case _:
                 raise NotImplementedError(f"{self.name} takes no {type(command).__name__}")
 
-    async def _read_assets(self) -> None:
+    async def _read_assets(self, symbols: Sequence[str]) -> None:
         """Tell what may not be traded or sold short; unread, the broker's own refusals tell it."""
         line = self._line
         self._desk.has_assets = True
         try:
-            found = await permits.read(line.rest, self._symbols, line.clock.now())
+            found = await permits.read(line.rest, symbols, line.clock.now())
         except (BrokerUnavailable, BrokerRejected, KeysRefused) as failure:
             _log.warning("the broker's assets could not be read", error=str(failure))
         else:
@@ -165,7 +173,18 @@ class OrderGateway(Gateway):
         else:
             self._post(found)
         finally:
-            self._is_reading = False
+            self._is_reading = self._is_slow = False
+
+    async def _asking(self, work: Callable[[About], Awaitable[None]], about: About) -> None:
+        """What changes nothing at the broker: the end does not wait for it."""
+        if self.stopping.is_set():
+            return
+        with anyio.CancelScope() as scope:
+            self._reads.append(scope)
+            try:
+                await self._counted(work, about)
+            finally:
+                self._reads.remove(scope)
 
     async def _counted(self, work: Callable[[About], Awaitable[None]], about: About) -> None:
         self._under_way += 1

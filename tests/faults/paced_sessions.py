@@ -28,6 +28,8 @@ SYMBOLS = ("SPY", "AAA", "BBB", "CCC")
 SECTORS = {"AAA": "Energy", "BBB": "Utilities", "CCC": "Materials"}
 LEAD = 40.0
 """Market minutes before the open: at 400 times the speed six seconds for the engine to be there."""
+PER_MINUTE = 10_000
+"""Requests a real minute: the reconcile's minutes are the market's, and pass hundreds of times as fast."""
 FAULTS = {
     "duplicate_frame": 0.02,
     "bad_item": 0.02,
@@ -92,7 +94,9 @@ def lay_root(root: Path) -> None:
     (root / "paced.toml").write_text(SETTINGS)
 
 
-def run_one(root: Path, seed: int, minutes: int, speed: float, *, faults: bool = True) -> dict[str, Any]:
+def run_one(
+    root: Path, seed: int, minutes: int, speed: float, *, faults: bool = True, per_minute: int = PER_MINUTE
+) -> dict[str, Any]:
     """One session; what happened, and under `wrong` what should not have."""
     lay_root(root)
     chosen = random.Random(seed).sample(sorted(FAULTS), 6) if faults else []
@@ -102,6 +106,7 @@ def run_one(root: Path, seed: int, minutes: int, speed: float, *, faults: bool =
         speed=speed,
         lead=LEAD,
         seed=seed,
+        per_minute=per_minute,
         faults=[f"{kind}={FAULTS[kind]}" for kind in chosen],
         words=("--config", str(root / "paced.toml")),
     )
@@ -176,6 +181,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="seed of the first")
     parser.add_argument("--minutes", type=int, default=390)
     parser.add_argument("--speed", type=float, default=400.0)
+    parser.add_argument("--per-minute", type=int, default=PER_MINUTE, help="requests a real minute")
     parser.add_argument("--keep", type=Path, help="keep each root below this folder")
     parser.add_argument("--no-faults", action="store_true")
     given = parser.parse_args()
@@ -184,7 +190,14 @@ def main() -> int:
     bad = 0
     for seed in range(given.first, given.first + given.count):
         with kept(given.keep, seed) as folder:
-            found = run_one(Path(folder), seed, given.minutes, given.speed, faults=not given.no_faults)
+            found = run_one(
+                Path(folder),
+                seed,
+                given.minutes,
+                given.speed,
+                faults=not given.no_faults,
+                per_minute=given.per_minute,
+            )
         bad += bool(found["wrong"])
         print(json.dumps(found), flush=True)
     print(json.dumps({"sessions": given.count, "wrong": bad}))

@@ -34,6 +34,8 @@ class Pace:
         lead: Market minutes before the open at which it begins. minutes: how many the market trades.
         faults: Switches of the loopback broker, `KIND=SHARE`.
         words: Further words of the engine's command line.
+        per_minute: The budget of requests. A minute of it is real while the reconcile's schedule is the
+            market's: a session far faster than the market's pace uses up the usual one for reconciling.
     """
 
     root: Path
@@ -43,6 +45,7 @@ class Pace:
     seed: int = 0
     faults: Sequence[str] = ()
     words: Sequence[str] = ()
+    per_minute: int = 10_000
     module: str = "runtime"
     environ: dict[str, str] = field(default_factory=dict)
 
@@ -134,9 +137,7 @@ def session(pace: Pace) -> Iterator[tuple[Child, Child, dict[str, str]]]:
     with Child(pace.root / "broker", "tests.alpaca_server", *words, env=environ) as broker:
         found = environ | json.loads(broker.line(0)) | {"TRADING_SYSTEM_ROOT": str(pace.root)}
         clock = ["--headless", "--clock", "broker", "--speed", f"{pace.speed:g}"]
-        # A minute of the budget is real, the schedule of the reconcile is the market's: a paced session would
-        # use up the usual one for it, and what is looked up because of a fault would wait for a minute.
-        clock += ["--set", "requests.per_minute=10000"]
+        clock += ["--set", f"requests.per_minute={pace.per_minute}"]
         with Child(pace.root / "engine", pace.module, "run", *clock, *pace.words, env=found) as engine:
             engine.line(0)
             yield broker, engine, found

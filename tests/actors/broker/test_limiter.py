@@ -9,6 +9,8 @@ from actors.broker.limiter import Budget, Gate, Priority
 from runtime.kernel.clock import ReplayClock
 
 SECOND = 1_000_000_000
+NOTHING = (0, 0, 0, 0, 0)
+KEPT = (0, 1, 1, 2, 4)
 requests = st.lists(st.tuples(st.sampled_from(Priority), st.integers(0, 20)), max_size=120)
 
 
@@ -16,7 +18,7 @@ requests = st.lists(st.tuples(st.sampled_from(Priority), st.integers(0, 20)), ma
 def test_no_window_wherever_it_begins_sees_more_than_the_limit(
     asked: list[tuple[Priority, int]], limit: int
 ) -> None:
-    budget, now, sent = Budget(limit, 60, (0, 1, 2, 4)), 0, []
+    budget, now, sent = Budget(limit, 60, KEPT, (0, 0, 2, 0, 2)), 0, []
     for priority, pause in asked:
         now += pause
         if budget.take(priority, now):
@@ -29,7 +31,7 @@ def test_no_window_wherever_it_begins_sees_more_than_the_limit(
 def test_after_the_wait_it_may_be_sent_and_not_a_moment_sooner(
     asked: list[tuple[Priority, int]], priority: Priority
 ) -> None:
-    budget, now = Budget(10, 60, (0, 1, 2, 4)), 0
+    budget, now = Budget(10, 60, KEPT, (0, 0, 2, 0, 1)), 0
     for kind, pause in asked:
         now += pause
         budget.take(kind, now)
@@ -40,8 +42,10 @@ def test_after_the_wait_it_may_be_sent_and_not_a_moment_sooner(
 
 
 @given(requests)
-def test_who_is_more_urgent_never_waits_longer(asked: list[tuple[Priority, int]]) -> None:
-    budget, now = Budget(10, 60, (0, 1, 2, 4)), 0
+def test_where_nobody_has_tokens_of_his_own_who_is_more_urgent_never_waits_longer(
+    asked: list[tuple[Priority, int]],
+) -> None:
+    budget, now = Budget(10, 60, KEPT, NOTHING), 0
     for kind, pause in asked:
         now += pause
         budget.take(kind, now)
@@ -50,7 +54,7 @@ def test_who_is_more_urgent_never_waits_longer(asked: list[tuple[Priority, int]]
 
 
 def test_reads_leave_room_for_orders_and_entries_for_cancels() -> None:
-    budget = Budget(10, 60, (0, 1, 2, 4))
+    budget = Budget(10, 60, KEPT, NOTHING)
     assert [budget.take(Priority.READ, 0) for _ in range(7)] == [True] * 6 + [False]
     assert [budget.take(Priority.ENTRY, 0) for _ in range(3)] == [True] * 2 + [False]
     assert [budget.take(Priority.EXIT, 0) for _ in range(2)] == [True, False]
@@ -60,14 +64,59 @@ def test_reads_leave_room_for_orders_and_entries_for_cancels() -> None:
 
 
 def test_a_budget_that_can_never_be_used_is_refused() -> None:
-    for kept in ((0, 1, 2, 10), (3, 2, 1, 0), (-1, 0, 0, 0)):
+    for kept in ((0, 1, 2, 2, 10), (3, 2, 1, 0, 0), (-1, 0, 0, 0, 0)):
         with pytest.raises(ValueError, match="cannot be kept back"):
             Budget(10, 60, kept)
+    for own in ((0, 0, 5, 0, 5), (-1, 0, 0, 0, 0)):
+        with pytest.raises(ValueError, match="cannot be set apart"):
+            Budget(10, 60, NOTHING, own)
+
+
+@given(requests)
+def test_whatever_others_send_a_priority_gets_its_own_tokens_in_every_minute(
+    asked: list[tuple[Priority, int]],
+) -> None:
+    budget, now = Budget(10, 60, KEPT, (0, 0, 2, 0, 1)), 0
+    for kind, pause in asked:
+        now += pause
+        if kind is not Priority.READ:
+            budget.take(kind, now)
+    assert budget.take(Priority.READ, now)
+
+
+def test_cancels_without_end_leave_the_comparison_and_look_ups_their_turn() -> None:
+    budget = Budget(100)
+    assert sum(budget.take(Priority.CANCEL, 0) for _ in range(1000)) == 82
+    assert sum(budget.take(Priority.LOOK_UP, 0) for _ in range(1000)) == 12
+    assert sum(budget.take(Priority.READ, 0) for _ in range(1000)) == 6
+    assert budget.left == 0
+
+
+async def test_a_read_with_tokens_of_its_own_passes_an_order_that_must_wait() -> None:
+    clock = ReplayClock()
+    gate = Gate(Budget(3, 10, NOTHING, (0, 0, 0, 0, 1)), clock)
+    served: list[str] = []
+
+    async def ask(priority: Priority, name: str) -> None:
+        await gate.enter(priority)
+        served.append(name)
+
+    async with anyio.create_task_group() as group:
+        for name in ("cancel 1", "cancel 2", "cancel 3"):
+            group.start_soon(ask, Priority.CANCEL, name)
+        await anyio.wait_all_tasks_blocked()
+        for name in ("read 1", "read 2"):
+            group.start_soon(ask, Priority.READ, name)
+        await anyio.wait_all_tasks_blocked()
+        assert served == ["cancel 1", "cancel 2", "read 1"]
+        clock.advance(10)
+        await anyio.wait_all_tasks_blocked()
+    assert served[3:] == ["cancel 3", "read 2"]
 
 
 async def test_the_gate_serves_cancels_before_orders_before_reads() -> None:
     clock = ReplayClock()
-    gate = Gate(Budget(1, 10, (0, 0, 0, 0)), clock)
+    gate = Gate(Budget(1, 10, NOTHING, NOTHING), clock)
     await gate.enter(Priority.READ)
     served: list[str] = []
 
@@ -79,23 +128,24 @@ async def test_the_gate_serves_cancels_before_orders_before_reads() -> None:
         for priority, name in (
             (Priority.READ, "read"),
             (Priority.ENTRY, "entry"),
+            (Priority.LOOK_UP, "look-up"),
             (Priority.EXIT, "exit 1"),
             (Priority.EXIT, "exit 2"),
             (Priority.CANCEL, "cancel"),
         ):
             group.start_soon(ask, priority, name)
         await anyio.wait_all_tasks_blocked()
-        assert gate.depth == 5
-        for step in range(1, 6):
+        assert gate.depth == 6
+        for step in range(1, 7):
             clock.advance(10 * step)
             await anyio.wait_all_tasks_blocked()
             assert len(served) == step
-    assert served == ["cancel", "exit 1", "exit 2", "entry", "read"]
+    assert served == ["cancel", "exit 1", "exit 2", "look-up", "entry", "read"]
 
 
 async def test_who_gives_up_waiting_takes_no_turn() -> None:
     clock = ReplayClock()
-    gate = Gate(Budget(1, 10, (0, 0, 0, 0)), clock)
+    gate = Gate(Budget(1, 10, NOTHING, NOTHING), clock)
     await gate.enter(Priority.READ)
     with anyio.CancelScope() as scope:
         scope.cancel()
