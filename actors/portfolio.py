@@ -129,6 +129,8 @@ class Portfolio(Actor):
         self._ids[added.symbol] = added.id
 
     def on_order_accepted(self, accepted: OrderAccepted) -> None:
+        if not accepted.legs:
+            return
         facts = self._orders.get(accepted.client_order_id)
         if facts is None:
             return

@@ -191,7 +191,11 @@ class SimulatedBroker(Actor):
     def _touch(self, order: WorkingOrder, row: BarRow, found: list[_Candidate]) -> None:
         if self._halted and order.symbol in self._halted:
             return
-        touch = fill_model.touch(order.sign, (order.limit, order.stop), order.triggered, row)
+        limit, stop = order.limit, order.stop
+        if limit is None and stop is None:  # as `fill_model.touch` has it: most orders are market orders
+            found.append((False, order.sequence, order, Touch(row[0], True, order.triggered), row))
+            return
+        touch = fill_model.touch(order.sign, (limit, stop), order.triggered, row)
         if touch.triggered and not order.triggered:
             order.triggered = True
             self._book.moved(order)
@@ -217,35 +221,37 @@ class SimulatedBroker(Actor):
         self, order: WorkingOrder, touch: Touch, row: BarRow, started: int, out: list[Input]
     ) -> list[WorkingOrder]:
         """Fill what the bar's volume allows; the legs that this made live."""
+        costs, account, name, sign = self._costs, self._account, order.client_order_id, order.sign
         quantity = order.quantity - order.filled
-        if self._costs.partial_fills:
-            quantity = min(quantity, int(self._costs.volume_frac * row[3]))
+        if costs.partial_fills:
+            quantity = min(quantity, int(costs.volume_frac * row[3]))
             if quantity <= 0:
                 return []
         clean = touch.price
         assert clean is not None
         bps = (self._extreme_bps if self._is_extreme else self._bps)[order.symbol_id]
-        price = fill_model.slipped(clean, order.sign, bps, order.limit)
+        price = fill_model.slipped(clean, sign, bps, order.limit)
         paid = ticks.micros(price)
-        fees = fill_model.fees_micros(self._costs, order.sign, quantity, quantity * paid)
-        position = self._account.trade(order.symbol, order.sign * quantity, paid, fees)
-        self._account.reserved -= order.reserve * quantity
-        order.filled += quantity
-        order.fills += 1
-        is_done = order.filled >= order.quantity
+        fees = fill_model.fees_micros(costs, sign, quantity, quantity * paid) if costs.apply_costs else 0
+        position = account.trade(order.symbol, sign * quantity, paid, fees)
+        account.reserved -= order.reserve * quantity
+        order.filled = filled = order.filled + quantity
+        order.fills = fills = order.fills + 1
+        is_done = filled >= order.quantity
         stamp = started if touch.at_open else started + INTRABAR_NS
-        worse = 0 if price == clean else (paid - ticks.micros(clean)) * order.sign
+        worse = 0 if price == clean else (paid - ticks.micros(clean)) * sign
+        number = order.broker_order_id
         out.append(
             OrderFilled(
                 ts_event=stamp,
-                client_order_id=order.client_order_id,
-                broker_order_id=order.broker_order_id,
-                execution_id=f"{order.broker_order_id}#{order.fills}",
+                client_order_id=name,
+                broker_order_id=number,
+                execution_id=f"{number}#{fills}",
                 symbol=order.symbol,
-                side="buy" if order.sign > 0 else "sell",
+                side="buy" if sign > 0 else "sell",
                 quantity=quantity,
                 price=price,
-                cumulative=order.filled,
+                cumulative=filled,
                 done=is_done,
                 position=position,
                 commission=fees / ticks.MICRO,
@@ -256,12 +262,12 @@ class SimulatedBroker(Actor):
         others = self._book.others(order) if order.is_complex else ()
         if is_done:
             self._book.remove(order)
-            self._over[order.client_order_id] = "filled"
+            self._over[name] = "filled"
         released: list[WorkingOrder] = []
         for other in others:
             if other.held:
                 if is_done:
-                    self._release(other, order.filled, stamp)
+                    self._release(other, filled, stamp)
                     released.append(other)
             elif is_done:
                 self._end(other, "canceled", stamp, out, "the other exit was filled")
@@ -291,31 +297,31 @@ class SimulatedBroker(Actor):
     # ---- commands ---------------------------------------------------------------------------
 
     def on_submit_order(self, order: SubmitOrder) -> tuple[Input]:
-        now = self.now
-        place = self._ids.get(order.symbol, -1)
-        name = order.client_order_id
-        is_used = name in self._book.orders or name in self._over
-        refusal = simulated_rules.malformed(order, place >= 0, is_used)
+        now, name, symbol, book = self.moment.now, order.client_order_id, order.symbol, self._book
+        place = self._ids.get(symbol, -1)
+        refusal = simulated_rules.malformed(order, place >= 0, name in book.orders or name in self._over)
         reserve = 0
         if refusal is None:
             refusal, reserve = self._judge(order, place)
         if refusal is not None:
             return (
                 OrderRejected(
-                    ts_event=now, client_order_id=order.client_order_id, symbol=order.symbol,
+                    ts_event=now, client_order_id=name, symbol=symbol,
                     code=refusal.code, reason=refusal.reason,
                 ),
             )  # fmt: skip
         self._numbers = number = self._numbers + 1
         made = orders_of(order, place, number, now, self._close if now < self._close else 0)
-        made[0].reserve = reserve
-        self._account.reserved += reserve * order.quantity
+        parent = made[0]
+        if reserve:
+            parent.reserve = reserve
+            self._account.reserved += reserve * order.quantity
         for one in made:
-            self._book.add(one)
+            book.add(one)
         return (
             OrderAccepted(
-                ts_event=now, client_order_id=order.client_order_id, broker_order_id=made[0].broker_order_id,
-                symbol=order.symbol, legs=() if len(made) == 1 else tuple(leg_of(one) for one in made[1:]),
+                ts_event=now, client_order_id=name, broker_order_id=parent.broker_order_id,
+                symbol=symbol, legs=() if len(made) == 1 else tuple(leg_of(one) for one in made[1:]),
             ),
         )  # fmt: skip
 
@@ -323,11 +329,14 @@ class SimulatedBroker(Actor):
         """Price relations, shares and money; the refusal, or micro-dollars a share to reserve."""
         held = self._account.position(order.symbol)
         opens = held == 0 or (held > 0) == (order.side == "buy")
-        is_blind = order.limit_price is None and order.stop_price is None
-        last = self._last.price(place) if is_blind and (opens or order.order_class != "simple") else None
-        refusal = None if order.order_class == "simple" else simulated_rules.misplaced_exits(order, last)
+        is_simple = order.order_class == "simple"
+        same = self._book.live.get(place)
+        last, refusal = None, None
+        if (opens or not is_simple) and order.limit_price is None and order.stop_price is None:
+            last = self._last.price(place)
+        if not is_simple:
+            refusal = simulated_rules.misplaced_exits(order, last)
         if refusal is None:
-            same = self._book.live.get(place)
             live = list(same.values()) if same else ()
             refusal = simulated_rules.not_allowed(order, held, live, self._costs.shorting)
         if refusal is not None or not opens:

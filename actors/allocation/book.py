@@ -107,15 +107,27 @@ class Book:
 
     def enter(self, lot: Lot, quantity: int, price: float, commission: float, slippage: float) -> None:
         """Add a fill to a lot that opens (signed shares, USD, USD, USD)."""
-        if lot.id not in self.lots:
-            self._install(lot)
         mark = micros(price)
         paid = quantity * mark
         fee = micros(commission) if commission else 0
+        self.cash -= paid + fee
         lot.entered += quantity
         lot.entry_value += paid
-        self.cash -= paid + fee
-        self._trade(lot, quantity, price, mark, paid, -fee, fee, slippage)
+        if lot.id in self.lots:
+            self._trade(lot, quantity, price, mark, paid, -fee, fee, slippage)
+            return
+        # A new lot is complete before it gets its slot, so that its columns are written once.
+        lot.quantity += quantity
+        lot.cost += paid
+        lot.realised -= fee
+        lot.commission += fee
+        if slippage:
+            lot.slippage += micros(slippage)
+        lot.mark = mark
+        lot.peak = max(lot.peak, price)
+        lot.trough = min(lot.trough or price, price)
+        self._install(lot)
+        self.realised[lot.strategy] -= fee
 
     def leave(self, lot: Lot, quantity: int, price: float, commission: float, slippage: float) -> int:
         """Take a fill out of a lot (signed shares, opposite to what is held); the micro-dollars realised."""
@@ -128,8 +140,6 @@ class Book:
         gained = received - share - fee
         self.cash += received - fee
         self._trade(lot, quantity, price, mark, -share, gained, fee, slippage)
-        if lot.quantity == 0:
-            self._remove(lot)
         return gained
 
     def correct(
@@ -158,39 +168,45 @@ class Book:
         cost = _round_half_even(lot.entry_value * held, lot.entered) if lot.entered else 0
         gained = received - (lot.entry_value - cost) - lot.realised
         self._trade(lot, is_now - was, lot.mark / MICRO, lot.mark, cost - lot.cost, gained, 0, 0.0)
-        if lot.quantity == 0:
-            self._remove(lot)
 
     def _trade(
         self, lot: Lot, quantity: int, price: float, mark: int, cost: int, gained: int, fee: int,
         slippage: float,
     ) -> None:  # fmt: skip
-        """Change what a lot holds and every sum it is part of; its mark (micro-dollars) becomes the price."""
+        """Change what a lot holds and every sum it is part of; its mark (micro-dollars) becomes the price.
+
+        A lot of which nothing is left goes.
+        """
         slot = self._slot_of[lot.id]
-        worth = lot.quantity * self._marks.item(slot)
-        was_open = worth - lot.cost
-        lot.quantity += quantity
-        lot.cost += cost
+        before = lot.quantity
+        worth = before * self._marks.item(slot)
+        lot.quantity = held = before + quantity
+        lot.cost = left = lot.cost + cost
         lot.realised += gained
-        lot.commission += fee
+        if fee:
+            lot.commission += fee
         if slippage:
             lot.slippage += micros(slippage)
         lot.mark = mark
-        worth_now = lot.quantity * mark
-        self.value += worth_now - worth
+        worth_now = held * mark
+        gain = worth_now - worth
+        self.value += gain
         if self._gross is not None:
             self._gross += abs(worth_now) - abs(worth)
-        self.realised[lot.strategy] += gained
-        self._unrealised[self._codes[lot.strategy]] += worth_now - lot.cost - was_open
-        self._quantity[slot] = lot.quantity
-        self._cost[slot] = lot.cost
-        self._marks[slot] = mark
+        strategy = lot.strategy
+        self.realised[strategy] += gained
+        self._unrealised[self._codes[strategy]] += gain - cost
         peak, trough = self._peak.item(slot), self._trough.item(slot)
-        if price > peak:
-            self._peak[slot] = peak = price
-        if price < trough:
-            self._trough[slot] = trough = price
-        lot.peak, lot.trough = peak, trough
+        lot.peak = peak = price if price > peak else peak
+        lot.trough = trough = price if price < trough else trough
+        if not held:
+            self._remove(lot)
+            return
+        self._quantity[slot] = held
+        self._cost[slot] = left
+        self._marks[slot] = mark
+        self._peak[slot] = peak
+        self._trough[slot] = trough
 
     # ---- marks ------------------------------------------------------------------------------
 
@@ -311,13 +327,18 @@ class Book:
     # ---- slots ------------------------------------------------------------------------------
 
     def _install(self, lot: Lot) -> None:
+        strategy, names = lot.strategy, self.by_symbol.get(lot.symbol)
         self.lots[lot.id] = lot
-        self.by_symbol.setdefault(lot.symbol, []).append(lot.id)
-        if lot.strategy not in self._codes:
-            self._codes[lot.strategy] = len(self._strategies)
-            self._strategies.append(lot.strategy)
+        if names is None:
+            self.by_symbol[lot.symbol] = [lot.id]
+        else:
+            names.append(lot.id)
+        code = self._codes.get(strategy)
+        if code is None:
+            code = self._codes[strategy] = len(self._strategies)
+            self._strategies.append(strategy)
             self._unrealised.append(0)
-        self.realised.setdefault(lot.strategy, 0)
+            self.realised[strategy] = 0
         if self._free:
             slot = self._free.pop()
             self._slots[slot] = lot
@@ -329,17 +350,17 @@ class Book:
         self._slot_of[lot.id] = slot
         self._ids[slot] = lot.symbol_id
         self._strangers = self._strangers or lot.symbol_id < 0
-        self._strategy[slot] = self._codes[lot.strategy]
+        self._strategy[slot] = code
         self._quantity[slot] = lot.quantity
         self._cost[slot] = lot.cost
         self._marks[slot] = lot.mark
         self._peak[slot] = lot.peak
-        self._trough[slot] = lot.trough or np.inf
+        self._trough[slot] = lot.trough or math.inf
         worth = lot.quantity * lot.mark
         self.value += worth
         if self._gross is not None:
             self._gross += abs(worth)
-        self._unrealised[self._codes[lot.strategy]] += worth - lot.cost
+        self._unrealised[code] += worth - lot.cost
 
     def _remove(self, lot: Lot) -> None:
         del self.lots[lot.id]

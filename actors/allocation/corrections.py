@@ -4,14 +4,14 @@ A lot that was closed may be open again, and a round trip that was counted may b
 Source: alpaca.md 2.3.
 """
 
-from typing import NamedTuple
+import msgspec
 
 from actors.allocation.book import MICRO, Book, Lot
 from actors.allocation.performance import Record
 from runtime.messages.trading import FillCorrected
 
 
-class Closed(NamedTuple):
+class Closed(msgspec.Struct, frozen=True, gc=False):
     """A lot that was closed this session.
 
     Attributes:

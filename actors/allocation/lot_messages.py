@@ -1,11 +1,18 @@
 """What is told of a lot and of a symbol's net position after something changed them."""
 
+from typing import Any
+
 import msgspec
 
 from actors.allocation.book import MICRO, Book, Lot
 from actors.allocation.portfolio_state import Facts
 from runtime.messages.account import LotCorrected
+from runtime.messages.base import with_
 from runtime.messages.trading import FillCorrected, LotChanged, OrderFilled, PositionChanged
+
+_NOTHING: dict[str, Any] = dict.fromkeys(LotChanged.__struct_fields__)
+_BLANK: dict[type[LotChanged], LotChanged] = {kind: kind(**_NOTHING) for kind in (LotChanged, LotCorrected)}
+"""What a message is filled in from, in two steps: fifteen fields each cost far less than thirty at once."""
 
 
 def lot_changed(
@@ -18,21 +25,26 @@ def lot_changed(
 ) -> LotChanged:
     """A lot after one of its fills (signed shares)."""
     is_entry = facts.role == "entry"
-    return kind(
+    entered, lot_id = lot.entered, lot.id
+    said = with_(
+        _BLANK[kind],
         ts_event=fill.ts_event,
         cause=cause,
-        lot_id=lot.id,
-        signal_id=lot.id,
+        lot_id=lot_id,
+        signal_id=lot_id,
         strategy=lot.strategy,
         symbol=lot.symbol,
         direction=lot.direction,
-        state="closed" if lot.quantity == 0 else "open",
+        state="open" if lot.quantity else "closed",
         quantity=lot.quantity,
-        entry_quantity=lot.entered,
-        entry_price=lot.entry_price,
+        entry_quantity=entered,
+        entry_price=lot.entry_value / entered / MICRO if entered else 0.0,
         entry_ts=lot.entry_ts,
         stop_loss=lot.stop_loss,
         take_profit=lot.take_profit,
+    )
+    return with_(
+        said,
         intraday=lot.intraday,
         fill_quantity=signed,
         fill_price=fill.price,

@@ -5,7 +5,9 @@ trades better than that. Sales are the mirror image of purchases: all prices neg
 Source: strategies 0 and 10; entries by stop-limit: strategies 3.2.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
+
+import msgspec
 
 from actors.execution import ticks
 from config.schema import Execution
@@ -20,7 +22,7 @@ EXTREME_VIX = 35.0
 LiquidityClass = Literal["etf", "large", "small"]
 
 
-class Touch(NamedTuple):
+class Touch(msgspec.Struct, frozen=True, gc=False):
     """What a bar does to an order.
 
     Attributes:

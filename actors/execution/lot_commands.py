@@ -1,6 +1,6 @@
 """How a lot's needs are put to the broker: orders, cancellations, and what is first known of each order."""
 
-from actors.execution.lot_orders import EntryPrices, LotOrders
+from actors.execution.lot_orders import UNPRICED, EntryPrices, LotOrders
 from actors.execution.order_state import OrderState
 from runtime.messages.base import with_
 from runtime.messages.trading import (
@@ -88,7 +88,8 @@ def unannounced_leg_state(lot: LotOrders, event: OrderFilled) -> OrderState:
 
 def enter(order: OrderProposed, prices: EntryPrices, now: int, cause: int) -> SubmitOrder:
     """The entry: a bracket with both exits, an OTO with one, else simple."""
-    exits = (prices.stop_loss is not None) + (prices.take_profit is not None)
+    is_plain = prices is UNPRICED
+    exits = 0 if is_plain else (prices.stop_loss is not None) + (prices.take_profit is not None)
     sent = SubmitOrder(
         ts_event=now,
         cause=cause,
@@ -105,6 +106,8 @@ def enter(order: OrderProposed, prices: EntryPrices, now: int, cause: int) -> Su
         group_id=order.group_id,
         reason=order.reason,
     )
+    if is_plain:
+        return sent
     return with_(
         sent,
         limit_price=prices.limit,
@@ -141,7 +144,8 @@ def reduce(lot: LotOrders, state: OrderState, now: int, cause: int) -> SubmitOrd
 
     Protection is good till cancelled, so that a lot kept overnight stays protected.
     """
-    is_pair = state.role == "target" and lot.stop_loss is not None
+    role = state.role
+    is_pair = role == "target" and lot.stop_loss is not None
     sent = SubmitOrder(
         ts_event=now,
         cause=cause,
@@ -153,17 +157,19 @@ def reduce(lot: LotOrders, state: OrderState, now: int, cause: int) -> SubmitOrd
         quantity=state.quantity,
         type=state.type,
         order_class="oco" if is_pair else "simple",
-        time_in_force="day" if state.role == "exit" else "gtc",
+        time_in_force="day" if role == "exit" else "gtc",
         adds_exposure=False,
-        role=state.role,
-        reason=lot.exit_reason if state.role == "exit" else state.role,
+        role=role,
+        reason=lot.exit_reason if role == "exit" else role,
+        intraday=lot.intraday,
     )
+    if role == "exit" and lot.group_id is None:
+        return sent  # a market order: it has no prices
     return with_(
         sent,
         limit_price=state.limit_price,
         stop_price=state.stop_price,
         stop_loss=lot.stop_loss if is_pair else None,
-        intraday=lot.intraday,
         group_id=lot.group_id,
     )
 

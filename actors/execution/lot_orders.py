@@ -83,7 +83,10 @@ class LotOrders(msgspec.Struct, kw_only=True, gc=False):
         """Shares held: entered minus exited; below zero only if the broker sold more than the lot had."""
         held = 0
         for one in self.orders.values():
-            held += one.filled if one.role == "entry" else -one.filled
+            if one.role == "entry":
+                held += one.filled
+            else:
+                held -= one.filled
         return held
 
     @property
@@ -256,12 +259,19 @@ class EntryPrices(NamedTuple):
     take_profit: float | None
 
 
+UNPRICED = EntryPrices(None, None, None, None)
+"""A market entry without exits, the same object each time."""
+
+
 def entry_prices(order: OrderProposed) -> EntryPrices:
     """Round an entry's prices to the ticks the market must reach; stop, entry and target stay a tick apart.
 
     Raises:
         ValueError: a price is not a finite number above zero.
     """
+    prices = order.limit_price, order.stop_price, order.stop_loss, order.take_profit
+    if prices == UNPRICED:
+        return UNPRICED
     sign = 1 if order.side == "buy" else -1
     limit = None if order.limit_price is None else ticks.beyond(order.limit_price, -sign)
     stop = None if order.stop_price is None else ticks.beyond(order.stop_price, sign)

@@ -54,24 +54,29 @@ class SimulatedAccount:
 
     def trade(self, symbol: str, signed: int, price_micros: int, fees: int) -> int:
         """Book a fill (signed shares, micro-dollars a share, micro-dollars); the net position after it."""
-        self.cash -= signed * price_micros + fees
+        value = signed * price_micros
+        self.cash -= value + fees
         held = self.holdings.get(symbol)
         if held is None:
-            held = self.holdings[symbol] = Holding()
-        before = held.cost
-        if held.quantity * signed >= 0:
-            held.cost += signed * price_micros
-        elif abs(signed) <= abs(held.quantity):
-            left = held.quantity + signed
-            held.cost = held.cost * left // held.quantity
+            self.holdings[symbol] = Holding(signed, value)
+            self._net += value
+            self._gross += abs(value)
+            return signed
+        had, before = held.quantity, held.cost
+        left = had + signed
+        if had * signed >= 0:
+            cost = before + value
+        elif abs(signed) <= abs(had):
+            cost = before * left // had
         else:
-            held.cost = (held.quantity + signed) * price_micros
-        held.quantity += signed
-        self._net += held.cost - before
-        self._gross += abs(held.cost) - abs(before)
-        if held.quantity == 0:
+            cost = left * price_micros
+        self._net += cost - before
+        self._gross += abs(cost) - abs(before)
+        if left:
+            held.quantity, held.cost = left, cost
+        else:
             del self.holdings[symbol]
-        return held.quantity
+        return left
 
     def cost_to_open(self, price: float, quantity: int) -> int:
         """Micro-dollars an order over `quantity` shares at `price` USD would tie up."""

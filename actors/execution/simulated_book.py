@@ -46,10 +46,11 @@ class OrderBook:
     def _go_live(self, order: WorkingOrder) -> None:
         same = self.live.get(order.symbol_id)
         if same is None:
-            same = self.live[order.symbol_id] = {}
-            self._wanted = None
-        same[order.client_order_id] = order
-        self.moved(order)
+            self.live[order.symbol_id] = {order.client_order_id: order}
+            self._wanted = self._limits = None  # nobody waited for its symbol: there is no band to find anew
+        else:
+            same[order.client_order_id] = order
+            self.moved(order)
 
     def moved(self, order: WorkingOrder) -> None:
         """An order's prices or its trigger changed: what its symbol waits for must be found anew."""

@@ -36,7 +36,7 @@ def malformed(order: SubmitOrder, is_known_symbol: bool, is_known_id: bool) -> R
     if is_known_id:
         return Refusal(PARAMETERS, "client_order_id must be unique")
     prices = order.limit_price, order.stop_price, order.take_profit, order.stop_loss
-    if prices == _NO_PRICES and order.type == "market" and order.order_class == "simple":
+    if order.type == "market" and prices == _NO_PRICES and order.order_class == "simple":
         return None
     missing = _missing_price(order)
     if missing:
@@ -129,7 +129,7 @@ def not_allowed(
     sign = 1 if order.side == "buy" else -1
     opposite = [other for other in others if other.sign != sign] if others else ()
     if position * sign < 0:
-        reserved = held_for_orders(others, sign)
+        reserved = held_for_orders(others, sign) if others else 0
         available = max(0, abs(position) - reserved)
         if order.quantity > available:
             text = f"(requested: {order.quantity}, available: {available})"

@@ -66,7 +66,7 @@ def test_sales_mirror_purchases(bar, sign, limit, stop):
     flip = lambda price: None if price is None else 400 - price  # noqa: E731
     found = touch(sign, (limit, stop), False, bar)
     mirrored = touch(-sign, (flip(limit), flip(stop)), False, (400 - opened, 400 - low, 400 - high, volume))
-    assert mirrored == (flip(found.price), found.at_open, found.triggered)
+    assert mirrored == Touch(flip(found.price), found.at_open, found.triggered)
 
 
 @given(st.floats(1, 1_000), st.sampled_from([1, -1]), st.floats(0, 100))
