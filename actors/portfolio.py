@@ -303,14 +303,14 @@ class Portfolio(Actor):
 
     def _new_lot(self, facts: Facts, fill: OrderFilled) -> Lot:
         return Lot(
-            id=facts.lot_id,
-            strategy=facts.strategy,
-            symbol=facts.symbol,
-            symbol_id=self._ids.get(facts.symbol, -1),
-            direction="long" if fill.side == "buy" else "short",
-            intraday=facts.intraday,
-            stop_loss=facts.stop_loss,
-            take_profit=facts.take_profit,
+            facts.lot_id,
+            facts.strategy,
+            facts.symbol,
+            self._ids.get(facts.symbol, -1),
+            "long" if fill.side == "buy" else "short",
+            facts.intraday,
+            facts.stop_loss,
+            facts.take_profit,
             entry_ts=fill.ts_event,
             group_id=facts.group_id,
         )

@@ -23,7 +23,7 @@ def micros(dollars: float) -> int:
     return round(dollars * MICRO)
 
 
-class Lot(msgspec.Struct, kw_only=True, gc=False):
+class Lot(msgspec.Struct, gc=False):
     """One strategy's entry and what is left of it.
 
     Attributes:

@@ -1,8 +1,7 @@
 """How a lot's needs are put to the broker: orders, cancellations, and what is first known of each order."""
 
-from actors.execution.lot_orders import UNPRICED, EntryPrices, LotOrders
+from actors.execution.lot_orders import EntryPrices, LotOrders
 from actors.execution.order_state import OrderState
-from runtime.messages.base import with_
 from runtime.messages.trading import (
     CancelOrder,
     Leg,
@@ -22,28 +21,28 @@ _TYPE_OF: dict[Role, OrderType] = {"exit": "market", "stop": "stop", "target": "
 def proposed_state(order: OrderProposed, role: Role = "entry") -> OrderState:
     """An approved order before it is sent."""
     return OrderState(
-        client_order_id=order.client_order_id,
-        lot_id=order.lot_id,
-        strategy=order.strategy,
-        symbol=order.symbol,
-        side=order.side,
-        role=role,
-        type=order.type,
-        quantity=order.quantity,
+        order.client_order_id,
+        order.lot_id,
+        order.strategy,
+        order.symbol,
+        order.side,
+        role,
+        order.type,
+        order.quantity,
     )
 
 
 def reducing_state(lot: LotOrders, name: str, role: Role, quantity: int) -> OrderState:
     """An exit, stop or target before it is sent, at the lot's prices."""
     return OrderState(
-        client_order_id=name,
-        lot_id=lot.lot_id,
-        strategy=lot.strategy,
-        symbol=lot.symbol,
-        side=lot.exit_side,
-        role=role,
-        type=_TYPE_OF[role],
-        quantity=quantity,
+        name,
+        lot.lot_id,
+        lot.strategy,
+        lot.symbol,
+        lot.exit_side,
+        role,
+        _TYPE_OF[role],
+        quantity,
         limit_price=lot.take_profit if role == "target" else None,
         stop_price=lot.stop_loss if role == "stop" else None,
     )
@@ -88,32 +87,26 @@ def unannounced_leg_state(lot: LotOrders, event: OrderFilled) -> OrderState:
 
 def enter(order: OrderProposed, prices: EntryPrices, now: int, cause: int) -> SubmitOrder:
     """The entry: a bracket with both exits, an OTO with one, else simple."""
-    is_plain = prices is UNPRICED
-    exits = 0 if is_plain else (prices.stop_loss is not None) + (prices.take_profit is not None)
-    sent = SubmitOrder(
-        ts_event=now,
-        cause=cause,
-        client_order_id=order.client_order_id,
-        lot_id=order.lot_id,
-        strategy=order.strategy,
-        symbol=order.symbol,
-        side=order.side,
-        quantity=order.quantity,
-        type=order.type,
-        order_class=_CLASSES[exits],
-        time_in_force=order.time_in_force,
+    limit, stop, stop_loss, take_profit = prices
+    return SubmitOrder(  # by position: `messages.base` says why
+        now,
+        cause,
+        order.client_order_id,
+        order.lot_id,
+        order.strategy,
+        order.symbol,
+        order.side,
+        order.quantity,
+        order.type,
+        _CLASSES[(stop_loss is not None) + (take_profit is not None)],
+        order.time_in_force,
+        limit,
+        stop,
+        take_profit,
+        stop_loss,
         intraday=order.intraday,
         group_id=order.group_id,
         reason=order.reason,
-    )
-    if is_plain:
-        return sent
-    return with_(
-        sent,
-        limit_price=prices.limit,
-        stop_price=prices.stop,
-        take_profit=prices.take_profit,
-        stop_loss=prices.stop_loss,
     )
 
 
@@ -146,31 +139,26 @@ def reduce(lot: LotOrders, state: OrderState, now: int, cause: int) -> SubmitOrd
     """
     role = state.role
     is_pair = role == "target" and lot.stop_loss is not None
-    sent = SubmitOrder(
-        ts_event=now,
-        cause=cause,
-        client_order_id=state.client_order_id,
-        lot_id=lot.lot_id,
-        strategy=lot.strategy,
-        symbol=lot.symbol,
-        side=state.side,
-        quantity=state.quantity,
-        type=state.type,
-        order_class="oco" if is_pair else "simple",
-        time_in_force="day" if role == "exit" else "gtc",
+    return SubmitOrder(  # by position: `messages.base` says why
+        now,
+        cause,
+        state.client_order_id,
+        lot.lot_id,
+        lot.strategy,
+        lot.symbol,
+        state.side,
+        state.quantity,
+        state.type,
+        "oco" if is_pair else "simple",
+        "day" if role == "exit" else "gtc",
+        state.limit_price,
+        state.stop_price,
+        stop_loss=lot.stop_loss if is_pair else None,
         adds_exposure=False,
         role=role,
-        reason=lot.exit_reason if role == "exit" else role,
         intraday=lot.intraday,
-    )
-    if role == "exit" and lot.group_id is None:
-        return sent  # a market order: it has no prices
-    return with_(
-        sent,
-        limit_price=state.limit_price,
-        stop_price=state.stop_price,
-        stop_loss=lot.stop_loss if is_pair else None,
         group_id=lot.group_id,
+        reason=lot.exit_reason if role == "exit" else role,
     )
 
 

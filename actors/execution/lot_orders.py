@@ -21,7 +21,7 @@ MOST_CANCELS = 5
 """Refused cancellations of a lot's orders before a person is called."""
 
 
-class LotOrders(msgspec.Struct, kw_only=True, gc=False):
+class LotOrders(msgspec.Struct, gc=False):
     """A lot as the executor sees it.
 
     Attributes:
@@ -154,25 +154,27 @@ Step = Cancel | Exit | Protect | Follow | NothingToExit
 
 def opened(order: OrderProposed, entry: OrderState, prices: "EntryPrices") -> LotOrders:
     """A lot whose entry is about to be sent."""
-    basis = order.stop_price if order.stop_price is not None else order.reference_price
-    target_follows = order.target_follows_fill and order.take_profit is not None
-    stop_follows = order.stop_follows_fill and order.stop_loss is not None
-    return LotOrders(
-        lot_id=order.lot_id,
-        strategy=order.strategy,
-        symbol=order.symbol,
-        side=order.side,
-        time_in_force=order.time_in_force,
-        entry_id=order.client_order_id,
-        stop_loss=prices.stop_loss,
-        take_profit=prices.take_profit,
-        target_distance=order.take_profit - basis if target_follows else None,  # type: ignore[operator]
-        stop_distance=order.stop_loss - basis if stop_follows else None,  # type: ignore[operator]
+    lot = LotOrders(
+        order.lot_id,
+        order.strategy,
+        order.symbol,
+        order.side,
+        order.time_in_force,
+        order.client_order_id,
+        prices.stop_loss,
+        prices.take_profit,
         expires_at=order.expires_at,
         intraday=order.intraday,
         group_id=order.group_id,
         orders={order.client_order_id: entry},
     )
+    if order.target_follows_fill or order.stop_follows_fill:
+        basis = order.stop_price if order.stop_price is not None else order.reference_price
+        if order.target_follows_fill and order.take_profit is not None:
+            lot.target_distance = order.take_profit - basis
+        if order.stop_follows_fill and order.stop_loss is not None:
+            lot.stop_distance = order.stop_loss - basis
+    return lot
 
 
 def next_step(lot: LotOrders) -> Step | None:

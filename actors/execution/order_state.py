@@ -26,7 +26,7 @@ _UNFILLED = frozenset(("canceled", "expired", "rejected"))
 TERMINAL = frozenset(("filled", "canceled", "expired", "rejected"))
 
 
-class OrderState(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class OrderState(msgspec.Struct, frozen=True, gc=False):
     """One order as we know it.
 
     Attributes:
@@ -163,23 +163,23 @@ def cancel_refused(state: OrderState) -> OrderState:
 def changed(state: OrderState, now: int, cause: int, *, goes_on: bool = False) -> OrderChanged:
     """The message that tells of the state; `goes_on` where another order takes the place of a dead one."""
     kind = OrderEnded if state.status in _UNFILLED and not goes_on else OrderChanged
-    said = kind(
-        ts_event=now,
-        cause=cause,
-        client_order_id=state.client_order_id,
-        broker_order_id=state.broker_order_id,
-        lot_id=state.lot_id,
-        strategy=state.strategy,
-        symbol=state.symbol,
-        side=state.side,
-        role=state.role,
-        type=state.type,
-        status=state.status,
-        quantity=state.quantity,
-        filled=state.filled,
-        average_price=state.value / state.priced if state.priced else 0.0,
-        reason=state.reason,
+    return kind(  # by position: `messages.base` says why
+        now,
+        cause,
+        state.client_order_id,
+        state.broker_order_id,
+        state.lot_id,
+        state.strategy,
+        state.symbol,
+        state.side,
+        state.role,
+        state.type,
+        state.status,
+        state.quantity,
+        state.filled,
+        state.limit_price,
+        state.stop_price,
+        state.value / state.priced if state.priced else 0.0,
+        state.reason,
+        state.parent_id,
     )
-    if state.limit_price is None and state.stop_price is None and not state.parent_id:
-        return said
-    return _with(said, limit_price=state.limit_price, stop_price=state.stop_price, parent_id=state.parent_id)

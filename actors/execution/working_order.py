@@ -11,7 +11,7 @@ import msgspec
 from runtime.messages.trading import Leg, OrderType, Role, SubmitOrder
 
 
-class WorkingOrder(msgspec.Struct, kw_only=True, gc=False):
+class WorkingOrder(msgspec.Struct, gc=False):
     """One order at the broker.
 
     Attributes:
@@ -60,17 +60,18 @@ def orders_of(order: SubmitOrder, symbol_id: int, number: int, given: int, ends:
     """
     is_oco = order.order_class == "oco"
     sign: Literal[1, -1] = 1 if order.side == "buy" else -1
+    name = order.client_order_id
     parent = WorkingOrder(
-        client_order_id=order.client_order_id,
-        broker_order_id=f"sim-{number}",
-        sequence=3 * number + (2 if is_oco else 0),
-        symbol=order.symbol,
-        symbol_id=symbol_id,
-        sign=sign,
-        quantity=order.quantity,
-        type=order.type,
-        role="target" if is_oco else order.role,
-        group=order.client_order_id,
+        name,
+        f"sim-{number}",
+        3 * number + (2 if is_oco else 0),
+        order.symbol,
+        symbol_id,
+        sign,
+        order.quantity,
+        order.type,
+        "target" if is_oco else order.role,
+        group=name,
         is_complex=order.order_class != "simple",
         is_day=order.time_in_force == "day",
         given=given,
