@@ -21,6 +21,7 @@ from actors.gateways.db_writer import DbWriter
 from actors.gateways.emergency import Emergency
 from actors.gateways.kill_watch import KillSwitch
 from actors.kept_wishes import KeptWishes
+from actors.live_door import Door
 from actors.live_gateways import (
     STOP_ORDER,
     Gateways,
@@ -54,6 +55,8 @@ from storage.tape import TapeWriter
 
 __all__ = ["Engine", "Plan"]
 
+_NEXT = "the session is over, the next one is being opened"
+_ENDS = "the engine ends"
 _log = get_logger(__name__)
 
 
@@ -66,6 +69,7 @@ class Engine:
         errors: What the process logs at WARNING and above; it lands in the books.
         observers: Called after every input, those of a tape that goes on included.
         listening: Called once screens and commands can reach it.
+        door: Where they come in, kept by whoever runs several sessions; None: one of its own.
 
     Attributes:
         session: ISO date of its trading day. started: set once everything runs.
@@ -83,9 +87,11 @@ class Engine:
         errors: ErrorSink | None = None,
         observers: Sequence[Observer] = (),
         listening: Callable[[], None] = lambda: None,
+        door: Door | None = None,
     ) -> None:
         self._plan = plan
-        self._listening = listening
+        self._serves_door = door is None
+        self._door = door or Door(plan.root, real, stop=self.stop, ready=listening)
         self._clock, self._real = clock, real
         self._errors = errors or ErrorSink()
         self._observers = tuple(observers)
@@ -167,6 +173,7 @@ class Engine:
             self.started.set()
             self.is_over = not await happens_by(self._clock, self._stop, self.header.ends)
             self._is_stopping = True
+            await self._door.close(_NEXT if self.is_over else _ENDS)
             if cancelled := await self.supervisor.stop(STOP_ORDER):
                 _log.warning("gateways had to be cancelled", gateways=", ".join(cancelled))
             if self.is_over:
@@ -232,7 +239,7 @@ class Engine:
         )
         remember(self.desk, lots_of(self.sequencer), self._memory, self._clock.now())
         ask_again(self._memory, self.outlet)
-        self.supervisor = Gateways(
+        gateways = Gateways(
             Links(
                 plan=plan,
                 header=header,
@@ -252,9 +259,12 @@ class Engine:
                 sync=self._sync,
                 why_not=self._why_not,
                 stop=self.stop,
-                ready=self._listening,
+                door=self._door,
+                serves_door=self._serves_door,
             )
-        ).supervisor
+        )
+        self.supervisor = gateways.supervisor
+        gateways.open_door()
         self.alerts.go_live(self.outlet.log_rows)
         self.outlet.go_live(self.db)
 

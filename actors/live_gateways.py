@@ -24,17 +24,19 @@ from actors.gateways.emergency import Emergency, EmergencyExit
 from actors.gateways.kill_watch import KillSwitch, KillWatch
 from actors.gateways.market_stream import MarketStream
 from actors.gateways.order_gateway import OrderGateway
+from actors.live_door import Door
 from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_screen import Parts
 from actors.live_session import Panels, daily_facts, day_keeper, vix_reader, watch_lists
 from actors.market.tasks import SYNC_POSITIONS, VALIDATE
 from actors.refeed import Memory, executor_state
+from config.machine import Supervision
 from runtime.kernel.clock import Clock
 from runtime.kernel.gateway import Gateway, Inbox
 from runtime.kernel.host import Host
 from runtime.kernel.sequencer import Sequencer
-from runtime.kernel.supervisor import GatewaySpec, Supervisor
+from runtime.kernel.supervisor import GatewayFigures, GatewaySpec, Supervisor
 from runtime.log import get_logger
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import SubmitOrder
@@ -52,7 +54,8 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         clock: Market time. real: time of waits, time-outs and the request budget.
         sync: Waits until the tape is on the disk. why_not: why nothing that adds exposure may leave, or
-            empty; from any thread. stop: ends the session in order. ready: called once the socket is there.
+            empty; from any thread. stop: ends the session in order.
+        door: Where screens and commands come in. serves_door: whether the session keeps its gateway.
     """
 
     plan: Plan
@@ -73,7 +76,8 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     sync: Callable[[], Awaitable[None]]
     why_not: Callable[[], str]
     stop: Callable[[], None]
-    ready: Callable[[], None]
+    door: Door
+    serves_door: bool
 
 
 class Gateways:
@@ -83,6 +87,7 @@ class Gateways:
         self._links = links
         self._running: dict[str, DailyBar] = {}
         daily = [] if links.memory.is_day_told else [self._spec("daily_data", Inbox(), self._daily_data())]
+        door = [self._spec("ui_server", Inbox(), links.door.gateway)] if links.serves_door else []
         self.supervisor = Supervisor(
             [
                 *daily,
@@ -91,7 +96,7 @@ class Gateways:
                 self._spec("order_gateway", links.outlet.orders, self._order_gateway),
                 self._spec("broker_tasks", links.outlet.tasks, self._broker_tasks),
                 self._spec("market_stream", Inbox(), self._market_stream()),
-                self._spec("ui_server", Inbox(), self._ui_server()),
+                *door,
                 self._spec("alerts", links.alerts.inbox, self._alert_gateway),
                 self._spec("emergency", Inbox(), self._emergency_exit),
             ],
@@ -133,18 +138,7 @@ class Gateways:
         return build
 
     def _spec(self, name: str, inbox: Inbox, build: Callable[[Inbox], Gateway]) -> GatewaySpec:
-        rules = self._links.plan.settings.supervision
-        return GatewaySpec(
-            name=name,
-            build=build,
-            inbox=inbox,
-            transient=name == "daily_data",
-            intensity=rules.max_restarts,
-            period=round(rules.restart_period_s * SECOND),
-            stop_timeout=round(rules.drain_timeout_s * SECOND) // len(STOP_ORDER),
-            back_off_first=round(rules.backoff_first_s * SECOND),
-            back_off_most=round(rules.backoff_max_s * SECOND),
-        )
+        return gateway_spec(self._links.plan.settings.supervision, name, inbox, build)
 
     def _alert_gateway(self, inbox: Inbox) -> Gateway:
         return AlertGateway("alerts", inbox, self._links.host.post, desk=self._links.alerts)
@@ -247,20 +241,42 @@ class Gateways:
 
         return build
 
-    def _ui_server(self) -> Callable[[Inbox], Gateway]:
+    def figures(self) -> dict[str, GatewayFigures]:
+        """Of the session's gateways, and of the one at the door."""
+        return {**self.supervisor.figures(), **self._links.door.figures()}
+
+    def open_door(self) -> None:
+        """From now on screens see this session, and commands are its own."""
         links = self._links
-        return links.outlet.screen.gateway(
+        links.outlet.screen.open(
             Parts(
                 host=links.host,
-                supervisor=lambda: self.supervisor,
+                gateways=self.figures,
                 switch=links.switch,
                 db=links.db,
                 clock=links.clock,
                 real=links.real,
                 stop=links.stop,
-                ready=links.ready,
-            )
+            ),
+            links.door,
         )
+
+
+def gateway_spec(
+    rules: Supervision, name: str, inbox: Inbox, build: Callable[[Inbox], Gateway]
+) -> GatewaySpec:
+    """How a gateway is kept running."""
+    return GatewaySpec(
+        name=name,
+        build=build,
+        inbox=inbox,
+        transient=name == "daily_data",
+        intensity=rules.max_restarts,
+        period=round(rules.restart_period_s * SECOND),
+        stop_timeout=round(rules.drain_timeout_s * SECOND) // len(STOP_ORDER),
+        back_off_first=round(rules.backoff_first_s * SECOND),
+        back_off_most=round(rules.backoff_max_s * SECOND),
+    )
 
 
 def lots_of(sequencer: Sequencer) -> list[LotOrders]:

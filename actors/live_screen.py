@@ -7,19 +7,17 @@ from pathlib import Path
 import msgspec
 
 from actors.gateways.db_writer import DbWriter
-from actors.gateways.ui_server import UiServer
+from actors.live_door import Door
 from actors.operator import Operator, Switch
 from actors.screen.feed import Feed
 from actors.screen.frames import Frames, Lag, Looks
 from actors.screen.seed import read_past, seed
 from actors.screen.state import ScreenState
 from config.schema import Settings
-from runtime import control_socket
 from runtime.error_sink import ErrorSink
 from runtime.kernel.clock import Clock
-from runtime.kernel.gateway import Gateway, Inbox
 from runtime.kernel.host import Host
-from runtime.kernel.supervisor import Supervisor
+from runtime.kernel.supervisor import GatewayFigures
 from runtime.messages.session import SessionHeader
 from runtime.text import one_line
 
@@ -31,18 +29,17 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """What runs, for whoever looks at it.
 
     Attributes:
+        gateways: Their figures, by name.
         clock: Market time. real: time of waits. stop: ends the session in order.
-        ready: Called once the socket is there.
     """
 
     host: Host
-    supervisor: Callable[[], Supervisor]
+    gateways: Callable[[], Mapping[str, GatewayFigures]]
     switch: Switch
     db: DbWriter
     clock: Clock
     real: Clock
     stop: Callable[[], None]
-    ready: Callable[[], None]
 
 
 class LiveScreen:
@@ -69,9 +66,8 @@ class LiveScreen:
         """The session is over: hear nothing more."""
         self._unheard()
 
-    def gateway(self, parts: Parts) -> Callable[[Inbox], Gateway]:
-        """Builds the gateway that publishes and takes commands."""
-        frames = self._frames(parts)
+    def open(self, parts: Parts, door: Door) -> None:
+        """Be what is behind the door: publish frames, take commands."""
         operator = Operator(
             lambda: self.feed,
             parts.host.post,
@@ -82,20 +78,7 @@ class LiveScreen:
             real=parts.real,
             stop=parts.stop,
         )
-
-        def build(inbox: Inbox) -> Gateway:
-            return UiServer(
-                inbox,
-                parts.host.post,
-                listen=lambda: control_socket.listen(self._root),
-                leave=lambda: control_socket.remove(self._root),
-                source=frames,
-                answer=operator,
-                real=parts.real,
-                ready=parts.ready,
-            )
-
-        return build
+        door.open(self._frames(parts), operator)
 
     def _frames(self, parts: Parts) -> Frames:
         sequencer, figures = parts.host.sequencer, parts.host.figures
@@ -107,7 +90,7 @@ class LiveScreen:
                 real=parts.real.now,
                 actors=sequencer.figures,
                 gauges=lambda: sequencer.actor("breaker").gauges(),
-                gateways=lambda: parts.supervisor().figures(),
+                gateways=parts.gateways,
                 details=self._details,
                 lag=lambda: Lag(parts.host.waits, figures.worst_lag),
                 db_lag=lambda: parts.db.depth,

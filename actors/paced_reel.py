@@ -20,12 +20,13 @@ from actors.screen.feed import Feed
 from actors.screen.frames import Frames, Looks
 from actors.screen.journal import Journal
 from actors.screen.seed import Past, seed
+from actors.screen.shown import Shown
 from actors.screen.state import ScreenState
 from config.schema import Settings
 from runtime.error_sink import ErrorSink
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.machine import ActorCrashed, Source
-from runtime.messages.screen import Frame, Mode, Transport
+from runtime.messages.screen import Mode, Transport
 from runtime.messages.session import SessionHeader
 from storage.projection import Projection
 from storage.statements import NOTHING, Mark
@@ -81,41 +82,6 @@ class Frontier:
         """The input is handled."""
         if self.tape is not None and self.is_new():
             self.tape.caused(seq, count, digest)
-
-
-class Shown:
-    """The frames of whichever session is played; a change of session is told as a whole frame."""
-
-    def __init__(self) -> None:
-        self._frames: Frames
-        self._is_new = True
-        self.clients = 0
-
-    def show(self, frames: Frames) -> None:
-        """From now on these."""
-        self._frames, self._is_new = frames, True
-
-    @property
-    def crowded(self) -> asyncio.Event:
-        """Set when so much waits that it should be folded."""
-        return self._frames.crowded
-
-    def fold(self) -> bool:
-        """Take in a piece of what has happened; whether there is more."""
-        return self._frames.fold()
-
-    def changes(self) -> Frame:
-        """What has changed since the last call; everything where that was of another session."""
-        self._frames.clients = self.clients
-        changes = self._frames.changes()
-        if not self._is_new:
-            return changes
-        self._is_new = False
-        return self._frames.whole()
-
-    def whole(self) -> Frame:
-        """Everything, as of the last call of `changes`."""
-        return self._frames.whole()
 
 
 class Reel:

@@ -16,9 +16,18 @@ COMPOSITION = tuple(
     f"actors.{name}"
     for name in (
         *("system", "playback", "verification", "refeed", "live_session", "engine"),
-        *("kept_wishes", "operator", "live_screen", "paced_playback", "paced_reel", "paced_session"),
+        *(
+            "kept_wishes",
+            "operator",
+            "live_screen",
+            "live_door",
+            "paced_playback",
+            "paced_reel",
+            "paced_session",
+        ),
         *(
             "live_plan",
+            "live_door",
             "live_tape",
             "live_outlet",
             "live_gateways",

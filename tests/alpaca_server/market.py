@@ -56,6 +56,8 @@ class Market:
         self._bars: dict[tuple[str, str], list[Bar]] = {}
         self.last: dict[str, Bar] = {}
         """Newest minute bar of each symbol."""
+        self._days: dict[str, tuple[int, Bar]] = {}
+        """Running bar of each symbol's day, and the moment up to which it has been summed."""
         self.corporate_actions: dict[str, list[dict[str, Any]]] = {}
 
     def put(self, bar: Bar, timeframe: str = "1Min") -> None:
@@ -67,6 +69,8 @@ class Market:
         else:
             bars.insert(at, bar)
         if timeframe == "1Min":
+            if bar.symbol in self._days and bar.t <= self._days[bar.symbol][0]:
+                del self._days[bar.symbol]
             known = self.last.get(bar.symbol)
             if known is None or known.t <= bar.t:
                 self.last[bar.symbol] = bar
@@ -85,13 +89,19 @@ class Market:
     def day_so_far(self, symbol: str, moment: int) -> Bar | None:
         """The running bar of the New York day, stamped with its midnight."""
         begins = midnight(moment)
-        bars = self.between(symbol, "1Min", begins, moment)
-        if not bars:
-            return None
-        return Bar(
-            symbol=symbol, t=begins, o=bars[0].o, h=max(b.h for b in bars), l=min(b.l for b in bars),
-            c=bars[-1].c, v=sum(b.v for b in bars), n=sum(b.n or 0 for b in bars),
-        )  # fmt: skip
+        until, day = self._days.get(symbol, (0, None))
+        if day is not None and (day.t != begins or until > moment):
+            day = None
+        bars = self.between(symbol, "1Min", begins if day is None else until + 1, moment)
+        for bar in bars:
+            first = bar if day is None else day
+            day = Bar(
+                symbol=symbol, t=begins, o=first.o, h=max(first.h, bar.h), l=min(first.l, bar.l), c=bar.c,
+                v=bar.v + (0 if day is None else day.v), n=(bar.n or 0) + (0 if day is None else day.n or 0),
+            )  # fmt: skip
+        if day is not None:
+            self._days[symbol] = moment, day
+        return day
 
     def page(
         self,

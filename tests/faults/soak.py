@@ -28,13 +28,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Engine:
-    """The process with the engine (`soak_engine.py`)."""
+    """The process with the engine (`soak_process.py`)."""
 
     def __init__(self, hosted: HostedAlpacaServer, root: Path, symbols: int, begin: int) -> None:
         options = hosted.server.options
         keys = {"ALPACA_API_KEY": options.key, "ALPACA_SECRET_KEY": options.secret}
         environ = os.environ | hosted.server.urls.environment() | keys | {"PYTHONPATH": str(REPOSITORY)}
-        words = [sys.executable, "-m", "tests.faults.soak_engine", str(root), str(symbols), str(begin)]
+        words = [sys.executable, "-m", "tests.faults.soak_process", str(root), str(symbols), str(begin)]
         self._process = subprocess.Popen(
             words, cwd=REPOSITORY, env=environ, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )

@@ -153,7 +153,3 @@ async def main(root: Path, symbols: int, begin: int) -> None:
             word, _, moment = line.decode().strip().partition(" ")
             print(json.dumps(await soaking.obey(word, int(moment or 0))), flush=True)
         soaking.days.stop()
-
-
-if __name__ == "__main__":
-    anyio.run(main, Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))

@@ -14,7 +14,6 @@ from actors.market.calendar import sessions_between
 from runtime import kill_switch
 from runtime.messages.machine import ErrorResolved
 from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, StrategyPaused
-from runtime.messages.screen import Answer, Ask
 from runtime.messages.trading import OrderAccepted, OrderFilled, SubmitOrder
 from storage.lock import RootLock
 from tests.actors.gateways.screens import Screen, ask
@@ -22,6 +21,7 @@ from tests.actors.screen.reader import Reader
 from tests.alpaca_server.server import AlpacaServer
 from tests.storage.loaders.made import daily_rows, write
 from tests.system.live_day import FLAT, SETTINGS, UP, Live, lay_files, running
+from tests.system.watcher import Watcher
 from tui.commands.main import main
 
 STRATEGY = "gap_fill"
@@ -46,25 +46,6 @@ def books(root: Path, name: str, query: str) -> list[tuple[object, ...]]:
         found = link.execute(query).fetchall()
     link.close()
     return found
-
-
-class Watcher:
-    """A screen that folds what it is sent until something holds, or until it is answered."""
-
-    def __init__(self, screen: Screen) -> None:
-        self.screen = screen
-        self.seen = Reader()
-
-    async def until(self, holds) -> None:
-        with anyio.fail_after(10):
-            while not holds(self.seen):
-                self.seen.take(await self.screen.frame())
-
-    async def ask(self, command: str, **fields) -> Answer:
-        await self.screen.say(Ask(command=command, id=1, **fields))
-        while (wire := await self.screen.wire()).answer is None:
-            self.seen.take(wire.frame)
-        return wire.answer
 
 
 def state_of(seen: Reader) -> str:

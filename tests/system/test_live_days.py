@@ -8,14 +8,12 @@ import pytest
 import pytest_asyncio
 
 from actors.gateways.replay_feed import TapeSession
-from actors.live_days import LiveDays
 from actors.verification import verify
 from runtime.messages.machine import SessionStarted
-from runtime.messages.market import DailyReady
-from runtime.messages.risk import PhaseChanged
 from runtime.messages.trading import BrokerStreamChanged
 from tests.alpaca_server.server import AlpacaServer
-from tests.system.live_day import FLAT, MINUTE, OPEN, Live, lay_files
+from tests.system.live_day import FLAT, OPEN, Live, lay_files
+from tests.system.live_days import days_of, to_the_end
 
 
 @pytest_asyncio.fixture
@@ -28,33 +26,6 @@ async def server():
 def root(tmp_path: Path) -> Path:
     lay_files(tmp_path)
     return tmp_path
-
-
-def days_of(live: Live, begins=lambda session: None) -> LiveDays:
-    """Sessions one after the other around a live day's clock and eyes."""
-    return LiveDays(
-        live.plan_of,
-        clock=live.clock,
-        real=live.real,
-        errors=live.errors,
-        observers=[live._see],
-        begins=begins,
-    )
-
-
-async def to_the_end(live: Live) -> None:
-    """Phase by phase, the daily bars, then 18:00."""
-    header = live.engine.header
-    steps = [start.ts for start in header.phases if start.ts > live.clock.now()]
-    for moment in steps:
-        await live.server.move_to(moment)
-        live.clock.advance(moment)
-        await live.until(lambda at=moment: any(one.ts_event == at for one in live.of(PhaseChanged)))
-    if header.close + 20 * MINUTE > live.clock.now():
-        await live.server.move_to(header.close + 20 * MINUTE)
-        live.clock.advance(header.close + 20 * MINUTE)
-    await live.until(lambda: live.of(DailyReady))
-    live.clock.advance(header.ends)
 
 
 async def test_at_six_in_the_evening_the_tape_is_put_away_and_mondays_session_begins(server, root):

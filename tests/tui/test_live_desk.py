@@ -8,8 +8,10 @@ import pytest_asyncio
 from runtime.messages.trading import OrderAccepted, OrderFilled
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, Live, lay_files, running
+from tests.system.turning import MONDAY, turning
 from tests.tui.screens import hit, text, until
 from tui.app import Desk
+from tui.screens.pages import PAGES
 
 
 @pytest_asyncio.fixture
@@ -44,3 +46,25 @@ async def test_a_person_watches_an_entry_halts_and_resumes(server: AlpacaServer,
             hit(desk, "K", *"RESUME", "enter")
             await until(pilot, lambda: desk.view.head and not desk.view.head.halted)
             assert "HALTED" not in text(desk)
+
+
+async def test_the_screen_stays_on_its_page_when_one_day_follows_another(
+    server: AlpacaServer, root: Path
+) -> None:
+    async with turning(server, root) as turn:
+        desk = Desk(root)
+        async with desk.run_test(size=(160, 45)) as pilot:
+            await until(pilot, lambda: desk.view.head)
+            hit(desk, "5")
+            await until(pilot, lambda: desk.main.current != PAGES[0].name)
+            page, shown = desk.main.current, desk.view.number
+            await turn.six_in_the_evening()
+            await until(pilot, lambda: desk.view.head and desk.view.head.entries)
+            assert "NO ENGINE" not in text(desk)
+            await turn.monday()
+            await until(pilot, lambda: desk.view.head and desk.view.head.session == MONDAY)
+            assert desk.main.current == page
+            assert f" {MONDAY}" in text(desk)
+            assert "NO ENGINE" not in text(desk)
+            assert desk.view.number > shown  # on one connection: a new one would count anew
+            assert desk.view.dropped == 0

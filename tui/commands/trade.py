@@ -118,9 +118,11 @@ def _run(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, str]"
 
     from actors.notify.delivery import tell_of_the_end
     from config.secrets import to_hide
+    from runtime import memory
     from runtime.process_log import logging_to
     from storage.lock import RootLock
 
+    memory.keep_small()
     start = _prepare(arguments, root, environ)
     log = start.loaded.settings.log
     path = start.root / log.dir / "engine.log"
