@@ -9,8 +9,9 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from actors.execution import ids, lot_commands, order_state, refusals
-from actors.execution.account_side import READ, STUCK, AccountSide
-from actors.execution.lot_keeper import EXPIRY, PARTIAL, RETRY, SECOND_NS, LotKeeper
+from actors.execution.account_keeper import AccountKeeper
+from actors.execution.account_side import READ, STUCK
+from actors.execution.lot_keeper import EXPIRY, PARTIAL, RETRY, SECOND_NS
 from actors.execution.lot_orders import (
     MOST_CANCELS,
     LotOrders,
@@ -18,17 +19,13 @@ from actors.execution.lot_orders import (
     opened,
 )
 from config.schema import Orders
-from runtime.messages.account import AssetsRead, ExternalChanged, ReadAccount
+from runtime.messages.account import ExternalChanged, ReadAccount
 from runtime.messages.base import Decision
 from runtime.messages.machine import SessionStarted, TimerFired
 from runtime.messages.market import TradingStatus
-from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, PhaseChanged
+from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown
 from runtime.messages.trading import (
-    BrokerAccount,
-    BrokerSnapshot,
-    BrokerStreamChanged,
     CancelRejected,
-    FillCorrected,
     OrderAccepted,
     OrderApproved,
     OrderCanceled,
@@ -57,7 +54,7 @@ class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
     doubted: list[str] = []
 
 
-class Executor(LotKeeper):
+class Executor(AccountKeeper):
     """Sends what the breaker approved; sees to it that no share stands without a stop or an exit.
 
     Args:
@@ -81,19 +78,14 @@ class Executor(LotKeeper):
             carried.lots if carried else (),
             is_halted=carried is not None and carried.is_halted,
             cancel_protective=cancel_protective,
-        )
-        self._is_flattening = carried is not None and carried.is_flattening
-        self._is_confirmed = carried is not None and carried.is_confirmed
-        self.unsettled = self._is_halted and not self._is_confirmed
-        self._account = AccountSide(
-            settings,
-            is_halted=self._is_halted,
-            rest=halt_rest,
+            halt_rest=halt_rest,
             reconciles=reconciles,
             external=carried.external if carried else (),
             doubted=carried.doubted if carried else (),
         )
-        self._gate = self._account.gate
+        self._is_flattening = carried is not None and carried.is_flattening
+        self._is_confirmed = carried is not None and carried.is_confirmed
+        self.unsettled = self._is_halted and not self._is_confirmed
 
     def carry(self) -> ExecutorCarried:
         lots = [lot for lot in self._lots.values() if not lot.is_over]
@@ -175,7 +167,8 @@ class Executor(LotKeeper):
         """Tell once that what the kill switch asked for is done, and have the account compared with that."""
         if not self._is_halted or self._is_confirmed:
             return
-        lots = [lot for lot in self._lots.values() if not lot.is_over]
+        # Shares that somebody else sold are a person's matter, and none that we can close.
+        lots = [lot for lot in self._lots.values() if lot.live or lot.to_exit]
         if any(lot.entry.is_live for lot in lots) or (self._is_flattening and lots):
             return
         live = [one for lot in lots for one in lot.orders.values() if one.is_live]
@@ -184,7 +177,7 @@ class Executor(LotKeeper):
         if self._cancel_protective and any(one.role != "exit" for one in live):
             return
         self._is_confirmed, self.unsettled = True, False
-        flat = not any(lot.held for lot in lots)
+        flat = not any(lot.to_exit for lot in lots)
         yield HaltConfirmed(ts_event=self.now, cause=self.seq, flat=flat, working=len(live))
         if self._account.reconciles:
             yield ReadAccount(ts_event=self.now, cause=self.seq)
@@ -203,35 +196,6 @@ class Executor(LotKeeper):
         self._gate.halt(False)
         for lot in self._lots.values():
             yield from self._advance(lot)
-
-    # ---- what the account is ----------------------------------------------------------------
-
-    def on_broker_stream_changed(self, change: BrokerStreamChanged) -> Iterator[Decision]:
-        """No entry while its events may not reach us; exits and cancellations never wait.
-
-        Without such an input (a simulated broker tells everything) the stream counts as ready. At the first
-        word of a process the entries go that were left to work without it: those that outlive a day.
-        """
-        self._gate.stream(change.ready, change.reason)
-        if not change.started:
-            return
-        self._account.started()
-        for lot in self._lots.values():
-            if lot.time_in_force == "gtc":
-                yield from self._end_entry(lot, "left from before a restart")
-
-    def on_broker_account(self, account: BrokerAccount) -> None:
-        self._gate.account(blocked=account.blocked, can_short=account.shorting_enabled)
-
-    def on_assets_read(self, assets: AssetsRead) -> None:
-        self._gate.assets(assets.untradable, assets.unborrowable)
-
-    def on_broker_snapshot(self, snapshot: BrokerSnapshot) -> Iterator[Decision]:
-        """Compare positions and open orders with ours (architecture 4)."""
-        return self._account.compare(snapshot, self._lots.values(), self.now, self.seq)
-
-    def on_phase_changed(self, change: PhaseChanged) -> Iterator[Decision]:
-        return self._account.phase(change, self.now, self.seq)
 
     def on_timer_fired(self, timer: TimerFired) -> Iterator[Decision]:
         if timer.key == EXPIRY:
@@ -287,7 +251,7 @@ class Executor(LotKeeper):
         lot = self._lot_of.get(event.client_order_id) or self._lot_of.get(event.parent_id)
         if lot is None:
             if ids.parse(event.client_order_id) is None:
-                return self._account.watch.stranger(event, self.now, self.seq)
+                return self._others_traded(event)
             return (self._stranger(event.client_order_id, event.symbol),)
         if self._account.reconciles:
             self._account.watch.traded(event.symbol, self.moment.now)
@@ -319,24 +283,6 @@ class Executor(LotKeeper):
             said.append(self._noted("CRITICAL", text))
         return *told, *said, *self._advance(lot)
 
-    def on_fill_corrected(self, event: FillCorrected) -> Iterator[Decision]:
-        """A fill was taken back or changed: what rests must not be more than is held, nor less."""
-        lot = self._lot_of.get(event.client_order_id) or self._lot_of.get(event.parent_id)
-        before = lot.orders.get(event.client_order_id) if lot else None
-        if lot is None or before is None:
-            return  # the portfolio says so
-        after = order_state.corrected(before, event)
-        if after is before:
-            return
-        if self._account.reconciles:
-            self._account.watch.traded(event.symbol, self.moment.now)
-        lot.is_corrected = True
-        yield from self._told(lot, before, after)
-        if lot.held < 0:
-            text = f"lot {lot.lot_id} holds {lot.held} shares of {lot.symbol} after a correction"
-            yield self._noted("CRITICAL", f"{text}; a person must buy or sell them")
-        yield from self._advance(lot)
-
     def on_order_ended(self, event: OrderCanceled | OrderExpired) -> Iterable[Decision]:
         lot = self._lot_of.get(event.client_order_id)
         if lot is None:
@@ -362,6 +308,7 @@ class Executor(LotKeeper):
             yield from self._refused(lot, refusal)
             return
         yield from self._told(lot, before, after)
+        yield from self._refused_reduction(event.code)
         if after.role == "exit":
             yield from self._refused(lot, refusals.of_exit(lot, after, event))
         elif (given_up := refusals.of_protection(lot, after)) is not None:

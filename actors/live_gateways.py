@@ -312,6 +312,7 @@ def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> Non
             is_accepted=bool(order.broker_order_id),
             is_over=True,
         )
+    directory.recall(memory.fills)
     for submission in memory.submissions.values():
         desk.take_over(submission)
     for cancel in memory.cancels.values():

@@ -40,6 +40,8 @@ __all__ = ["Carried", "Portfolio"]
 _DAY_END = "day-end"
 _with = msgspec.structs.replace
 _LAST_BAR_NS = 60_000_000_000
+MOST_CORRECTED = 1000
+"""Ids of corrections that are remembered over sessions."""
 
 
 class Portfolio(Actor):
@@ -67,7 +69,7 @@ class Portfolio(Actor):
         self._external = dict(old.external)
         self._closed: dict[str, Closed] = {}
         """Lots closed this session: a fill of theirs may be taken back."""
-        self._corrected: dict[str, None] = {}
+        self._corrected: dict[str, None] = dict.fromkeys(old.corrected)
         self._finished: dict[str, bool] = {}
         self.unsettled = False
         self._day_task: TaskDue | None = None
@@ -393,4 +395,5 @@ class Portfolio(Actor):
             broker_equity=self._broker_equity,
             doubted=list(self._doubted),
             external={symbol: shares for symbol, shares in self._external.items() if shares},
+            corrected=list(self._corrected)[-MOST_CORRECTED:],
         )

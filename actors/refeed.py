@@ -28,6 +28,7 @@ from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
     CancelOrder,
     CancelRejected,
+    FillCorrected,
     OrderAccepted,
     OrderCanceled,
     OrderChanged,
@@ -52,6 +53,7 @@ class Memory:
         last_minute: Start of the last minute told, ns UTC; 0: none. last_fill: time of the last fill.
         is_halted: Whether the kill switch is thrown. is_over: whether the session has ended.
         is_day_told: Whether the session's own daily bars were told.
+        fills: Fills, their corrections and replacements, in order.
     """
 
     def __init__(self, *, is_halted: bool = False) -> None:
@@ -60,6 +62,7 @@ class Memory:
         self.replaces: dict[str, ReplaceOrder] = {}
         self.orders: dict[str, OrderChanged] = {}
         self.tasks: dict[str, TaskDue] = {}
+        self.fills: list[OrderFilled | FillCorrected | OrderReplaced] = []
         self.last_minute = self.last_fill = 0
         self.is_halted = is_halted
         self.is_over = self.is_day_told = False
@@ -81,6 +84,8 @@ class Memory:
                 self.replaces[said.client_order_id] = said
 
     def _hear(self, message: Input) -> None:
+        if isinstance(message, OrderFilled | FillCorrected | OrderReplaced):
+            self.fills.append(message)
         if isinstance(message, Bars):
             self.last_minute = max(self.last_minute, message.ts_event)
         elif isinstance(message, _ANSWERS):

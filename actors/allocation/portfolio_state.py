@@ -43,6 +43,8 @@ class Carried(msgspec.Struct, kw_only=True):
     doubted: list[str] = []
     external: dict[str, int] = {}
     """Whole shares by symbol that the account holds beside our lots."""
+    corrected: list[str] = []
+    """Ids of fills that were taken back or changed, and of the corrections: not to be booked again."""
 
 
 def facts_of(order: Facts) -> OrderFacts:

@@ -6,7 +6,7 @@ happened.
 Source: alpaca.md 3.4 and 3.5; faults.md D 37-40.
 """
 
-from actors.broker import catch_up, executions, translate, wire
+from actors.broker import catch_up, executions, order_steps, translate, wire
 from actors.broker.directory import Known
 from actors.broker.order_bodies import replace_body
 from actors.broker.order_line import NOT_LIVE, SECOND, Line
@@ -147,12 +147,25 @@ class Amendments:
         order = await line.rest.order(broker_order_id)
         if order is None:
             return
+        if order_steps.cumulative_of(order, known) < known.filled:
+            await self._take_back(known, broker_order_id)
         now = line.clock.now()
         line.tell(executions.again(known, order, command.filled, now))
         known.tell_anew()
         line.tell(await catch_up.tell_all(line.rest, line.desk.directory, order, now))
         if command.cancelling and order.status not in (*NOT_LIVE, "pending_cancel"):
             line.refuse(command, "no cancellation is under way")
+
+    async def _take_back(self, known: Known, broker_order_id: str) -> None:
+        """The broker has fewer shares of an order than were told: if it stays so, fills were taken back."""
+        line = self._line
+        if await line.ends_within(line.patience.absent):  # what it answers may be behind what it told
+            return
+        told = known.filled
+        order = await line.rest.order(broker_order_id, priority=Priority.EXIT)
+        activities = await line.rest.fills(order_id=broker_order_id)
+        if order is not None and known.filled == told:
+            line.tell(executions.unmade(known, order, activities, line.clock.now()))
 
     async def look_up(self, command: LookUpOrder) -> None:
         """Read an order that was silent for too long; what was missed is told."""

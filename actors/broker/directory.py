@@ -6,12 +6,28 @@ and by REST, is told once.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from actors.broker import wire
 from actors.execution import ids
 from actors.execution.order_state import OrderState
+from runtime.messages.trading import FillCorrected, OrderFilled, OrderReplaced
+
+
+class Execution(NamedTuple):
+    """One fill as it was told.
+
+    Attributes:
+        shares, price: As it counts now, USD a share; no shares: taken back.
+        first: Shares when it was told. total: the broker's count of the order after it.
+    """
+
+    shares: int
+    price: float
+    first: int
+    total: int
 
 
 class Known(msgspec.Struct, kw_only=True):
@@ -22,7 +38,8 @@ class Known(msgspec.Struct, kw_only=True):
         broker_order_id: The broker's present id of it.
         parent_id: Client id of the order whose leg it is, or empty.
         filled: Shares told so far; value: their price times quantity, USD.
-        base: Shares told before its latest replacement, which the broker counts from zero.
+        base: What the broker's count of its present id lacks: shares from before a replacement that counts
+            from zero; below zero where the broker goes on counting a fill that it took back.
         has_legs: Whether its legs were told.
         is_over: Whether its end was told.
         is_ours: Whether we sent it, or it is a leg of one we sent.
@@ -41,8 +58,35 @@ class Known(msgspec.Struct, kw_only=True):
     is_ours: bool = True
     former: list[str] = []
     """Broker ids it had before it was replaced."""
-    executions: dict[str, tuple[int, float]] = {}
-    """Shares and USD a share of each execution told."""
+    executions: dict[str, Execution] = {}
+    """By the broker's id, those told by this process or on its tape."""
+    corrections: dict[str, str] = {}
+    """By a correction's id, that of the fill which it changed."""
+    heard: tuple[str, ...] = ()
+    """Ids told in sessions before, of which nothing else is known."""
+
+    def was_told(self, execution_id: str | None) -> bool:
+        """Whether a fill or correction of this id was told, by whomever."""
+        return (
+            execution_id in self.executions or execution_id in self.corrections or execution_id in self.heard
+        )
+
+    def was_reduced(self, shares: int, total: int) -> bool:
+        """Whether a fill of so many shares, to this total of the broker's, was taken back or made less.
+
+        An activity may bear another id than the event of the same fill.
+        """
+        return any(
+            one.shares < one.first and (one.first, one.total) == (shares, total)
+            for one in self.executions.values()
+        )
+
+    def correct(self, execution_id: str, previous: str, shares: int, price: float) -> None:
+        """Remember a correction: its fill counts so from now on."""
+        self.corrections[execution_id] = previous
+        before = self.executions.get(previous)
+        if before is not None:
+            self.executions[previous] = before._replace(shares=shares, price=price)
 
     def tell_anew(self) -> None:
         """Have its steps told once more: whoever asks may have missed them. Fills stay told."""
@@ -100,6 +144,30 @@ class Directory:
                 is_accepted=bool(state.broker_order_id),
                 is_over=not state.is_live,
             )
+            known = self._orders[state.client_order_id]
+            known.base, known.heard = state.base, state.executions
+
+    def recall(self, said: Iterable[OrderFilled | FillCorrected | OrderReplaced]) -> None:
+        """Take in what an earlier process told of orders that are here already: fills one by one, former ids.
+
+        Without it a fill that was taken back would count once more when the broker tells of it again.
+        """
+        for one in said:
+            known = self._orders.get(one.client_order_id)
+            if known is None:
+                continue
+            match one:
+                case OrderReplaced():
+                    known.base = one.base
+                    known.former.append(one.broker_order_id)
+                    self.alias(known, one.broker_order_id)
+                case FillCorrected():
+                    known.base = one.base
+                    known.correct(one.execution_id, one.previous_execution_id, one.quantity, one.price)
+                case OrderFilled():
+                    known.executions[one.execution_id] = Execution(
+                        one.quantity, one.price, one.quantity, one.cumulative - known.base
+                    )
 
     def rename(self, known: Known, broker_order_id: str) -> None:
         """From now on the broker calls it this."""

@@ -4,9 +4,13 @@ Shares count by the order's cumulative quantity; the `Directory` keeps it, so no
 Source: alpaca.md 2.2, 2.3 and 3.7.
 """
 
+from collections.abc import Sequence
+
+import msgspec
+
 from actors.broker import wire
-from actors.broker.directory import Known
-from actors.broker.order_steps import base, cumulative_of, side_of
+from actors.broker.directory import Execution, Known
+from actors.broker.order_steps import base, cumulative_of, is_current, side_of
 from actors.broker.wire import nanoseconds, number, shares
 from runtime.messages.trading import FillCorrected, OrderFilled, Side
 
@@ -22,7 +26,7 @@ def of_activity(
     broker_id = activity.order_id or known.broker_order_id
     cumulative = base(known, broker_id) + total
     name = activity.id.partition("::")[2] or activity.id
-    if cumulative <= known.filled or name in known.executions:
+    if cumulative <= known.filled or known.was_told(name) or known.was_reduced(quantity, total):
         return []
     return [
         filled(
@@ -52,19 +56,19 @@ def implied(order: wire.Order, known: Known, now: int) -> list[OrderFilled]:
 def again(known: Known, order: wire.Order, beyond: int, now: int) -> list[OrderFilled]:
     """Fills that were told before, under the names they had: whoever asks has missed them.
 
-    Nothing where a fill is not known by itself (it was told by an earlier process, or corrected): then the
-    comparison goes on to differ, and a person is called.
+    Nothing where a fill is not known by itself (it was told in a session before): then the comparison goes on
+    to differ, and a person is called.
 
     Args:
         beyond: Shares that were not missed.
     """
     side = side_of(order.side)
-    if side is None or sum(shares for shares, _ in known.executions.values()) != known.filled:
+    if side is None or sum(one.shares for one in known.executions.values()) != known.filled:
         return []
     told, total = [], 0
-    for name, (quantity, price) in known.executions.items():
+    for name, (quantity, price, _, _) in known.executions.items():
         total += quantity
-        if total > beyond:
+        if quantity and total > beyond:
             told.append(
                 OrderFilled(
                     ts_event=now,
@@ -86,36 +90,98 @@ def again(known: Known, order: wire.Order, beyond: int, now: int) -> list[OrderF
 def corrected(update: wire.TradeUpdate, known: Known, at: int) -> FillCorrected | None:
     """A fill taken back, or its price or quantity changed; None if it was told or says too little."""
     name = update.execution_id or f"{update.event}:{update.previous_execution_id}"
-    if name in known.executions:
+    if known.was_told(name):
         return None
     is_bust = update.event == "trade_bust"
     quantity, price, side = shares(update.qty), number(update.price), side_of(update.order.side)
-    before = known.executions.get(update.previous_execution_id or "")
-    if before is None and quantity is not None and known.filled:
+    previous = update.previous_execution_id or ""
+    previous = known.corrections.get(previous, previous)
+    found = known.executions.get(previous)
+    before = (found.shares, found.price) if found else (0, 0.0)
+    if found is None and quantity is not None and known.filled:
         before = (abs(quantity), known.value / max(1, known.filled - known.base))
-    if before is None or side is None or (not is_bust and (quantity is None or price is None)):
+    if not before[0] or side is None or (not is_bust and (quantity is None or price is None)):
         return None
     now_quantity, now_price = (0, before[1]) if is_bust else (abs(quantity or 0), price or before[1])
-    known.executions[name] = (now_quantity, now_price)
-    known.filled += now_quantity - before[0]
-    known.value += now_quantity * now_price - before[0] * before[1]
-    # Whether the order's own figure follows is not documented; from here on it counts as following.
-    known.base = known.filled - (shares(update.order.filled_qty) or 0)
+    told = _corrected(known, at, update.order.id, name, previous, side, before, (now_quantity, now_price))
+    if is_current(update.order, known):
+        # Whether the order's own figure follows is not documented; from here on it counts as following.
+        known.base = known.filled - (shares(update.order.filled_qty) or 0)
+    else:
+        known.base += now_quantity - before[0]
+    return msgspec.structs.replace(told, position=shares(update.position_qty), base=known.base)
+
+
+def unmade(
+    known: Known, order: wire.Order, activities: Sequence[wire.Activity], now: int
+) -> list[FillCorrected]:
+    """Fills that the broker took back without a word that reached us: its order has fewer shares than told.
+
+    Which they were the activities say, as far as they leave one out; else the latest.
+    """
+    if not is_current(order, known):
+        return []
+    if shares(order.filled_qty) == known.filled:
+        known.base = 0  # the figure has followed a correction after all
+    side, missing = side_of(order.side), known.filled - cumulative_of(order, known)
+    if side is None or missing <= 0:
+        return []
+    there = [(one.id.partition("::")[2] or one.id, shares(one.qty), number(one.price)) for one in activities]
+    names = [name for name, _, _ in there]
+    lost: list[str] = []
+    kept: list[str] = []
+    for name, one in known.executions.items():
+        place = names.index(name) if name in names else _alike(there, one)
+        if place < 0:
+            lost.append(name)
+        else:
+            kept.append(name)
+            del there[place], names[place]
+    told = []
+    for name in (*reversed(lost), *reversed(kept)):
+        one = known.executions[name]
+        less = min(missing, one.shares)
+        if less:
+            missing -= less
+            after = (one.shares - less, one.price)
+            told.append(
+                _corrected(known, now, order.id, f"{name}-{less}", name, side, (one.shares, one.price), after)
+            )
+    if missing:
+        average = known.value / max(1, known.filled - known.base)
+        name = f"{order.id}@{known.filled}-{missing}"
+        told.append(_corrected(known, now, order.id, name, "", side, (missing, average), (0, average)))
+    return told
+
+
+def _alike(there: Sequence[tuple[str, int | None, float | None]], one: Execution) -> int:
+    """Place of an activity that may be this fill under another id, or -1."""
+    return next((at for at, (_, *what) in enumerate(there) if what == [one.shares, one.price]), -1)
+
+
+def _corrected(
+    known: Known, at: int, broker_order_id: str, name: str, previous: str, side: Side,
+    before: tuple[int, float], after: tuple[int, float],
+) -> FillCorrected:  # fmt: skip
+    """Count a correction and make its message."""
+    known.correct(name, previous, *after)
+    known.filled += after[0] - before[0]
+    known.value += after[0] * after[1] - before[0] * before[1]
     return FillCorrected(
         ts_event=at,
         client_order_id=known.client_order_id,
-        broker_order_id=update.order.id,
+        broker_order_id=broker_order_id,
         execution_id=name,
-        previous_execution_id=update.previous_execution_id or "",
+        previous_execution_id=previous,
         symbol=known.symbol,
         side=side,
         quantity_before=before[0],
         price_before=before[1],
-        quantity=now_quantity,
-        price=now_price,
+        quantity=after[0],
+        price=after[1],
         cumulative=known.filled,
-        position=shares(update.position_qty),
         parent_id=known.parent_id,
+        base=known.base,
     )
 
 
@@ -136,7 +202,7 @@ def filled(
     known.filled = cumulative
     known.value += price * quantity
     name = execution_id or f"{broker_order_id}@{cumulative}"
-    known.executions[name] = (quantity, price)
+    known.executions[name] = Execution(quantity, price, quantity, cumulative - base(known, broker_order_id))
     if done:
         known.is_over = True
     return OrderFilled(

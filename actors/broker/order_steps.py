@@ -116,6 +116,7 @@ def _replaced(order: wire.Order, known: Known, directory: Directory, now: int) -
             symbol=symbol_of(order, known),
             limit_price=number(order.limit_price),
             stop_price=number(order.stop_price),
+            base=known.base,
         )
     ]
 

@@ -92,4 +92,5 @@ def _order(told: wire.Order, directory: Directory) -> BrokerOrder:
         stop_price=wire.number(told.stop_price),
         parent_id=known.parent_id if known else "",
         is_ours=known.is_ours if known else ids.parse(name) is not None,
+        remaining=int((wire.number(told.qty) or 0.0) - (wire.number(told.filled_qty) or 0.0)),
     )

@@ -130,6 +130,8 @@ def activity_told(activity: wire.Activity, directory: Directory, now: int) -> To
         return Told([*executions.of_activity(activity, known, None, now)], (), True)
     if total is not None and base(known, activity.order_id) + total <= known.filled:
         return Told([])
+    if known.was_told(activity.id.partition("::")[2]) or known.was_reduced(quantity or 0, total or 0):
+        return Told([])  # it was taken back
     is_next = quantity and total and base(known, activity.order_id) + total - quantity == known.filled
     if not is_next:
         return Told([], (activity.order_id or known.broker_order_id,))
@@ -173,7 +175,7 @@ def _fill_told(update: wire.TradeUpdate, known: Known, directory: Directory, at:
         return Told([], (order.id,) if known.is_ours else (), not known.is_ours)
     inputs = begun(order, known, directory, at) if known.is_ours else []
     cumulative = base(known, order.id) + total
-    if cumulative > known.filled and update.execution_id not in known.executions:
+    if cumulative > known.filled and not known.was_told(update.execution_id):
         if known.is_ours and cumulative - quantity != known.filled:
             return Told(inputs, (order.id,))
         inputs.append(

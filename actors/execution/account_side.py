@@ -53,7 +53,8 @@ class AccountSide:
         self._retry_ns = round(settings.retry_s * _SECOND_NS)
         self._reconcile_ns = round(settings.reconcile_s * _SECOND_NS)
         self._stuck = StuckOrders(round(settings.stuck_s * _SECOND_NS))
-        self._in_market = self._is_armed = False
+        self._in_market = self._is_armed = self._is_doubtful = False
+        self._differ: list[tuple[str, str, str]] = []
 
     # ---- comparing --------------------------------------------------------------------------
 
@@ -69,6 +70,7 @@ class AccountSide:
 
         While events may be missing only the stream's own catch-up is compared with, which tells them first.
         """
+        self.watch.found = None
         if snapshot.reason == "schedule" and self.gate.is_deaf:
             return
         orders: list[OrderState] = []
@@ -77,8 +79,21 @@ class AccountSide:
             orders += lot.orders.values()
             held[lot.symbol] = held.get(lot.symbol, 0) + lot.net
         yield from self.watch.compare(snapshot, orders, held, now, cause, ACTOR)
-        if self.gate.is_waiting:
+        unexplained = self._unexplained()
+        for one in orders:
+            if one.symbol in unexplained and one.filled and not one.is_live:
+                yield _look_up(one, "the position differs", now, cause)
+        if self.gate.is_waiting or unexplained:
             yield _timer(READ, now, cause, self._retry_ns)
+
+    def _unexplained(self) -> list[str]:
+        """Symbols whose position was seen to differ for the first time: a fill may have been taken back."""
+        before, self._differ = self._differ, []
+        for one in self.watch.found.differences if self.watch.found else ():
+            if one.kind == "position":
+                self._differ.append((one.symbol, one.ours, one.broker))
+        self._is_doubtful = any(one not in before for one in self._differ)
+        return [one[0] for one in self._differ if one not in before]
 
     def phase(self, change: PhaseChanged, now: int, cause: int) -> Iterator[Decision]:
         """Between the open and the close the account is compared on a schedule."""
@@ -88,7 +103,7 @@ class AccountSide:
 
     def read(self, now: int, cause: int) -> Iterator[Decision]:
         """The time to read the account has come."""
-        if not (self._in_market or self.gate.is_waiting):
+        if not (self._in_market or self.gate.is_waiting or self._is_doubtful):
             return
         yield _timer(READ, now, cause, self._reconcile_ns)
         if not self.gate.is_deaf:  # else the stream has it compared once it is ready
@@ -111,14 +126,17 @@ class AccountSide:
             if self._stuck.is_first(one):
                 text = f"no news of {one.role} {one.client_order_id} in {one.symbol}, {one.status}: looked up"
                 yield Noted(ts_event=now, cause=cause, level="WARNING", component=ACTOR, text=text)
-            yield LookUpOrder(
-                ts_event=now, cause=cause, client_order_id=one.client_order_id,
-                broker_order_id=one.broker_order_id, symbol=one.symbol, reason=f"no news while {one.status}",
-                filled=one.filled, cancelling=one.status == "pending_cancel",
-            )  # fmt: skip
+            yield _look_up(one, f"no news while {one.status}", now, cause)
         self._is_armed = False
         if self._stuck.is_watching:
             yield from self.sent(now, cause)
+
+
+def _look_up(one: OrderState, reason: str, now: int, cause: int) -> LookUpOrder:
+    return LookUpOrder(
+        ts_event=now, cause=cause, client_order_id=one.client_order_id, broker_order_id=one.broker_order_id,
+        symbol=one.symbol, reason=reason, filled=one.filled, cancelling=one.status == "pending_cancel",
+    )  # fmt: skip
 
 
 def _timer(key: str, now: int, cause: int, delay: int) -> SetTimer:

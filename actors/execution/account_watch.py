@@ -51,6 +51,9 @@ class AccountWatch:
         self._strangers: dict[str, int] = {}
         """Shares told of each order that is not ours."""
         self._moved: dict[str, int] = {}
+        self._gaps: dict[str, int] = {}
+        self.found: Comparison | None = None
+        """The last comparison."""
 
     # ---- between two snapshots --------------------------------------------------------------
 
@@ -95,7 +98,7 @@ class AccountWatch:
         """Tell what differs and what is asked for; a `Reconciled` ends it."""
         shares = {symbol: one.quantity for symbol, one in self._external.items() if one.quantity}
         moved = [symbol for symbol, at in self._moved.items() if at >= snapshot.ts_event]
-        found = reconcile.compare(orders, held, shares, snapshot, moved)
+        found = self.found = reconcile.compare(orders, held, shares, snapshot, moved)
         self._read_at = snapshot.ts_event
         waiting, fresh = self._sort(found)
         spoken = dict.fromkeys(fresh)
@@ -132,6 +135,8 @@ class AccountWatch:
                 times = 1
                 fresh.append(one)
             self._seen[key] = one.ours, one.broker, times
+            if one.kind == "position" and times >= 2:
+                self._gaps[one.symbol] = one.broker_net - one.ours_net  # one answer alone may be wrong
             if one.kind in ("position", "stray") or times >= MOST_READS:
                 self._doubt(one)
             else:
@@ -149,6 +154,7 @@ class AccountWatch:
     ) -> Iterator[Decision]:
         """Let entries into symbols that are in doubt no longer."""
         for symbol in found.agreed:
+            self._gaps.pop(symbol, None)
             if symbol not in self._doubted or any(one.symbol == symbol for one in found.differences):
                 continue
             del self._doubted[symbol]
@@ -206,6 +212,15 @@ class AccountWatch:
             del self._external[after.symbol]
         if before is None or _content(before) != _content(after):
             yield after
+
+    def beside(self, symbol: str) -> int:
+        """Shares that the account has beside our lots, those included that we cannot explain."""
+        there = self._external.get(symbol)
+        return (there.quantity if there else 0) + self._gaps.get(symbol, 0)
+
+    def is_explained(self, symbol: str) -> bool:
+        """Whether a difference in its position was confirmed."""
+        return symbol in self._gaps
 
     @property
     def external(self) -> list[ExternalChanged]:

@@ -31,6 +31,7 @@ class EntryGate:
         self._untradable: dict[str, None] = {}
         self._unborrowable: dict[str, None] = {}
         self._doubted: dict[str, str] = {}
+        self._eaten: dict[str, str] = {}
         self._closed = ""
         self._judge()
 
@@ -47,6 +48,8 @@ class EntryGate:
             return f"{symbol} is halted, or resumed too short a while ago"
         if symbol in self._doubted:
             return self._doubted[symbol]
+        if symbol in self._eaten:
+            return self._eaten[symbol]
         if symbol in self._untradable:
             return f"{symbol} is not tradable at the broker"
         if side == "sell":
@@ -117,3 +120,10 @@ class EntryGate:
             self._doubted[symbol] = reason
         else:
             self._doubted.pop(symbol, None)
+
+    def eaten(self, symbol: str, reason: str) -> None:
+        """Keep entries out of a symbol in which somebody else sold shares of ours; empty: as `doubt`."""
+        if reason:
+            self._eaten[symbol] = reason
+        else:
+            self._eaten.pop(symbol, None)

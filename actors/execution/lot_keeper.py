@@ -145,6 +145,7 @@ class LotKeeper(Actor):
 
     def _protect(self, lot: LotOrders, quantity: int) -> Iterable[Decision]:
         lot.take_profit, lot.stop_loss = followed_target(lot), followed_stop(lot)
+        lot.is_uncovered = False
         role: Role = "stop" if lot.take_profit is None else "target"
         return self._submit(lot, lot.next_id(role), role, quantity)
 

@@ -37,6 +37,8 @@ class LotOrders(msgspec.Struct, gc=False):
         is_plain: Whether the broker refused the entry with exits beside it; they follow its fill.
         is_corrected: Whether a fill was taken back, changed or came after the entry's end: what rests may
             be more than is held, or less.
+        is_uncovered: Whether the broker's orders that rest are for more or fewer shares than they should be.
+        missing: Shares of it that the account does not have, because somebody else sold (bought) them.
     """
 
     lot_id: str
@@ -62,6 +64,8 @@ class LotOrders(msgspec.Struct, gc=False):
     is_timed: bool = False
     is_plain: bool = False
     is_corrected: bool = False
+    missing: int = 0
+    is_uncovered: bool = False
 
     @property
     def net(self) -> int:
@@ -88,6 +92,11 @@ class LotOrders(msgspec.Struct, gc=False):
             else:
                 held -= one.filled
         return held
+
+    @property
+    def to_exit(self) -> int:
+        """Shares that exits may be for: held, and there."""
+        return max(0, self.held - self.missing)
 
     @property
     def live(self) -> list[OrderState]:
@@ -184,15 +193,17 @@ def next_step(lot: LotOrders) -> Step | None:
         return _closing(lot, entry)
     if entry.status not in TERMINAL:
         return None
-    held = lot.held
+    held = lot.held - lot.missing
     live = lot.live
-    if lot.is_corrected and (resting := [one for one in live if one.role != "exit"]):
+    is_doubtful = lot.is_corrected or lot.is_uncovered
+    if is_doubtful and (resting := [one for one in live if one.role != "exit"]):
         # Of a pair the broker counts both down, whichever traded.
         covered = min(one.remaining for one in resting)
-        if covered != max(held, 0):
+        if covered != max(held, 0) or lot.is_uncovered:
             if any(one.status == "pending_cancel" for one in resting):
                 return None
-            return Cancel(resting[0], f"{'more' if covered > held else 'less'} than is held")
+            how = "not what" if covered == held else "more than" if covered > held else "less than"
+            return Cancel(resting[0], f"{how} is held")
     if held <= 0:
         return None
     if not live:
@@ -213,6 +224,7 @@ def _closing(lot: LotOrders, entry: OrderState) -> Step | None:
             first = first or one
     if first is not None:
         return Cancel(first, "exit wanted")
+    held -= lot.missing
     return Exit(held) if held > 0 else NothingToExit()
 
 

@@ -32,7 +32,8 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     Attributes:
         status: One of `OrderChanged.status`.
         value: Sum of price times quantity over the fills seen, USD.
-        executions: Ids of the fills seen.
+        executions: Ids of the fills and corrections seen.
+        base: Shares that the broker's count of its present id lacks (a replacement, a correction).
     """
 
     client_order_id: str
@@ -53,6 +54,7 @@ class OrderState(msgspec.Struct, frozen=True, gc=False):
     executions: tuple[str, ...] = ()
     reason: str = ""
     parent_id: str = ""
+    base: int = 0
 
     @property
     def is_live(self) -> bool:
@@ -123,6 +125,7 @@ def corrected(state: OrderState, event: FillCorrected) -> OrderState:
         priced=max(0, state.priced + event.quantity - event.quantity_before),
         value=max(0.0, state.value + worth),
         executions=(*state.executions, event.execution_id),
+        base=event.base,
     )
 
 
@@ -145,6 +148,7 @@ def replaced(state: OrderState, event: OrderReplaced) -> OrderState:
         broker_order_id=event.new_broker_order_id,
         limit_price=state.limit_price if event.limit_price is None else event.limit_price,
         stop_price=state.stop_price if event.stop_price is None else event.stop_price,
+        base=event.base,
     )
 
 

@@ -6,7 +6,7 @@ hold nothing and work nothing in the symbol; from then on it is expected to stay
 Source: architecture 4; faults.md C 36, D 38-44, 1.9; alpaca.md 2.5.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
 from actors.execution import ids
@@ -32,7 +32,8 @@ _LEVELS: dict[Kind, Literal["WARNING", "ERROR", "CRITICAL"]] = {
     "stray": "CRITICAL", "position": "CRITICAL",
 }  # fmt: skip
 
-_UNANSWERED = frozenset(("submitted", "unknown"))
+_IN_HAND = frozenset(("submitted", "unknown", "pending_cancel"))
+"""Statuses on their way to another: that the broker does not list the order is no difference."""
 
 
 class Difference(NamedTuple):
@@ -61,11 +62,13 @@ class Comparison(NamedTuple):
     Attributes:
         agreed: Symbols whose positions were compared and are equal.
         external: Shares by symbol that are not ours.
+        moving: Symbols in which something is on its way: nothing else of theirs was judged.
     """
 
     differences: tuple[Difference, ...]
     agreed: tuple[str, ...]
     external: dict[str, int]
+    moving: tuple[str, ...] = ()
 
 
 def compare(
@@ -87,14 +90,15 @@ def compare(
     theirs = {one.client_order_id: one for one in snapshot.orders}
     has_gateway = snapshot.reason != "start"
     moving = dict.fromkeys(moved, True)
+    traded = tuple(moving)
     found: list[Difference] = []
     for state in ours.values():
         there = theirs.get(state.client_order_id)
         if state.is_live:
-            if there is None and has_gateway and state.status in _UNANSWERED:
-                moving[state.symbol] = True  # the order gateway has it in hand
+            if there is None and has_gateway and state.status in _IN_HAND:
+                moving[state.symbol] = True  # the order gateway sees to it; silence is looked up
                 continue
-            found += _live_here(state, there, ours, moving)
+            found += _live_here(state, there, ours, moving, traded)
         elif there is not None and _is_working(there):
             moving[state.symbol] = True
             found += _dead_here(state, there)
@@ -104,7 +108,7 @@ def compare(
             found.append(_unknown_here(there, held))
     working = {state.symbol: True for state in ours.values() if state.is_live}
     positions, agreed, beside = _positions(held, external, snapshot, moving, working)
-    return Comparison((*found, *positions), agreed, beside)
+    return Comparison((*found, *positions), agreed, beside, tuple(moving))
 
 
 def messages(differences: Iterable[Difference], now: int, cause: int, component: str) -> Iterator[Decision]:
@@ -133,7 +137,11 @@ def messages(differences: Iterable[Difference], now: int, cause: int, component:
 
 
 def _live_here(
-    state: OrderState, there: BrokerOrder | None, ours: Mapping[str, OrderState], moving: dict[str, bool]
+    state: OrderState,
+    there: BrokerOrder | None,
+    ours: Mapping[str, OrderState],
+    moving: dict[str, bool],
+    traded: Container[str],
 ) -> Iterator[Difference]:
     """An order that works as far as we know."""
     mine = f"{state.status}, {state.filled} of {state.quantity} filled"
@@ -146,9 +154,10 @@ def _live_here(
         return
     if there.filled != state.filled:
         moving[state.symbol] = True
-        if there.filled > state.filled:
+        if there.filled > state.filled or state.symbol not in traded:
+            # Fewer, and not because a fill came while the broker was asked: one was taken back.
             yield _of_order("fills", state, mine, f"{there.filled} filled", "looked up")
-        return  # fewer: the fill came while the broker was asked
+        return
     if (
         state.status != "pending_cancel"
         and there.status != "pending_replace"

@@ -289,6 +289,7 @@ class FillCorrected(Input, frozen=True, kw_only=True, gc=False, array_like=True,
         quantity_before, price_before: Shares and USD a share as the fill was booked.
         quantity, price: As it counts now; 0 shares: taken back.
         cumulative: Shares of the order after it. position: net shares in the symbol after it.
+        base: Shares that the broker's own count of the order lacks from now on.
     """
 
     client_order_id: str
@@ -304,6 +305,7 @@ class FillCorrected(Input, frozen=True, kw_only=True, gc=False, array_like=True,
     cumulative: int
     position: int | None = None
     parent_id: str = ""
+    base: int = 0
 
 
 class OrderCanceled(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
@@ -326,7 +328,11 @@ class OrderExpired(Input, frozen=True, kw_only=True, gc=False, array_like=True, 
 
 
 class OrderReplaced(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
-    """The order lives on under a new broker id."""
+    """The order lives on under a new broker id.
+
+    Attributes:
+        base: Shares traded before that the broker's count of the new id lacks.
+    """
 
     client_order_id: str
     broker_order_id: str
@@ -334,6 +340,7 @@ class OrderReplaced(Input, frozen=True, kw_only=True, gc=False, array_like=True,
     symbol: str
     limit_price: float | None = None
     stop_price: float | None = None
+    base: int = 0
 
 
 class CancelRejected(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
@@ -379,6 +386,7 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_lik
     Attributes:
         client_order_id: The name it has in our messages. parent_id: of the order whose leg it is, or empty.
         status: The broker's word. is_ours: whether we sent it, or the order whose leg it is.
+        remaining: Shares that it may still trade by the broker's own count; -1: not known.
     """
 
     client_order_id: str
@@ -393,6 +401,7 @@ class BrokerOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_lik
     stop_price: float | None = None
     parent_id: str = ""
     is_ours: bool = True
+    remaining: int = -1
 
 
 class BrokerSnapshot(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

@@ -28,6 +28,8 @@ class Options:
         stop_leg_status: What the stop of a filled bracket shows beside its working target.
         replacement: "carried": the new order has the old one's fills; "fresh": it starts from nothing with
             the whole quantity, as users have seen.
+        bust_follows: Whether an order's own filled_qty follows a bust. busts_listed: whether FILL activities
+            go on to show what was taken back.
         event_ids: Whether events carry `event_id`, which is optional since 2026-07-15.
         legacy_asset_fields: Whether assets still have easy_to_borrow and maintenance_margin_requirement.
         legacy_account_fields: Whether accounts still have the pattern day trader's fields.
@@ -63,6 +65,8 @@ class Options:
     held_events: bool = False
     stop_leg_status: Literal["new", "held"] = "new"
     replacement: Literal["carried", "fresh"] = "carried"
+    bust_follows: bool = True
+    busts_listed: bool = False
     event_ids: bool = True
     legacy_asset_fields: bool = False
     legacy_account_fields: bool = False

@@ -327,8 +327,9 @@ class PaperBroker:
         taken = self._execution(execution_id)
         taken.busted = True
         order = taken.order
-        order.filled_qty -= taken.quantity
-        order.filled_value -= taken.quantity * taken.price
+        if self.options.bust_follows:
+            order.filled_qty -= taken.quantity
+            order.filled_value -= taken.quantity * taken.price
         position = self.account.trade(order.symbol, -taken.quantity * order.sign, taken.price)
         told = copy(taken, id=self.teller.id("b057"), quantity=-taken.quantity, at=self.clock.unique())
         self.teller.tell_trade("trade_bust", told, position, previous_execution_id=taken.id)
@@ -382,7 +383,7 @@ class PaperBroker:
 
     def activities(self) -> Iterable[dict[str, Any]]:
         """FILL activities, oldest first."""
-        return [one.activity() for one in self.executions if not one.busted]
+        return [one.activity() for one in self.executions if self.options.busts_listed or not one.busted]
 
     def describe(self) -> str:
         """All orders in a line each, for the message of a failing test."""

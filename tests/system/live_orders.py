@@ -75,6 +75,8 @@ class LiveOrders:
         patience: Patience = HASTE,
         timeouts: Timeouts = Timeouts(connect=1.0, read=0.4, total=0.8),  # noqa: B008 - frozen
         orders: Orders = Orders(),  # noqa: B008 - frozen
+        recalled: Sequence[Any] = (),
+        told_until: int = 0,
     ) -> None:
         self.server = server
         self.header = header(server)
@@ -94,6 +96,7 @@ class LiveOrders:
         if state is not None:
             for lot in msgspec.msgpack.decode(state, type=ExecutorCarried).lots:
                 self.desk.directory.seed(lot.orders.values())
+        self.desk.directory.recall(recalled)
         self.orders = OrderGateway(
             self.inbox, self.host.post, self.rest, self.desk, clock=self.clock, wall=self.wall,
             sync=anyio.lowlevel.checkpoint, halted=str, patience=patience, symbols=SYMBOLS,
@@ -104,6 +107,7 @@ class LiveOrders:
         self.stream = BrokerStream(
             "broker_stream", Inbox(), self.host.post, source=source, rest=self.rest,
             directory=self.desk.directory, clock=self.clock, real=self.wall, waits=waits,
+            told_until=told_until,
         )  # fmt: skip
 
     def _specs(self, orders: Orders) -> list[ActorSpec]:

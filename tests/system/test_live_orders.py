@@ -73,15 +73,17 @@ async def test_shares_that_vanish_are_one_critical_row_and_keep_entries_out_of_t
         await live.compared()
         await live.compared()
         assert live.notes() == ["SPY: we had 10 shares, the broker has 4 shares; entries blocked"]
+        await live.until(lambda: resting(server) == [("limit", 4), ("stop", 4)])
         live.enter("mr-20261120-2")
         live.enter("mr-20261120-3", symbol="AAPL")
-        await live.wait_for(OrderAccepted, 2)
-        assert sent(live) == [ENTRY, "mr-20261120-3:e1"]
+        await live.wait_for(OrderAccepted, 3)
+        assert sent(live) == [ENTRY, f"{LOT}:t1", "mr-20261120-3:e1"]
         server.hold("SPY", 10, 100)
         await live.compared()
         assert live.of(PositionMismatched)[-1].ours == live.of(PositionMismatched)[-1].broker == 10
+        await live.until(lambda: resting(server)[:1] + resting(server)[-1:] == [("limit", 10), ("stop", 10)])
         live.enter("mr-20261120-4")
-        await live.wait_for(OrderAccepted, 3)
+        await live.wait_for(OrderAccepted, 5)
 
 
 async def test_a_fill_that_the_stream_never_told_is_taken_from_the_broker(server):

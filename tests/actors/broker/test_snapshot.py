@@ -53,14 +53,14 @@ def test_orders_have_the_names_of_our_messages() -> None:
     assert told == (
         BrokerOrder(
             client_order_id=ENTRY, broker_order_id="b-2", symbol="SPY", side="buy", quantity=10, filled=0,
-            status="new", type="limit", limit_price=101.0,
+            remaining=10, status="new", type="limit", limit_price=101.0,
         ),
         BrokerOrder(
             client_order_id="uuid-stop", broker_order_id="b-stop", symbol="SPY", side="sell", quantity=10,
-            filled=0, status="held", type="stop", stop_price=299.0, parent_id=ENTRY,
+            filled=0, remaining=10, status="held", type="stop", stop_price=299.0, parent_id=ENTRY,
         ),
         BrokerOrder(
             client_order_id="dashboard", broker_order_id="b-9", symbol="SPY", side="buy", quantity=2,
-            filled=0, status="new", type="market", is_ours=False,
+            filled=0, remaining=2, status="new", type="market", is_ours=False,
         ),
     )  # fmt: skip

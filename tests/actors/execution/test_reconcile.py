@@ -43,11 +43,12 @@ def told(
     there: tuple[BrokerOrder, ...] = (),
     held: dict[str, int] | None = None,
     external: dict[str, int] | None = None,
+    moved: tuple[str, ...] = (),
     **net: int,
 ) -> Comparison:
     positions = tuple(BrokerPosition(symbol=symbol, quantity=shares) for symbol, shares in net.items())
     snapshot = BrokerSnapshot(ts_event=0, positions=positions, orders=there, reason=reason)
-    return compare(orders, held or {}, external or {}, snapshot)
+    return compare(orders, held or {}, external or {}, snapshot, moved)
 
 
 def kinds(comparison: Comparison) -> list[tuple[str, str]]:
@@ -76,8 +77,14 @@ def test_fills_we_have_not_seen_are_looked_up_and_the_position_waits_for_them() 
 
 
 def test_fills_that_came_while_the_broker_was_asked_are_no_difference() -> None:
-    comparison = told(ours(filled=4), there=(theirs(),), held={"SPY": 4})
-    assert comparison == Comparison((), (), {})
+    comparison = told(ours(filled=4), there=(theirs(),), held={"SPY": 4}, moved=("SPY",))
+    assert comparison == Comparison((), (), {}, ("SPY",))
+
+
+def test_shares_that_the_broker_does_not_count_any_more_are_looked_up() -> None:
+    comparison = told(ours(filled=4), there=(theirs(filled=3),), held={"SPY": 4})
+    (difference,) = comparison.differences
+    assert (difference.kind, difference.action, difference.filled) == ("fills", "looked up", 4)
 
 
 def test_another_price_there_is_looked_up_unless_a_change_is_under_way() -> None:
@@ -190,7 +197,13 @@ def test_an_order_without_an_answer_is_looked_up_unless_the_gateway_is_at_it(liv
     unanswered = ours(status=live, broker_order_id="")
     (difference,) = told(unanswered, reason="start").differences
     assert (difference.client_order_id, difference.broker_order_id) == (ENTRY, "")
-    assert told(unanswered, SPY=4) == Comparison((), (), {})
+    assert told(unanswered, SPY=4) == Comparison((), (), {}, ("SPY",))
+
+
+def test_a_cancellation_that_is_under_way_is_no_difference_but_at_a_start() -> None:
+    leaving = ours(status="pending_cancel")
+    assert told(leaving) == Comparison((), (), {}, ("SPY",))
+    assert kinds(told(leaving, reason="start")) == [("gone", "looked up")]
 
 
 def test_shares_that_appear_while_an_entry_of_ours_works_are_not_taken_for_somebody_elses() -> None:
