@@ -162,7 +162,7 @@ class Amendments:
         if await line.ends_within(line.patience.absent):  # what it answers may be behind what it told
             return
         told = known.filled
-        order = await line.rest.order(broker_order_id, priority=Priority.EXIT)
+        order = await line.rest.order(broker_order_id)
         activities = await line.rest.fills(order_id=broker_order_id)
         if order is not None and known.filled == told:
             line.tell(executions.unmade(known, order, activities, line.clock.now()))
