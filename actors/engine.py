@@ -181,8 +181,8 @@ class Engine:
                 self.host.post("machine", SessionEnded(ts_event=ends, session=self.header.session))
             self.host.stop()
             await ended.wait()
-            if open_ones := self.without_answer():
-                _log.error("the session ends before the broker's answer", orders=", ".join(open_ones))
+            for each in self.open_ends():
+                _log.error("ended before everything was known", open=each)
             self._wishes.give_up()
             self.alerts.close()
             self.db.close()
@@ -191,9 +191,14 @@ class Engine:
         """Symbols of the lots that are not flat, each once."""
         return held(self.sequencer)
 
-    def without_answer(self) -> list[str]:
-        """Client ids of the orders whose fate is not known: the next start asks the broker for them."""
-        return without_answer(self.sequencer, self._clock.now())
+    def open_ends(self) -> list[str]:
+        """In words what the session does not know of its orders: the next start asks the broker."""
+        found = []
+        if names := without_answer(self.sequencer, self.desk.directory, self._clock.now()):
+            found.append(f"the broker's answer is missing for {', '.join(names)}")
+        if self._memory.deaf:
+            found.append(f"the order stream was not ready: {self._memory.deaf}")
+        return found
 
     # ---- the parts --------------------------------------------------------------------------
 

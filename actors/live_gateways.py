@@ -7,6 +7,7 @@ import msgspec
 from actors import live_waits
 from actors.broker.bar_history import BarHistory
 from actors.broker.desk import Desk
+from actors.broker.directory import Directory
 from actors.broker.market_feed import Hours
 from actors.broker.market_wire import DailyBar
 from actors.broker.minute_join import MinuteJoin, Quarantine
@@ -290,10 +291,14 @@ def held(sequencer: Sequencer) -> list[str]:
     return sorted({lot.symbol for lot in lots_of(sequencer) if lot.held})
 
 
-def without_answer(sequencer: Sequencer, now: int) -> list[str]:
-    """Client ids of the orders of which something was asked and nothing is known yet; `now` in ns UTC."""
-    asked = (one for lot in lots_of(sequencer) for one in unanswered(lot, now))
-    return sorted({one.client_order_id for one in asked})
+def without_answer(sequencer: Sequencer, directory: Directory, now: int) -> list[str]:
+    """Client ids of the orders of which something was asked, or heard, and what is the case is not known.
+
+    Args:
+        now: ns UTC.
+    """
+    asked = (one.client_order_id for lot in lots_of(sequencer) for one in unanswered(lot, now))
+    return sorted({*asked, *directory.unread()})
 
 
 def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> None:

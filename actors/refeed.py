@@ -26,6 +26,7 @@ from runtime.messages.market import Bars, DailyReady
 from runtime.messages.risk import HaltLifted, HaltThrown, TaskDone, TaskDue
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import (
+    BrokerStreamChanged,
     CancelOrder,
     CancelRejected,
     FillCorrected,
@@ -54,6 +55,7 @@ class Memory:
         is_halted: Whether the kill switch is thrown. is_over: whether the session has ended.
         is_day_told: Whether the session's own daily bars were told.
         fills: Fills, their corrections and replacements, in order.
+        deaf: Why the order stream was not ready when last heard of, or empty.
     """
 
     def __init__(self, *, is_halted: bool = False) -> None:
@@ -66,6 +68,7 @@ class Memory:
         self.last_minute = self.last_fill = 0
         self.is_halted = is_halted
         self.is_over = self.is_day_told = False
+        self.deaf = ""
 
     def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
         self._hear(message)
@@ -102,6 +105,8 @@ class Memory:
             self.replaces.pop(message.client_order_id, None)
         elif isinstance(message, HaltThrown | HaltLifted):
             self.is_halted = isinstance(message, HaltThrown)
+        elif isinstance(message, BrokerStreamChanged):
+            self.deaf = "" if message.ready else message.reason or "not ready"
         elif isinstance(message, DailyReady):
             self.is_day_told = True
         elif isinstance(message, SessionEnded):

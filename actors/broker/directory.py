@@ -5,7 +5,7 @@ order keeps the client id it had first. It also counts the shares told, so that 
 and by REST, is told once.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -99,6 +99,8 @@ class Directory:
     def __init__(self) -> None:
         self._orders: dict[str, Known] = {}
         self._names: dict[str, str] = {}
+        self.behind: Mapping[str, object] = {}
+        """Broker ids of the orders that the trade stream has read again before it goes on with them."""
 
     def add(
         self,
@@ -177,6 +179,11 @@ class Directory:
     def alias(self, known: Known, broker_order_id: str) -> None:
         """The broker will call it this once a replacement has happened."""
         self._names[broker_order_id] = known.client_order_id
+
+    def unread(self) -> list[str]:
+        """Client ids of the orders of which something was heard that a reading is to explain."""
+        found = (self.of_broker(name) for name in self.behind)
+        return [known.client_order_id for known in found if known is not None and known.is_ours]
 
     def named(self, client_order_id: str) -> Known | None:
         """The order of this client id of ours."""

@@ -82,6 +82,7 @@ class BrokerStream(Gateway):
         """Events that wait for the snapshot; None: none has to."""
         self._behind: dict[str, list[wire.TradeUpdate]] = {}
         """Orders to read again by REST, with their events that wait for it."""
+        directory.behind = self._behind  # a catch-up reads what an earlier instance left
         self._asked: dict[str, int] = {}
         self._look = asyncio.Event()
         self._reading = anyio.CancelScope()

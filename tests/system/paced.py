@@ -84,6 +84,10 @@ class Child:
         """Whole lines it has printed."""
         return self.path.with_suffix(".out").read_text().split("\n")[:-1]
 
+    def said(self) -> list[str]:
+        """All it has printed, and all it has complained of."""
+        return [*self.lines(), *self.path.with_suffix(".err").read_text().splitlines()]
+
     def line(self, number: int, seconds: float = 30.0) -> str:
         """A line it prints, waited for."""
         until(lambda: len(self.lines()) > number, seconds, self.fate)
@@ -136,11 +140,18 @@ def session(pace: Pace) -> Iterator[tuple[Child, Child, dict[str, str]]]:
     environ = dict(os.environ) | pace.environ
     with Child(pace.root / "broker", "tests.alpaca_server", *words, env=environ) as broker:
         found = environ | json.loads(broker.line(0)) | {"TRADING_SYSTEM_ROOT": str(pace.root)}
-        clock = ["--headless", "--clock", "broker", "--speed", f"{pace.speed:g}"]
-        clock += ["--set", f"requests.per_minute={pace.per_minute}"]
-        with Child(pace.root / "engine", pace.module, "run", *clock, *pace.words, env=found) as engine:
-            engine.line(0)
+        with engine_of(pace, found) as engine:
             yield broker, engine, found
+
+
+@contextmanager
+def engine_of(pace: Pace, environ: dict[str, str], name: str = "engine") -> Iterator[Child]:
+    """An engine of the broker that the environment names, once it can be reached."""
+    clock = ["--headless", "--clock", "broker", "--speed", f"{pace.speed:g}"]
+    clock += ["--set", f"requests.per_minute={pace.per_minute}"]
+    with Child(pace.root / name, pace.module, "run", *clock, *pace.words, env=environ) as engine:
+        engine.line(0)
+        yield engine
 
 
 def summary_of(broker: Child) -> dict[str, Any]:

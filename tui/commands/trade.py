@@ -295,8 +295,8 @@ async def _answer(ask: "Callable[[], Awaitable[Answer]]", real: "Clock") -> "Ans
 def _say_goodbye(engine: "Engine") -> None:
     held = engine.held()
     print(f"session {engine.session}: stopped after {engine.sequencer.inputs:,} inputs")
-    if unknown := engine.without_answer():
-        print(f"warning: the broker's answer is missing for {', '.join(unknown)}; the next start asks for it")
+    for each in engine.open_ends():
+        print(f"warning: {each}; the next start asks the broker")
     if held:
         print(f"still held: {', '.join(held)}; their stops and targets stay at the broker")
         print("warning: intraday positions are closed, and DAY stops renewed, by a running engine only")
