@@ -15,7 +15,7 @@ import anyio.abc
 from actors.broker import permits, snapshot
 from actors.broker.amendments import Amendments
 from actors.broker.desk import Desk, Sending
-from actors.broker.order_line import DEFAULT_PATIENCE, Line, Patience
+from actors.broker.order_line import DEFAULT_PATIENCE, SECOND, Line, Patience
 from actors.broker.rest import Rest
 from actors.broker.submissions import Submissions
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
@@ -70,6 +70,7 @@ class OrderGateway(Gateway):
         self._symbols = symbols
         self._under_way = 0
         self._is_reading = self._is_slow = False
+        self._begun = 0
         self._reads: list[anyio.CancelScope] = []
         """What only asks, and is given up when the end comes."""
 
@@ -143,14 +144,20 @@ class OrderGateway(Gateway):
                 group.start_soon(self._asking, self._amendments.look_up, command)
             case ReadAccount():
                 if not self._is_reading:  # a broker that slow is not asked twice at a time
-                    self._is_reading = True
+                    self._is_reading, self._begun = True, self._line.wall.now()
                     group.start_soon(self._asking, self._read_account, command)
                 elif not self._is_slow:
-                    self._is_slow = True
-                    waiting = self._line.rest.gate.depth
-                    _log.warning("our books go uncompared: the last reading has not ended", waiting=waiting)
+                    self._tell_slow()
             case _:
                 raise NotImplementedError(f"{self.name} takes no {type(command).__name__}")
+
+    def _tell_slow(self) -> None:
+        """Once for a reading that lasts as long as a cancellation may take."""
+        lasted = (self._line.wall.now() - self._begun) / SECOND
+        if lasted >= self._patience.confirm:
+            self._is_slow = True
+            waiting = self._line.rest.gate.depth
+            _log.warning("our books go uncompared", seconds=round(lasted), waiting=waiting)
 
     async def _read_assets(self, symbols: Sequence[str]) -> None:
         """Tell what may not be traded or sold short; unread, the broker's own refusals tell it."""

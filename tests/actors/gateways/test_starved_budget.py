@@ -1,6 +1,8 @@
 """What becomes of an order is heard even where the comparison of the books has used up its requests."""
 
 import anyio
+import anyio.lowlevel
+import msgspec
 import pytest
 
 from actors.broker.limiter import OWN, Priority
@@ -13,7 +15,7 @@ from runtime.messages.trading import (
     OrderCanceled,
     OrderFilled,
 )
-from tests.actors.gateways.order_desk import ENTRY, buy, cancel, running, sell
+from tests.actors.gateways.order_desk import ENTRY, HASTE, buy, cancel, running, sell
 from tests.actors.gateways.test_broker_stream import Stream
 from tests.alpaca_server.server import AlpacaServer
 
@@ -105,12 +107,13 @@ async def test_the_end_waits_for_no_reading_that_waits_for_its_turn(alpaca: Alpa
                 await anyio.lowlevel.checkpoint()
 
 
-async def test_books_that_go_uncompared_are_a_warning(
-    alpaca: AlpacaServer, capfd: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("confirm", "told"), [(0.0, 1), (30.0, 0)])
+async def test_books_that_go_uncompared_for_too_long_are_one_warning(
+    alpaca: AlpacaServer, capfd: pytest.CaptureFixture[str], confirm: float, told: int
 ) -> None:
-    async with running(alpaca) as desk:
+    async with running(alpaca, patience=msgspec.structs.replace(HASTE, confirm=confirm)) as desk:
         desk.rest.gate.pause(30)
         desk.send(READ, READ, READ)
         await anyio.wait_all_tasks_blocked()
     said = capfd.readouterr()
-    assert (said.out + said.err).count("our books go uncompared") == 1
+    assert (said.out + said.err).count("our books go uncompared") == told
