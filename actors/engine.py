@@ -16,6 +16,7 @@ from actors.broker.bar_history import BarHistory
 from actors.broker.desk import Desk
 from actors.broker.directory import Directory
 from actors.broker.rest import Rest
+from actors.broker.right_of_way import RightOfWay
 from actors.gateways.alerts import AlertDesk
 from actors.gateways.db_writer import DbWriter
 from actors.gateways.emergency import Emergency
@@ -105,7 +106,8 @@ class Engine:
         self._memory = Memory()
         self.emergency = Emergency(cancel_protective=plan.settings.kill_switch.cancel_protective)
         self.outlet = Outlet(self._errors, self._halt_done)
-        self.desk = Desk(Directory())
+        self._way = RightOfWay(real)
+        self.desk = Desk(Directory(), self._way.passed)
         self.alerts = AlertDesk(
             plan.settings.alerts,
             plan.secrets,
@@ -215,7 +217,7 @@ class Engine:
         outlet = self.outlet
         outlet.projection = Projection(header.session, header.symbols)
         outlet.screen = LiveScreen(self._plan.root, header, self._plan.settings, self._errors)
-        first: list[Observer] = [self._memory, self.emergency, self._wishes, outlet]
+        first: list[Observer] = [self._memory, self.emergency, self._wishes, outlet, self._way.observe]
         return [*first, self.alerts.observe, outlet.screen.feed, *self._observers]
 
     def _assemble(self, rest: Rest, history: BarHistory) -> None:
@@ -241,6 +243,7 @@ class Engine:
             plan.books,
             errors=self._errors,
             fallback=plan.root / settings.log.dir / FALLBACK,
+            turn=self._way.free,
         )
         remember(self.desk, lots_of(self.sequencer), self._memory, self._clock.now())
         ask_again(self._memory, self.outlet)
@@ -255,6 +258,7 @@ class Engine:
                 switch=self.switch,
                 db=self.db,
                 desk=self.desk,
+                way=self._way,
                 alerts=self.alerts,
                 emergency=self.emergency,
                 rest=rest,

@@ -12,6 +12,7 @@ from actors.broker.market_feed import Hours
 from actors.broker.market_wire import DailyBar
 from actors.broker.minute_join import MinuteJoin, Quarantine
 from actors.broker.rest import Rest
+from actors.broker.right_of_way import RightOfWay
 from actors.broker.stream_symbols import choose
 from actors.broker.sweep import Sweeper
 from actors.execution.lot_commands import unanswered
@@ -68,6 +69,7 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     switch: KillSwitch
     db: DbWriter
     desk: Desk
+    way: RightOfWay
     alerts: AlertDesk
     emergency: Emergency
     rest: Rest
@@ -237,6 +239,7 @@ class Gateways:
                 running=self._running,
                 clock=links.clock,
                 real=links.real,
+                way=links.way,
                 gap_from=gap_from,
             )
 

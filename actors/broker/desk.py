@@ -6,6 +6,7 @@ a process that was, looks up what its predecessor left open instead of sending i
 
 import asyncio
 import threading
+from collections.abc import Callable
 
 import anyio
 
@@ -60,10 +61,15 @@ class Sending:
 
 
 class Desk:
-    """Open submissions, cancellations and replacements, and the directory of the broker's orders."""
+    """Open submissions, cancellations and replacements, and the directory of the broker's orders.
 
-    def __init__(self, directory: Directory) -> None:
+    Args:
+        passed: Told the client id of each submission whose fate is known.
+    """
+
+    def __init__(self, directory: Directory, passed: Callable[[str], None] = lambda name: None) -> None:
         self.directory = directory
+        self._passed = passed
         self.sendings: dict[str, Sending] = {}
         self.cancels: dict[str, CancelOrder] = {}
         self.replaces: dict[str, ReplaceOrder] = {}
@@ -114,6 +120,7 @@ class Desk:
         """Its fate is known."""
         self.sendings.pop(sending.order.client_order_id, None)
         sending.over.set()
+        self._passed(sending.order.client_order_id)
         self._look()
 
     def close_cancel(self, command: CancelOrder) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 
+from actors.broker.order_session import OrderSession
 from actors.broker.wire import ErrorBody
 from config.secrets import Secrets
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
@@ -31,33 +31,6 @@ Json = Any
 Send = Callable[["Connection"], Json]
 
 _TOO_MANY, _NOT_FOUND, _UNAUTHORIZED, _FORBIDDEN, _REQUEST_TIMEOUT = 429, 404, 401, 403, 408
-
-
-class _Timed(HTTPAdapter):
-    """Gives every request a time-out that has none."""
-
-    def __init__(self, timeout: tuple[float, float]) -> None:
-        self._timeout = timeout
-        # One thread uses a session at a time, and urllib3 repeats nothing.
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
-
-    def send(
-        self,
-        request: requests.PreparedRequest,
-        stream: bool = False,
-        timeout: Any = None,
-        verify: bool | str = True,
-        cert: Any = None,
-        proxies: Any = None,
-    ) -> requests.Response:
-        return super().send(
-            request,
-            stream=stream,
-            timeout=self._timeout if timeout is None else timeout,
-            verify=verify,
-            cert=cert,
-            proxies=proxies,
-        )
 
 
 class Connection:
@@ -80,10 +53,8 @@ class Connection:
         session = getattr(self._client, "_session", None)
         if not isinstance(session, requests.Session) or not hasattr(self._client, "_retry"):
             raise RuntimeError("this alpaca-py keeps its session elsewhere; time-outs cannot be set")
-        session.trust_env = False  # no proxy, no .netrc that would take the keys' place
-        for scheme in ("https://", "http://"):
-            session.mount(scheme, _Timed(timeout))
-        self._session = session
+        session.close()
+        self._session = self._client._session = OrderSession(timeout)
         self._client._retry = 0
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Json:

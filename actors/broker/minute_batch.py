@@ -6,36 +6,33 @@ says why. Source: architecture 8; faults G 64.
 """
 
 from collections.abc import Mapping, Sequence
-from math import nan
 from typing import NamedTuple
 
 import numpy as np
+from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from actors.broker.market_wire import MINUTE, MinuteBar, WireBar, nanoseconds
 from storage.loaders import quarantine
 
-Row = tuple[float, float, float, float, float, float, float]
-"""One bar in the order of `runtime.messages.market.COLUMNS`."""
-
 WORTH = 16
 """Bars from which on columns are cheaper than bars."""
+
+_ONE_KIND = {MinuteBar}
 
 
 class Batch(NamedTuple):
     """The bars of one minute, sound in form.
 
     Attributes:
-        ts: Its start, ns UTC. ids: of the symbols, each once. rows: likewise, in the same order.
-        high, low: USD. closes: USD.
+        ts: Its start, ns UTC. ids: of the symbols, each once. members: the same as a set.
+        values: (7, n) in the order of `runtime.messages.market.COLUMNS` and of `ids`.
     """
 
     ts: int
     ids: list[int]
-    rows: list[Row]
-    high: NDArray[np.float64]
-    low: NDArray[np.float64]
-    closes: list[float]
+    members: set[int]
+    values: NDArray[np.float64]
 
 
 def plain_minute(bars: Sequence[WireBar], symbols: Mapping[str, int]) -> Batch | None:
@@ -44,38 +41,31 @@ def plain_minute(bars: Sequence[WireBar], symbols: Mapping[str, int]) -> Batch |
     Args:
         symbols: Id by name; a bar of another symbol is not plain.
     """
-    if len(bars) < WORTH:
+    if len(bars) < WORTH or set(map(type, bars)) != _ONE_KIND:
         return None
-    moment = bars[0].t
-    if any(type(bar) is not MinuteBar or bar.t != moment for bar in bars):
+    names, opens, high, low, close, volume, moments, counts, averages = zip(*map(astuple, bars), strict=True)
+    if moments.count(moments[0]) < len(bars):
         return None
-    ids = [symbols.get(bar.S, -1) for bar in bars]
-    if -1 in ids or len(set(ids)) < len(ids):
+    ids = [symbols.get(name, -1) for name in names]
+    members = set(ids)
+    if -1 in members or len(members) < len(ids):
         return None
-    ts = nanoseconds(moment)
+    ts = nanoseconds(moments[0])
     if ts <= 0 or ts % MINUTE:
         return None
-    prices = np.array([(bar.o, bar.h, bar.l, bar.c) for bar in bars]).T
-    volume = np.array([bar.v for bar in bars])
-    if not _is_sound(prices, volume):
+    # A count or an average that was not told (None) becomes NaN.
+    values = np.array((opens, high, low, close, volume, counts, averages), dtype=np.float64)
+    if not _is_sound(values):
         return None
-    counts, averages = [bar.n for bar in bars], [bar.vw for bar in bars]
-    most, limit = quarantine.MINUTES.most, quarantine.MAX_VOLUME
-    rows = list(
-        zip(
-            *prices.tolist(),
-            volume.tolist(),
-            (n if n is not None and 0.0 < n < limit else nan for n in counts),
-            (vw if vw is not None and 0.0 < vw <= most else nan for vw in averages),
-            strict=True,
-        )
-    )
-    return Batch(ts, ids, rows, prices[1], prices[2], prices[3].tolist())
+    counted, average = values[5:]
+    counted[~((counted > 0.0) & (counted < quarantine.MAX_VOLUME))] = np.nan
+    average[~((average > 0.0) & (average <= quarantine.MINUTES.most))] = np.nan
+    return Batch(ts, ids, members, values)
 
 
-def _is_sound(prices: NDArray[np.float64], volume: NDArray[np.float64]) -> bool:
-    """Whether every bar passes the rules of form. prices: (4, N) of open, high, low, close, USD."""
-    opens, high, low, close = prices
+def _is_sound(values: NDArray[np.float64]) -> bool:
+    """Whether every bar passes the rules of form. values: (7, n)."""
+    opens, high, low, close, volume = values[:5]
     # Written so that a NaN, which compares as False, is not sound.
     return bool(
         ((low > 0.0) & (high <= quarantine.MINUTES.most)).all()

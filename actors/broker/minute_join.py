@@ -10,45 +10,20 @@ Source: architecture 8; alpaca.md 1.4; faults G.
 from collections import deque
 from collections.abc import Iterable, Sequence
 from math import isnan, nan
-from typing import Literal
-
-import msgspec
-import numpy as np
 
 from actors.broker.market_wire import MINUTE, Bad, MinuteBar, WireBar, described, refusal
-from actors.broker.minute_batch import Row, plain_minute
+from actors.broker.minute_batch import plain_minute
+from actors.broker.minute_state import Levels, Minute, Reason, Row, columns
 from runtime.messages.base import Input
-from runtime.messages.market import Bars, BarsQuarantined, BarsRevised, Columns
+from runtime.messages.market import CLOSE, HIGH, LOW, Bars, BarsQuarantined, BarsRevised, Columns
 from storage.loaders import quarantine
 
-Reason = Literal["late", "updated", "backfill"]
 NOT_SUBSCRIBED = "symbol not subscribed"
 OTHER_SESSION = "bar of another session"
 UNCONFIRMED = "price jumped and has not stayed yet"
 
 _REMEMBERED = 10
 """Minutes whose bars are remembered with their values, to tell a repetition from a correction."""
-
-
-class _Minute(msgspec.Struct, kw_only=True):
-    """One minute as far as it has come.
-
-    Attributes:
-        rows: By symbol id. spoilt: symbols that contradicted themselves before it was told.
-        after: Corrections, and bars read by REST, that came before the minute was told.
-    """
-
-    rows: dict[int, Row] = {}
-    spoilt: set[int] = set()
-    after: dict[Reason, dict[int, Row]] = {}
-    is_told: bool = False
-
-
-class _Jumping(msgspec.Struct, kw_only=True):
-    """The price a symbol is judged by, and bars far from it that may yet prove to be the new level."""
-
-    close: float
-    pending: int = 0
 
 
 class Quarantine:
@@ -122,10 +97,10 @@ class MinuteJoin:
         self._told = told
         self.owed: deque[Input] = deque()
         """What was told and has not found its way yet; it survives the gateway that could not post it."""
-        self._minutes: dict[int, _Minute] = {}
+        self._minutes: dict[int, Minute] = {}
         self._past: dict[int, int] = {}
         """Who was told in older minutes, a bit per symbol: their values would fill the memory."""
-        self._levels: dict[int, _Jumping] = {}
+        self._levels = Levels(len(self._ids))
 
     def revise_owed(self) -> None:
         """Minutes still owed are old by now: they mend, they trigger nothing any more."""
@@ -140,7 +115,9 @@ class MinuteJoin:
 
     def add_symbol(self, symbol: str) -> int:
         """Take a symbol into the table (it has one place for good); its id."""
-        return self._ids.setdefault(symbol, len(self._ids))
+        place = self._ids.setdefault(symbol, len(self._ids))
+        self._levels.grow(len(self._ids))
+        return place
 
     def await_symbols(self, symbols: Iterable[str]) -> None:
         """The symbols whose bars complete a minute; the others' are used when they come."""
@@ -160,10 +137,9 @@ class MinuteJoin:
         waiting = [self._due(ts, minute) for ts, minute in self._minutes.items() if not minute.is_told]
         return min(waiting, default=None)
 
-    def _due(self, ts: int, minute: _Minute) -> int:
+    def _due(self, ts: int, minute: Minute) -> int:
         end = ts + MINUTE
-        reported = len(minute.rows) + len(minute.spoilt)  # most minutes are told from this alone
-        is_whole = reported >= len(self._wanted) > 0 and self._wanted <= minute.rows.keys() | minute.spoilt
+        is_whole = bool(self._wanted) and minute.has_reported(self._wanted)
         return end if is_whole else end + self._wait
 
     # ---- what comes -------------------------------------------------------------------------
@@ -185,25 +161,21 @@ class MinuteJoin:
         batch = plain_minute(bars, self._ids)
         if batch is None or not self._starts <= batch.ts < self._ends:
             return False
-        ts, ids = batch.ts, batch.ids
+        ts, ids, members, values = batch
         if ts > now - MINUTE + self._early or ts in self._past or self._is_past(ts, now):
             return False
         minute = self._minutes.get(ts)
-        if minute is not None and (minute.is_told or minute.spoilt or not minute.rows.keys().isdisjoint(ids)):
+        if minute is not None and (minute.is_told or minute.spoilt or not minute.has_none_of(members)):
             return False
-        levels = [self._levels.get(symbol) for symbol in ids]
-        before = np.array([nan if level is None else level.close for level in levels])
-        limits = quarantine.MINUTES
-        if ((batch.high > before * limits.up) | (batch.low < before * limits.down)).any():
+        levels, limits = self._levels, quarantine.MINUTES
+        before = levels.close[ids]
+        if ((values[HIGH] > before * limits.up) | (values[LOW] < before * limits.down)).any():
             return False
-        for symbol, level, close in zip(ids, levels, batch.closes, strict=True):
-            if level is None:
-                self._levels[symbol] = _Jumping(close=close)
-            else:
-                level.close, level.pending = close, 0
+        levels.close[ids] = values[CLOSE]
+        levels.pending[ids] = 0
         if minute is None:
-            minute = self._minutes[ts] = _Minute(rows={}, spoilt=set(), after={})
-        minute.rows.update(zip(ids, batch.rows, strict=True))
+            minute = self._minutes[ts] = Minute()
+        minute.add(batch)
         return True
 
     def backfill(self, bars: Iterable[WireBar], now: int) -> list[Columns]:
@@ -222,15 +194,15 @@ class MinuteJoin:
                 continue
             minute.is_told = True
             self._told = max(self._told, ts)
-            if minute.rows:
-                told.append(_columns(Bars, ts, minute.rows))
+            if (bars := minute.bars(ts)) is not None:
+                told.append(bars)
             for reason, rows in minute.after.items():
                 new = {one: row for one, row in rows.items() if not _same(minute.rows.get(one, ()), row)}
                 if new:
-                    told.append(_columns(BarsRevised, ts, new, reason=reason))
+                    told.append(columns(BarsRevised, ts, new, reason=reason))
                     minute.rows.update(new)
         for ts in [ts for ts in self._minutes if ts < self._told - _REMEMBERED * MINUTE]:
-            self._past[ts] = self._past.get(ts, 0) | _bits(self._minutes.pop(ts).rows)
+            self._past[ts] = self._past.get(ts, 0) | self._minutes.pop(ts).symbols()
         return told
 
     def _sort(
@@ -250,9 +222,7 @@ class MinuteJoin:
         row = _row(bar)
         minute = self._minutes.get(ts)
         if minute is None:
-            minute = self._minutes[ts] = _Minute(
-                rows={}, spoilt=set(), after={}, is_told=self._is_past(ts, now)
-            )
+            minute = self._minutes[ts] = Minute(is_told=self._is_past(ts, now))
         known = minute.rows.get(symbol)
         if known is not None and _same(known, row):
             if reason != "backfill":  # REST tells again what the stream has told: no fault
@@ -267,7 +237,7 @@ class MinuteJoin:
         else:
             minute.after.setdefault(reason, {})[symbol] = row
 
-    def _contradicted(self, minute: _Minute, symbol: int, bar: WireBar) -> None:
+    def _contradicted(self, minute: Minute, symbol: int, bar: WireBar) -> None:
         """Refuse a second, different bar; while the minute waits nobody knows which is right: both go."""
         count = 1
         if not minute.is_told:
@@ -296,18 +266,18 @@ class MinuteJoin:
         A file is judged with what came after the jump, a stream cannot be: the bars that make the
         confirmation are refused here.
         """
-        level = self._levels.get(symbol)
-        limits = quarantine.MINUTES
-        if level is None:
-            self._levels[symbol] = _Jumping(close=bar.c)
+        levels, limits = self._levels, quarantine.MINUTES
+        close = float(levels.close[symbol])
+        if isnan(close):
+            levels.close[symbol] = bar.c
             return ""
-        is_far = bar.h > level.close * limits.up or bar.l < level.close * limits.down
+        is_far = bar.h > close * limits.up or bar.l < close * limits.down
         if reason != "late":  # older than what the level comes from
             return UNCONFIRMED if is_far else ""
-        if is_far and level.pending + 1 < quarantine.JUMP_BARS:
-            level.pending += 1
+        if is_far and levels.pending[symbol] + 1 < quarantine.JUMP_BARS:
+            levels.pending[symbol] += 1
             return UNCONFIRMED
-        level.close, level.pending = bar.c, 0
+        levels.close[symbol], levels.pending[symbol] = bar.c, 0
         return ""
 
 
@@ -325,13 +295,6 @@ def _row(bar: WireBar) -> Row:
     )
 
 
-def _bits(symbols: Iterable[int]) -> int:
-    bits = 0
-    for symbol in symbols:
-        bits |= 1 << symbol
-    return bits
-
-
 def _same(one: Row | tuple[()], other: Row) -> bool:
     return len(one) == len(other) and all(
         a == b or (isnan(a) and isnan(b)) for a, b in zip(one, other, strict=True)
@@ -339,10 +302,4 @@ def _same(one: Row | tuple[()], other: Row) -> bool:
 
 
 def _revisions(revised: dict[tuple[int, Reason], dict[int, Row]]) -> list[Columns]:
-    return [_columns(BarsRevised, ts, rows, reason=reason) for (ts, reason), rows in sorted(revised.items())]
-
-
-def _columns(kind: type[Columns], ts: int, rows: dict[int, Row], **fields: object) -> Columns:
-    ids = sorted(rows)
-    values = np.array([rows[symbol] for symbol in ids], dtype=np.float64).T
-    return kind.of(ids, np.ascontiguousarray(values), ts_event=ts, **fields)
+    return [columns(BarsRevised, ts, rows, reason=reason) for (ts, reason), rows in sorted(revised.items())]

@@ -54,6 +54,7 @@ class DbWriter:
         fallback: Keeps errors while the database cannot (`logs/errors-fallback.jsonl`).
         pauses: First and longest pause before a database that could not be written is tried again, s.
         busy_ms: How long one try waits for another process's lock, ms.
+        turn: Nothing is written until this is set; None: at once.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class DbWriter:
         fallback: Path | None = None,
         pauses: tuple[float, float] = (0.1, 5.0),
         busy_ms: int = BUSY_MS,
+        turn: asyncio.Event | None = None,
     ) -> None:
         self._root, self._books, self._mode = root, books, mode
         self._errors, self._fallback = errors, fallback
@@ -77,6 +79,7 @@ class DbWriter:
         self._last: Batch | None = None
         self._pauses = pauses
         self._busy_ms = busy_ms
+        self._turn = turn
         self._pause = 0.0
         self._nudged = False
         self._unsaved = False
@@ -171,6 +174,8 @@ class DbWriter:
                     except anyio.EndOfStream:
                         await self._last_try(links)
                         return
+            if self._turn is not None:
+                await self._turn.wait()
             self._accept_waiting(limit=_ROWS_A_BATCH)
             await self._try_writing(links)
 

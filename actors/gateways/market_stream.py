@@ -6,6 +6,7 @@ failure means is told by `broker.stream_faults`. After every connection the gap 
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import anyio
 import anyio.abc
@@ -23,9 +24,11 @@ from actors.broker.market_feed import (
     StreamSymbols,
     minute_of,
 )
+from actors.broker.market_halts import Halts
 from actors.broker.market_handshake import Handshake, Say
 from actors.broker.market_wire import (
     MINUTE,
+    AnyItem,
     DailyBar,
     MinuteBar,
     Refused,
@@ -33,8 +36,10 @@ from actors.broker.market_wire import (
     Subscribed,
     Success,
     UpdatedBar,
+    WireBar,
 )
 from actors.broker.minute_join import MinuteJoin, Quarantine
+from actors.broker.right_of_way import RightOfWay
 from actors.broker.stream_faults import BackOff, StreamFault
 from actors.broker.websocket import opened, until
 from config.secrets import Secrets
@@ -42,11 +47,15 @@ from runtime.kernel.clock import Clock, happens_by, sleep_until
 from runtime.kernel.gateway import Gateway, Inbox, Port
 from runtime.log import get_logger
 from runtime.messages.base import Input, Message
-from runtime.messages.market import FeedChanged, TradingStatus
+from runtime.messages.market import Bars, FeedChanged, TradingStatus
 
 STREAM = "market"
 """Name of the stream in `FeedChanged`."""
 SECOND = 1_000_000_000
+
+_BARS_ONLY = {MinuteBar}
+_ABOUT_MINUTES = (MinuteBar, UpdatedBar)
+_ABOUT_STREAM = (Success, Refused, Subscribed)
 
 _log = get_logger(__name__)
 
@@ -61,6 +70,7 @@ class MarketStream(Gateway):
         history: For gaps; None: they are not read.
         clock: Market time. real: Time of time-outs and waits; the same clock unless market time is driven.
         running: Keeps the running day by symbol, as last told, for all instances.
+        way: A minute takes it, and what comes behind on the stream waits for it.
         gap_from: First minute to read by REST on the first connection, ns UTC; 0: none.
     """
 
@@ -80,6 +90,7 @@ class MarketStream(Gateway):
         clock: Clock,
         real: Clock,
         running: dict[str, DailyBar] | None = None,
+        way: RightOfWay | None = None,
         gap_from: int = 0,
     ) -> None:
         super().__init__(name, inbox, port)
@@ -93,6 +104,7 @@ class MarketStream(Gateway):
             name, history, real, tries=settings.backfill_tries, first_wait=_ns(settings.retry_first_s)
         )
         self._clock, self._real = clock, real
+        self._way = way
         self._back_off = BackOff(
             name,
             first=_ns(settings.retry_first_s),
@@ -107,7 +119,7 @@ class MarketStream(Gateway):
         self._heard = 0
         self._feed_told: tuple[bool, str] | None = None
         self._ready_since: int | None = None
-        self._halted: dict[str, int] = {}
+        self._halts = Halts()
         self._news = asyncio.Event()
         self._refused_due = 0
         self._doubtful = 0
@@ -251,6 +263,8 @@ class MarketStream(Gateway):
     async def _read_one(self) -> None:
         """Read one frame, post what it says and answer it."""
         assert self._socket is not None
+        if self._way is not None:
+            await self._way.free.wait()
         # Undecoded: a text frame that is no UTF-8 is our business to refuse, not the library's to die of.
         data = await self._socket.recv(decode=False)
         for say in self._take(data):
@@ -275,28 +289,39 @@ class MarketStream(Gateway):
         if frame.bad:
             self._refused.take(frame.bad)
             self._doubt(now)
-        bars: list[market_wire.WireBar] = []
-        statuses: list[TradingStatus] = []
+        if set(map(type, frame.items)) == _BARS_ONLY:  # what every minute's order waits for
+            self._heard = now
+            self._bars(cast(Sequence[WireBar], frame.items), now)
+            says: list[Say] = []
+        else:
+            says = self._sort(frame.items, now)
+        self._note_refusals(now)
+        self._news.set()
+        return says
+
+    def _sort(self, items: Sequence[AnyItem], now: int) -> list[Say]:
+        """Take in items of several kinds; what to answer."""
+        bars: list[WireBar] = []
         says: list[Say] = []
-        for item in frame.items:
-            if isinstance(item, Success | Refused | Subscribed):
+        for item in items:
+            if isinstance(item, _ABOUT_STREAM):
                 says += self._handshake.receive(item)
                 continue
             self._heard = now
-            if isinstance(item, MinuteBar | UpdatedBar):
+            if isinstance(item, _ABOUT_MINUTES):
                 bars.append(item)
             elif isinstance(item, DailyBar):
                 self.daily[item.S] = item
             elif isinstance(item, Status) and (status := market_wire.trading_status(item, now)) is not None:
-                statuses.append(status)
-        for status in statuses:
-            self._status(status)
+                self._status(status)
         if bars:
-            self._post_all(self._join.take(bars, now))
-            self._resumed(bars)
-        self._note_refusals(now)
-        self._news.set()
+            self._bars(bars, now)
         return says
+
+    def _bars(self, bars: Sequence[WireBar], now: int) -> None:
+        self._post_all(self._join.take(bars, now))
+        for status in self._halts.ended_by(bars):
+            self._status(status)
 
     def _live(self) -> None:
         """The wanted set is acknowledged: read the gap, then say that the feed is up."""
@@ -387,21 +412,8 @@ class MarketStream(Gateway):
         if not self._join.knows(status.symbol):
             self._refused.add("status of a symbol that is not subscribed", status.symbol[:20])
             return
-        if status.halted:
-            self._halted[status.symbol] = status.ts_event
-        else:
-            self._halted.pop(status.symbol, None)
+        self._halts.note(status)
         self.port("market", status)
-
-    def _resumed(self, bars: Sequence[market_wire.WireBar]) -> None:
-        """Trades after a halt prove its end, whose notice may have been lost with a connection."""
-        if not self._halted:
-            return
-        for bar in bars:
-            since = self._halted.get(bar.S)
-            if since is not None and type(bar) is MinuteBar and bar.ts > since and bar.v > 0:
-                text = "trades again; the notice of its resumption was missed"
-                self._status(TradingStatus(ts_event=bar.ts, symbol=bar.S, halted=False, reason=text))
 
     def _feed(self, up: bool, reason: str) -> None:
         """Post whether the feed is up, and each new reason why it is not."""
@@ -415,6 +427,8 @@ class MarketStream(Gateway):
         owed = self._join.owed
         owed.extend(inputs)
         while owed:
+            if self._way is not None and type(owed[0]) is Bars:
+                self._way.take()
             self.port("market", owed[0])
             owed.popleft()
 
