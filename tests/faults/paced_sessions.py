@@ -1,10 +1,10 @@
 """Whole compressed sessions with faults on, each with another seed: `python -m tests.faults.paced_sessions`.
 
 Each is a broker and an engine as processes of their own, and afterwards: the tape replays identically, no
-order was sent twice, the books' positions are the broker's, and nothing was read on a schedule but the
-reconcile. An engine that is stopped before an answer came says so; then it is started once more, as a person
-would, and judged after that. Prints one JSON object a session and one for all, and exits 1 if any of them was
-not as it should be.
+order was sent twice, the books have every execution of the broker's and no other, positions are equal, and
+nothing was read on a schedule but the reconcile. An engine that is stopped before an answer came says so; then
+it is started once more, as a person would, and judged after that. Prints one JSON object a session and one for
+all, and exits 1 if any of them was not as it should be.
 """
 
 import argparse
@@ -195,6 +195,17 @@ def books_positions(root: Path) -> dict[str, float]:
     return {symbol: float(quantity) for symbol, quantity in held.items() if quantity}
 
 
+def executions_apart(root: Path, fills: list[dict[str, str]]) -> list[str]:
+    """Executions that only one side has, each by its id, symbol, shares and price: none is lost or made up."""
+    theirs = {
+        (one["id"].partition("::")[2], one["symbol"], int(one["qty"]), float(one["price"])) for one in fills
+    }
+    ours = set(_rows(root, "SELECT id, symbol, quantity, fill_price FROM executions"))
+    return [f"broker only {one}" for one in sorted(theirs - ours)] + [
+        f"books only {one}" for one in sorted(ours - theirs)
+    ]
+
+
 def judged(root: Path, seed: int, minutes: int, left: dict[str, Any], fate: str) -> dict[str, Any]:
     """What a session left at the broker, in the books and on its tape, and what of it is wrong."""
     verdict = verify(next((root / "tapes").glob("2026-11-20.tape*")))
@@ -208,6 +219,7 @@ def judged(root: Path, seed: int, minutes: int, left: dict[str, Any], fate: str)
         # What reduces is sent again once the broker has said often enough that it never had it.
         "duplicates": [name for name in left["duplicates"] if ":e" in name],
         "leaks": left["leaks"],
+        "executions": executions_apart(root, left["fills"]),
         "positions": "" if ours == theirs else f"books {ours}, broker {theirs}",
         "reads": "" if reads <= LEAD + minutes + 30 else f"{reads} position reads in {minutes} minutes",
     }
@@ -253,7 +265,7 @@ def main() -> int:
     )
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--first", type=int, default=1, help="seed of the first")
-    parser.add_argument("--together", type=int, default=1, help="sessions at a time")
+    parser.add_argument("--together", type=int, default=2, help="sessions at a time")
     parser.add_argument("--minutes", type=int, default=390)
     parser.add_argument("--speed", type=float, default=400.0, help="market seconds a real second")
     parser.add_argument("--per-minute", type=int, default=PER_MINUTE, help="requests a real minute")
