@@ -2,9 +2,9 @@
 
 Each is a broker and an engine as processes of their own, and afterwards: the tape replays identically, no
 order was sent twice, the books have every execution of the broker's and no other, positions are equal, and
-nothing was read on a schedule but the reconcile. An engine that is stopped before an answer came says so; then
-it is started once more, as a person would, and judged after that. Prints one JSON object a session and one for
-all, and exits 1 if any of them was not as it should be.
+nothing was read on a schedule but the reconcile. An engine that is stopped before an answer came says so;
+then it is started once more, as a person would, and judged after that. Prints one JSON object a session and
+one for all, and exits 1 if any of them was not as it should be.
 """
 
 import argparse
@@ -196,7 +196,7 @@ def books_positions(root: Path) -> dict[str, float]:
 
 
 def executions_apart(root: Path, fills: list[dict[str, str]]) -> list[str]:
-    """Executions that only one side has, each by its id, symbol, shares and price: none is lost or made up."""
+    """Executions that only one side has, by id, symbol, shares and price: none is lost or made up."""
     theirs = {
         (one["id"].partition("::")[2], one["symbol"], int(one["qty"]), float(one["price"])) for one in fills
     }
