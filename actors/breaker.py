@@ -62,8 +62,19 @@ _EXPIRY = "expiry"
 Change = BreakerTripped | BreakerCleared | SetTimer
 
 
+class Today(msgspec.Struct, frozen=True, kw_only=True):
+    """What is of one session only.
+
+    Attributes:
+        others: Orders by symbol that are not ours. last: float64 prices by symbol id, USD, as bytes.
+    """
+
+    others: dict[str, tuple[BrokerOrder, ...]]
+    last: bytes
+
+
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything of the breaker that crosses a session.
+    """Everything of the breaker that crosses a session; in the middle of one also what is of today.
 
     Attributes:
         halted: Reason of the kill switch while it is thrown. paused: strategies a person paused.
@@ -75,6 +86,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     halted: str | None = None
     paused: list[str] = []
     doubtful: dict[str, str] = {}
+    today: Today | None = None
 
 
 class Breaker(Actor):
@@ -102,6 +114,9 @@ class Breaker(Actor):
         self._next_open = header.next_open or _guess_next_open(header)
         self._ids = {symbol: place for place, symbol in enumerate(header.symbols)}
         self._last = _first_prices(len(header.symbols), panels)
+        if carried and carried.today is not None:
+            self._others = dict(carried.today.others)
+            self._last = np.frombuffer(carried.today.last, dtype="<f8").copy()
 
     # ---- what the money does ----------------------------------------------------------------
 
@@ -121,9 +136,12 @@ class Breaker(Actor):
         )
         return self._told(events) if events else []
 
-    def on_session_started(self, _: SessionStarted) -> list[Change]:
-        changes = self._told(self._chain.session_started(self.now, self._opens))
-        return changes + self._timer()
+    def on_session_started(self, started: SessionStarted) -> list[Change]:
+        chain, now = self._chain, self.now
+        is_new = started.part == 1  # else the day has its base already
+        return self._told(chain.session_started(now, self._opens) if is_new else chain.expire(now)) + (
+            self._timer()
+        )
 
     def on_timer_fired(self, _: TimerFired) -> list[Change]:
         return self._told(self._chain.expire(self.now)) + self._timer()
@@ -303,6 +321,10 @@ class Breaker(Actor):
     def gauges(self) -> list[Gauge]:
         """How far each breaker is from its limit, for people; read between two inputs."""
         return gauges(self._chain.state(), self._limits, self._allocations)
+
+    def standing(self) -> Carried:
+        today = Today(others=self._others, last=self._last.astype("<f8").tobytes())
+        return msgspec.structs.replace(self.carry(), today=today)
 
     def carry(self) -> Carried:
         return Carried(

@@ -52,7 +52,7 @@ from runtime.messages.machine import SessionEnded, SessionStarted
 from runtime.messages.masking import Mask
 from runtime.messages.session import SessionHeader
 from storage.projection import Projection
-from storage.tape import TapeWriter
+from storage.tape import TapeWriter, part_name
 
 __all__ = ["Engine", "Plan"]
 
@@ -73,7 +73,8 @@ class Engine:
         door: Where they come in, kept by whoever runs several sessions; None: one of its own.
 
     Attributes:
-        session: ISO date of its trading day. started: set once everything runs.
+        session: ISO date of its trading day. tape_path: its tape, the last part of the session.
+        started: Set once everything runs.
         resumed: Inputs that were fed again from the session's tape.
         is_ended_by_halt: Whether it stopped because a halt was carried out (`kill_switch.exit_process`).
         is_over: Whether the session came to its end, and was not stopped before.
@@ -101,7 +102,7 @@ class Engine:
         self.started = asyncio.Event()
         self.resumed = 0
         self.is_ended_by_halt = self.is_over = False
-        self.session, self.tape_path = plan.session, plan.tape_path
+        self.session, self.tape_path = plan.session, plan.tapes / part_name(plan.session, 1)
         self._is_new = False
         self._memory = Memory()
         self.emergency = Emergency(cancel_protective=plan.settings.kill_switch.cancel_protective)
@@ -209,6 +210,7 @@ class Engine:
         self._wishes = KeptWishes(self._plan.root)
         opened = open_tape(self._plan, self._memory, self.outlet, self._told)
         self._tape, self.header, self.sequencer = opened.tape, opened.header, opened.sequencer
+        self.tape_path = opened.tape.path
         self._panels = opened.panels
         self.resumed, self._is_new = opened.resumed, opened.is_new
 
@@ -226,8 +228,8 @@ class Engine:
         keys = (plan.secrets.api_key, plan.secrets.secret_key)
         mask = Mask(key.reveal() for key in keys if key is not None)
         self.host = host = Host(self.sequencer, self._clock, clean=mask)
-        if not self.sequencer.seq:
-            begun = SessionStarted(ts_event=header.starts, session=header.session)
+        if not self.sequencer.inputs:
+            begun = SessionStarted(ts_event=header.starts, session=header.session, part=header.part)
             host.post("machine", begun, system=True)
         self._wishes.post(host.post, self._clock)
         self.switch = KillSwitch(

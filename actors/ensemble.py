@@ -15,7 +15,7 @@ from actors.allocation import proposals
 from actors.allocation.adaptive import drawdown_factor
 from actors.allocation.commitments import Commitment, Commitments
 from actors.allocation.desk import Desk, Money, Refused
-from actors.allocation.outside import Outside
+from actors.allocation.outside import Outside, OutsideState
 from actors.allocation.roster import Roster
 from actors.execution.ids import client_order_id
 from config.schema import Settings
@@ -55,8 +55,26 @@ _IDLE_STATES = ("INACTIVE", "DISABLED")
 Out = OrderProposed | SignalDropped
 
 
+class Today(msgspec.Struct, frozen=True, kw_only=True):
+    """What is of one session only.
+
+    Attributes:
+        equity, cash: USD as last marked. closes: float64 prices by symbol id, USD, as bytes.
+        outside: What others have in the account. closing: the task to close intraday lots, not done yet.
+        flattening: Why everything is to be closed, or empty.
+    """
+
+    equity: float
+    cash: float
+    closes: bytes
+    outside: OutsideState
+    closing: TaskDue | None
+    selling_down: bool
+    flattening: str
+
+
 class Carried(msgspec.Struct, kw_only=True):
-    """Ensemble state that crosses a session."""
+    """Ensemble state that crosses a session; in the middle of one also what is of today."""
 
     pending: list[SignalRaised]
     lots: list[Commitment]
@@ -65,6 +83,7 @@ class Carried(msgspec.Struct, kw_only=True):
     days: dict[str, StrategyDay] = {}
     drawdown: float = 0.0
     flattening: str = ""
+    today: Today | None = None
 
 
 class Ensemble(Actor):
@@ -112,6 +131,17 @@ class Ensemble(Actor):
         self._asked_at = 0
         self._asked: dict[str, None] = {}
         """Lots whose exit was proposed in input `_asked_at` because everything is to be closed."""
+        if carried and carried.today is not None:
+            self._go_on(carried.today)
+
+    def _go_on(self, today: Today) -> None:
+        """Stand where another part of the session ended."""
+        self._outside.restore(today.outside)
+        self._cash, self._money.equity = today.cash, today.equity
+        self._money.cash = today.cash - self._outside.lack
+        self._desk.closes = np.frombuffer(today.closes, dtype="<f8").copy()
+        self._closing, self._selling_down = today.closing, today.selling_down
+        self._flattening = today.flattening
 
     # ---- listening --------------------------------------------------------------------------
 
@@ -408,6 +438,18 @@ class Ensemble(Actor):
             reason=reason,
             detail=detail,
         )
+
+    def standing(self) -> Carried:
+        today = Today(
+            equity=self._money.equity,
+            cash=self._cash,
+            closes=self._desk.closes.astype("<f8").tobytes(),
+            outside=self._outside.state(),
+            closing=self._closing,
+            selling_down=self._selling_down,
+            flattening=self._flattening,
+        )
+        return msgspec.structs.replace(self.carry(), today=today)
 
     def carry(self) -> Carried:
         return Carried(

@@ -10,7 +10,7 @@ import msgspec
 
 from actors.execution import ids, lot_commands, order_state, refusals
 from actors.execution.account_keeper import AccountKeeper
-from actors.execution.account_side import READ, STUCK
+from actors.execution.account_side import READ, STUCK, AccountState
 from actors.execution.lot_keeper import EXPIRY, PARTIAL, RETRY, SECOND_NS
 from actors.execution.lot_orders import (
     MOST_CANCELS,
@@ -44,6 +44,7 @@ class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         is_flattening: Whether the halt wants everything sold. is_confirmed: whether it was told as done.
         external: What the account has beside our lots. doubted: symbols that differ from the broker's.
+        account: In the middle of a session, what is known of the account; `lots` are then all of today's.
     """
 
     lots: list[LotOrders]
@@ -52,6 +53,7 @@ class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
     is_confirmed: bool = False
     external: list[ExternalChanged] = []
     doubted: list[str] = []
+    account: AccountState | None = None
 
 
 class Executor(AccountKeeper):
@@ -86,6 +88,12 @@ class Executor(AccountKeeper):
         self._is_flattening = carried is not None and carried.is_flattening
         self._is_confirmed = carried is not None and carried.is_confirmed
         self.unsettled = self._is_halted and not self._is_confirmed
+        if carried and carried.account is not None:
+            self._account.restore(carried.account)
+
+    def standing(self) -> ExecutorCarried:
+        lots = list(self._lots.values())
+        return msgspec.structs.replace(self.carry(), lots=lots, account=self._account.state())
 
     def carry(self) -> ExecutorCarried:
         lots = [lot for lot in self._lots.values() if not lot.is_over]
@@ -100,11 +108,14 @@ class Executor(AccountKeeper):
 
     # ---- what is wanted ---------------------------------------------------------------------
 
-    def on_session_started(self, _: SessionStarted) -> Iterator[Decision]:
+    def on_session_started(self, started: SessionStarted) -> Iterator[Decision]:
         """Timers do not outlive a session: set them again, and go on where the last one stopped."""
         yield from self._account.watch.told(self.now, self.seq)
         yield from self._set_expiry()
-        for lot in self._lots.values():
+        lots = [lot for lot in self._lots.values() if not lot.is_over]
+        if started.part > 1:
+            yield from self._account.goes_on(any(lot.live for lot in lots), self.now, self.seq)
+        for lot in lots:
             if lot.entry.is_live and lot.entry.filled and not lot.closing:
                 yield self._timer(PARTIAL + lot.lot_id, self._protect_ns)
             yield from self._advance(lot)

@@ -25,7 +25,8 @@ from runtime.kernel.gateway import Inbox
 from runtime.kernel.recording import Observer
 from runtime.kernel.supervisor import Supervisor
 from runtime.log import get_logger
-from storage.tape import compress
+from storage.tape import compress, parts_in
+from storage.tape.format import COMPRESSED
 
 _log = get_logger(__name__)
 
@@ -123,8 +124,10 @@ class LiveDays:
 
     @staticmethod
     def _put_away(engine: Engine) -> None:
-        """Compress the tape of a session that is over; one that cannot be stays as it is."""
-        try:
-            compress(engine.tape_path)
-        except (DataError, StorageUnavailable) as error:
-            _log.error("the tape stays uncompressed", tape=engine.tape_path.name, error=str(error))
+        """Compress the tapes of a session that is over; one that cannot be stays as it is."""
+        for path in parts_in(engine.tape_path.parent, engine.session):
+            try:
+                if not path.name.endswith(COMPRESSED):
+                    compress(path)
+            except (DataError, StorageUnavailable) as error:
+                _log.error("the tape stays uncompressed", tape=path.name, error=str(error))

@@ -19,6 +19,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         session: ISO date of the trading day. books: whose, `paper:<account>` or `live:<account>`.
         make: Lays out the session if it has no tape yet; called in a worker thread.
         speed: Market seconds a real second: waits of the settings are real time.
+        accept: Told what was done when the session goes on although settings or code have changed; None:
+            such a change is refused.
     """
 
     root: Path
@@ -29,8 +31,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     secrets: Secrets
     make: Callable[[], Start]
     speed: float = 1.0
+    accept: Callable[[str], None] | None = None
 
     @property
-    def tape_path(self) -> Path:
-        """Where the session's tape belongs."""
-        return self.root / self.settings.tapes.dir / f"{self.session}.tape"
+    def tapes(self) -> Path:
+        """Where tapes belong."""
+        return self.root / self.settings.tapes.dir

@@ -1,29 +1,32 @@
 """Opens the tape of a live session: a new one, or one that goes on; in a worker thread, before anything runs.
 
 A new session starts from what the last tape ends with. One that has a tape already is fed again, and its rows
-are written as far as the books lack them.
+are written as far as the books lack them. Changed settings or code are refused, or accepted by a person.
 Source: architecture 1, 2 and 9.
 """
 
 import hashlib
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
 from actors import system
+from actors.accepted_change import begin_part
 from actors.gateways.replay_feed import BLOBS, TapeSession
 from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_session import Panels
-from actors.refeed import Memory, carried_from, check_unchanged, refeed, was_halted
+from actors.refeed import Memory, carried_from, changes, check_unchanged, recall, refeed, was_halted
 from runtime.errors import DataError
 from runtime.kernel.recording import Observer
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.session import SessionHeader
 from storage.books import Books
 from storage.panels import PanelStore
-from storage.tape import TapeWriter
+from storage.tape import TapeReader, TapeWriter, part_name, parts_in, tapes_in
+from storage.tape.format import COMPRESSED
 
 
 class OpenTape(NamedTuple):
@@ -58,12 +61,18 @@ def open_tape(
             what it caused.
         DataError: The files or the tape cannot be used.
     """
-    path = plan.tape_path
-    if path.exists():
-        return _go_on(plan, memory, outlet, observers)
-    if path.with_name(path.name + ".zst").exists():
-        raise DataError(f"the session {plan.session} is over: its tape is compressed")
-    earlier = sorted(each for each in path.parent.glob("????-??-??.tape*") if each.name[:10] < plan.session)
+    if parts := parts_in(plan.tapes, plan.session):
+        path = parts[-1]
+        if path.name.endswith(COMPRESSED):
+            raise DataError(f"the session {plan.session} is over: its tape is compressed")
+        header = TapeReader(path).header
+        found = changes(header, plan.books, plan.settings)
+        if found and plan.accept is not None:
+            path = begin_part(plan, path, found)
+        else:
+            check_unchanged(header, plan.books, plan.settings)
+        return _go_on(plan, path, memory, outlet, observers)
+    earlier = [each for each in tapes_in(plan.tapes) if each.name[: len(plan.session)] < plan.session]
     carried = carried_from(earlier[-1]) if earlier else {}
     return _begin(plan, carried, memory, observers)._replace(is_new=not earlier)
 
@@ -75,14 +84,14 @@ def _begin(
     observers: Callable[[SessionHeader], Sequence[Observer]],
 ) -> OpenTape:
     start = plan.make()
-    store = PanelStore(plan.tape_path.parent / BLOBS)
+    store = PanelStore(plan.tapes / BLOBS)
     refs = {name: store.put(panel) for name, panel in start.panels.items()}
     header = msgspec.structs.replace(start.header, panels=refs, carried=carried, books=plan.books)
     panels = {name: store.get(ref) for name, ref in refs.items()}
     specs = system.build(plan.settings, header, panels, simulated=False)
     memory.is_halted = was_halted(header)
     told = observers(header)
-    tape = TapeWriter(plan.tape_path, header, durable=True)
+    tape = TapeWriter(plan.tapes / part_name(plan.session, 1), header, durable=True)
     sequencer = Sequencer(
         specs,
         carried=header.carried,
@@ -96,16 +105,16 @@ def _begin(
 
 def _go_on(
     plan: Plan,
+    path: Path,
     memory: Memory,
     outlet: Outlet,
     observers: Callable[[SessionHeader], Sequence[Observer]],
 ) -> OpenTape:
-    tape = TapeWriter.resume(plan.tape_path)
+    tape = TapeWriter.resume(path)
     try:
-        session = TapeSession(plan.tape_path)
+        session = TapeSession(path)
         header = session.header
-        check_unchanged(header, plan.books, plan.settings)
-        memory.is_halted = was_halted(header)
+        recall(session, memory)
         told = observers(header)
         with Books(plan.root, plan.books, "durable") as books, outlet.writing(books):
             sequencer = refeed(session, tape, told)

@@ -27,8 +27,25 @@ _WHEN_HALTED = (CLOSE_INTRADAY, "calculate_daily_pnl")
 """What is done while the kill switch is thrown."""
 
 
+class Today(msgspec.Struct, frozen=True, kw_only=True):
+    """What is of one session only.
+
+    Attributes:
+        place: Of the present phase in the day's table; -1: none was entered. is_first: whether the books
+            began with this session. asked: tasks that the broker has not answered, with their phases.
+        withheld: Tasks that wait for the kill switch, with the places of their phases.
+    """
+
+    place: int
+    is_first: bool
+    owes_close: bool
+    close_asked: bool
+    asked: dict[str, Phase]
+    withheld: list[tuple[str, int]]
+
+
 class Carried(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything of the clock that crosses a session.
+    """Everything of the clock that crosses a session; in the middle of one also what is of today.
 
     Attributes:
         phase: The last phase entered.
@@ -40,6 +57,7 @@ class Carried(msgspec.Struct, frozen=True, kw_only=True):
     phase: Phase
     close_intraday_missed: bool
     is_halted: bool = False
+    today: Today | None = None
 
 
 class PhaseClock(Actor):
@@ -64,14 +82,24 @@ class PhaseClock(Actor):
         self._place = -1
         self._is_halted = carried is not None and carried.is_halted
         self._withheld: list[tuple[Task, int]] = []
+        if carried is not None and carried.today is not None:
+            self._go_on(carried.today)
 
-    def on_session_started(self, _: SessionStarted) -> Iterator[Message]:
+    def _go_on(self, today: Today) -> None:
+        """Stand where another part of the session ended."""
+        self._place, self._is_first, self._asked = today.place, today.is_first, dict(today.asked)
+        self._owes_close, self._close_asked = today.owes_close, today.close_asked
+        for name, place in today.withheld:
+            tasks = TASK_REGISTRY[self._phases[place].phase]
+            self._withheld += [(task, place) for task in tasks if task.name == name]
+
+    def on_session_started(self, started: SessionStarted) -> Iterator[Message]:
         for place, start in enumerate(self._phases):
             if start.ts > self.now:
                 yield SetTimer(
                     ts_event=self.now, cause=self.seq, actor=self.name, key=f"phase {place}", due=start.ts
                 )
-        if self._owes_close:
+        if self._owes_close and started.part == 1:
             yield self._critical("the session before never asked for it: its positions close at this open")
         yield from self._catch_up()
 
@@ -98,6 +126,17 @@ class PhaseClock(Actor):
             late = self.now - start.ts > LATE_NS
             if not late or task.when_late == "run" or (task.when_late != "skip" and place == self._place):
                 yield self._begin(task, place, late)
+
+    def standing(self) -> Carried:
+        today = Today(
+            place=self._place,
+            is_first=self._is_first,
+            owes_close=self._owes_close,
+            close_asked=self._close_asked,
+            asked=self._asked,
+            withheld=[(task.name, place) for task, place in self._withheld],
+        )
+        return msgspec.structs.replace(self.carry(), today=today)
 
     def carry(self) -> Carried:
         return Carried(

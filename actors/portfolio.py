@@ -9,7 +9,7 @@ from actors.allocation.corrections import Closed, correct
 from actors.allocation.day_result import DayResult
 from actors.allocation.lot_messages import lot_changed, lot_corrected, position
 from actors.allocation.performance import Record
-from actors.allocation.portfolio_state import Carried, Facts, facts_of, new_books, with_ids
+from actors.allocation.portfolio_state import Carried, Facts, Today, facts_of, new_books, with_ids
 from actors.execution import ids
 from config.schema import Account
 from config.strategies import StrategySettings
@@ -67,18 +67,22 @@ class Portfolio(Actor):
         self._doubted = dict.fromkeys(old.doubted)
         """Symbols in which the broker holds something else than our lots."""
         self._external = dict(old.external)
-        self._closed: dict[str, Closed] = {}
+        today = old.today
+        self._closed: dict[str, Closed] = dict(today.closed) if today else {}
         """Lots closed this session: a fill of theirs may be taken back."""
         self._corrected: dict[str, None] = dict.fromkeys(old.corrected)
-        self._finished: dict[str, bool] = {}
+        self._finished: dict[str, bool] = dict.fromkeys(today.finished if today else (), True)
         self.unsettled = False
-        self._day_task: TaskDue | None = None
-        self._opening_equity = old.last_equity
+        self._day_task: TaskDue | None = today.day_task if today else None
+        self._opening_equity = today.opening_equity if today else old.last_equity
+        self._is_day_over = today is not None and today.is_over
 
     # ---- marks ------------------------------------------------------------------------------
 
     def on_session_started(self, started: SessionStarted) -> Iterator[EquityMarked | SetTimer]:
         yield self._marked()
+        if self._is_day_over:
+            return  # the session goes on in another part, after its close
         yield SetTimer(
             ts_event=self.now,
             cause=self.seq,
@@ -343,6 +347,7 @@ class Portfolio(Actor):
         if timer.key != _DAY_END:
             return
         mark = self._marked(final=True)
+        self._is_day_over = True
         yield mark
         for symbol in list(self._book.by_symbol):
             lot = self._book.lots[self._book.by_symbol[symbol][0]]
@@ -377,6 +382,17 @@ class Portfolio(Actor):
             return True
         untouched = client_order_id not in self._cumulative and client_order_id not in self._finished
         return facts.role == "entry" and untouched
+
+    def standing(self) -> Carried:
+        today = Today(
+            closed=self._closed,
+            finished=list(self._finished),
+            opening_equity=self._opening_equity,
+            day_task=self._day_task,
+            is_over=self._is_day_over,
+        )
+        orders = {key: facts_of(facts) for key, facts in self._orders.items()}
+        return _with(self.carry(), orders=orders, cumulative=self._cumulative, today=today)
 
     def carry(self) -> Carried:
         book = self._book

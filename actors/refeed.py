@@ -12,16 +12,18 @@ from pathlib import Path
 import msgspec
 
 from actors import system
-from actors.execution.order_state import TERMINAL
+from actors.execution.order_state import TERMINAL, changed
 from actors.executor import ExecutorCarried
 from actors.gateways.replay_feed import TapeSession, recorded
+from actors.phase_clock import Carried as ClockCarried
+from actors.session_parts import entries, first_seq, learned
 from config.schema import Settings
 from config.snapshot import differences, from_snapshot, settings_hash, snapshot
 from runtime.errors import BooksRefused
 from runtime.kernel.recording import Observer, Recorder
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Command, Input, Message
-from runtime.messages.machine import ActorCrashed, SessionEnded, Source
+from runtime.messages.machine import ActorCrashed, SessionEnded, SessionParted, Source
 from runtime.messages.market import Bars, DailyReady
 from runtime.messages.risk import HaltLifted, HaltThrown, TaskDone, TaskDue
 from runtime.messages.session import SessionHeader
@@ -53,7 +55,8 @@ class Memory:
         orders: The last that the executor said of each order. tasks: asked for and not answered.
         last_minute: Start of the last minute told, ns UTC; 0: none. last_fill: time of the last fill.
         is_halted: Whether the kill switch is thrown. is_over: whether the session has ended.
-        is_day_told: Whether the session's own daily bars were told.
+        is_day_told: Whether the session's own daily bars were told. is_parted: whether the last input says
+            that the session goes on in another part.
         fills: Fills, their corrections and replacements, in order.
         deaf: Why the order stream was not ready when last heard of, or empty.
     """
@@ -67,7 +70,7 @@ class Memory:
         self.fills: list[OrderFilled | FillCorrected | OrderReplaced] = []
         self.last_minute = self.last_fill = 0
         self.is_halted = is_halted
-        self.is_over = self.is_day_told = False
+        self.is_over = self.is_day_told = self.is_parted = False
         self.deaf = ""
 
     def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
@@ -89,6 +92,7 @@ class Memory:
     def _hear(self, message: Input) -> None:
         if isinstance(message, OrderFilled | FillCorrected | OrderReplaced):
             self.fills.append(message)
+        self.is_parted = isinstance(message, SessionParted)
         if isinstance(message, Bars):
             self.last_minute = max(self.last_minute, message.ts_event)
         elif isinstance(message, _ANSWERS):
@@ -169,7 +173,9 @@ def refeed(session: TapeSession, tape: Recorder | None, observers: Sequence[Obse
         recorder=watched,
         observers=observers,
         virtual_time=False,
+        first_seq=first_seq(header),
         decisions=hashlib.sha256(),
+        learned=learned(session),
     )
     # Read to its end before anything is fed: the last input's missing records are appended while it is fed.
     for entry in list(session.reader):
@@ -183,6 +189,24 @@ def refeed(session: TapeSession, tape: Recorder | None, observers: Sequence[Obse
     return sequencer
 
 
+def recall(session: TapeSession, memory: Memory) -> None:
+    """Tell a memory what was before a tape: inputs and commands of the earlier parts, and their orders."""
+    header = session.header
+    memory.is_halted = was_halted(header)
+    if not header.parts:
+        return
+    for entry in entries(session):
+        memory(entry.seq, entry.at, entry.message, entry.commands)
+    if (raw := header.carried.get("executor")) is not None:
+        for lot in executor_state(raw).lots:
+            for order in lot.orders.values():
+                memory.orders[order.client_order_id] = changed(order, 0, 0)
+    if (raw := header.carried.get("phase_clock")) is not None:
+        clock = msgspec.msgpack.decode(raw, type=ClockCarried)
+        for task, phase in clock.today.asked.items() if clock.today else ():
+            memory.tasks[task] = TaskDue(ts_event=0, cause=0, task=task, phase=phase, late=False)
+
+
 def check_unchanged(header: SessionHeader, books: str, settings: Settings) -> None:
     """See that a session goes on as what it began.
 
@@ -192,20 +216,33 @@ def check_unchanged(header: SessionHeader, books: str, settings: Settings) -> No
     Raises:
         BooksRefused: The tape is another account's, or settings or code have changed since; says how.
     """
-    changed = []
+    if found := changes(header, books, settings):
+        raise BooksRefused(
+            f"the session {header.session} began with other values of: {', '.join(found)}; "
+            "go on with those it began with, accept the change with --accept-change, or wait for the next "
+            "session"
+        )
+
+
+def changes(header: SessionHeader, books: str, settings: Settings) -> list[str]:
+    """What of account, settings and code is not as it was when a tape began, in words.
+
+    Raises:
+        BooksRefused: The account is another one: no person can accept that.
+    """
+    found = []
     if header.books != books:
-        changed.append(f"the account (was {header.books}, is {books})")
+        raise BooksRefused(
+            f"the session {header.session} began with other values of: the account (was {header.books}, is "
+            f"{books}); its orders are not this account's"
+        )
     if header.settings_hash != settings_hash(settings):
         told = differences(header.settings, snapshot(settings))
-        changed.append(f"the settings ({'; '.join(told) or 'one that this version no longer has'})")
+        found.append(f"the settings ({'; '.join(told) or 'one that this version no longer has'})")
     code = environment().code_version
     if header.code_version != code:
-        changed.append(f"the code (was {header.code_version}, is {code})")
-    if changed:
-        raise BooksRefused(
-            f"the session {header.session} began with other values of: {', '.join(changed)}; "
-            "go on with those it began with, or wait for the next session"
-        )
+        found.append(f"the code (was {header.code_version}, is {code})")
+    return found
 
 
 def carried_from(path: Path) -> dict[str, bytes]:

@@ -42,6 +42,7 @@ class RegimeDetector(Actor):
         panels: Mapping[str, NDArray[np.generic]],
         carried: Carried | None,
     ) -> None:
+        self._began = carried
         self._settings = settings
         self._header = header
         self._panels = panels
@@ -51,7 +52,10 @@ class RegimeDetector(Actor):
         self._reading = rules.read(None, 0, settings)
         self._vix, self._age = 0.0, 0
 
-    def on_session_started(self, _: SessionStarted) -> Iterator[RegimeChanged | Noted]:
+    def on_session_started(self, started: SessionStarted) -> Iterator[RegimeChanged | Noted]:
+        if started.part > 1:
+            yield self._changed("resumed")
+            return
         sessions, closes = self._panels.get("vix_sessions"), self._panels.get("vix")
         if sessions is not None and closes is not None:
             self._state = rules.run(self._state, np.asarray(sessions), np.asarray(closes), self._settings)
@@ -98,6 +102,10 @@ class RegimeDetector(Actor):
         yield TaskDone(
             ts_event=self.now, cause=self.seq, task=task.task, phase=task.phase, status="done", detail=detail
         )
+
+    def standing(self) -> Carried | None:
+        """As it began the day: in another part of the session it hears the day's closes again."""
+        return self._began
 
     def carry(self) -> Carried:
         return Carried(state=self._state, said=self._said)

@@ -62,8 +62,30 @@ class Section(Protocol):
     def shadow(self) -> bool: ...
 
 
+class Today(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a strategy's place in the machine stands in the middle of a session.
+
+    Attributes:
+        cooldowns: Symbol to sessions still blocked, this one included. closing: lots being closed, by which
+            signal. signals: how many ids it has given out. spoken: ids of signals that were raised.
+        state: The strategy's own as it would cross the session's end.
+    """
+
+    holdings: tuple[Holding, ...] = ()
+    pending: tuple[Pending, ...] = ()
+    cooldowns: dict[str, int] = {}
+    closing: dict[str, str] = {}
+    signals: int = 0
+    spoken: list[str] = []
+    paused: bool = False
+    state: bytes = b""
+
+
 class StrategyCarried(msgspec.Struct, frozen=True, kw_only=True):
     """What a strategy takes into the next session.
+
+    In the middle of one it is as the session began: in another part of it the strategy hears the day's market
+    again, and then stands where `today` says.
 
     Attributes:
         cooldowns: Symbol to sessions still blocked, this one included.
@@ -75,6 +97,7 @@ class StrategyCarried(msgspec.Struct, frozen=True, kw_only=True):
     cooldowns: dict[str, int] = {}
     paused: bool = False
     state: bytes = b""
+    today: Today | None = None
 
 
 class StrategyActor(Actor):
@@ -104,7 +127,7 @@ class StrategyActor(Actor):
         rules: HostRules | None = None,
         quota: int | None = None,
     ) -> None:
-        before = carried or StrategyCarried()
+        self._began = before = carried or StrategyCarried()
         self._settings = settings
         self._rules = rules = rules or HostRules()
         most = settings.max_positions
@@ -161,18 +184,55 @@ class StrategyActor(Actor):
 
     def carry(self) -> StrategyCarried:
         """Holdings, entries on their way, cooldowns, and the strategy's own state."""
-        own = self._strategy.carry()
         return StrategyCarried(
             holdings=tuple(self._context.holdings.values()),
             pending=tuple(self._context.pending.values()),
             cooldowns=dict(self._admission.cooldowns),
             paused=self._paused,
-            state=b"" if own is None else msgspec.msgpack.encode(own),
+            state=self._own(),
         )
+
+    def standing(self) -> StrategyCarried:
+        context, admission = self._context, self._admission
+        today = Today(
+            holdings=tuple(context.holdings.values()),
+            pending=tuple(context.pending.values()),
+            cooldowns=admission.cooldowns,
+            closing=admission.closing,
+            signals=context.signals,
+            spoken=sorted(self._spoken),
+            paused=self._paused,
+            state=self._own(),
+        )
+        return msgspec.structs.replace(self._began, today=today)
+
+    def _own(self) -> bytes:
+        own = self._strategy.carry()
+        return b"" if own is None else msgspec.msgpack.encode(own)
+
+    def _go_on(self, today: Today) -> None:
+        """Stand where another part of the session ended, whatever was wished while hearing the market."""
+        context = self._context
+        for lot_id in list(context.holdings):
+            context.forget_holding(lot_id)
+        for signal_id in list(context.pending):
+            context.forget_pending(signal_id)
+        for holding in today.holdings:
+            context.put_holding(holding)
+        for pending in today.pending:
+            context.put_pending(pending)
+        context.signals, self._spoken, self._paused = today.signals, set(today.spoken), today.paused
+        self._admission.cooldowns, self._admission.closing = dict(today.cooldowns), dict(today.closing)
+        if today.state:
+            self._strategy.restore(today.state)
 
     # ---- the strategy's day -----------------------------------------------------------------
 
-    def on_session_started(self, _: SessionStarted) -> Iterator[Decision]:
+    def on_session_started(self, started: SessionStarted) -> Iterator[Decision]:
+        if started.part > 1:
+            self._go_on(self._began.today or Today())
+            yield self._report()
+            return
         yield self._report()
         if self._bars is None:
             yield from self._warned(self._admission.see_table())

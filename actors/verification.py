@@ -8,6 +8,7 @@ import msgspec
 
 from actors import system
 from actors.gateways.replay_feed import TapeSession, recorded
+from actors.session_parts import first_seq, learned
 from config.snapshot import from_snapshot
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Command, Input
@@ -98,7 +99,9 @@ def verify(path: Path) -> Verdict:
         recorder=catcher,
         observers=[lambda seq, at, message, caused: last.__setitem__(slice(None), caused)],
         virtual_time=False,
+        first_seq=first_seq(header),
         decisions=hashlib.sha256(),
+        learned=learned(session),
     )
     present = sequencer.figures()
     foreign = any(warning.startswith(("numpy", "cpu")) for warning in verdict.warnings)

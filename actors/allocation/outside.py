@@ -7,8 +7,19 @@ Source: architecture 4 (`EXTERNAL` counts in limits); faults.md C 36, D 44.
 
 import math
 
+import msgspec
+
 from runtime.messages.account import ExternalChanged
 from runtime.messages.trading import BrokerAccount
+
+
+class OutsideState(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is known of others, USD; `beyond` is None until the account was read."""
+
+    shares: dict[str, float]
+    worth: dict[str, float]
+    beyond: float | None
+    worth_then: float
 
 
 class Outside:
@@ -24,6 +35,20 @@ class Outside:
         self._worth: dict[str, float] = {}
         self._beyond = -math.inf
         self._worth_then = 0.0
+
+    def state(self) -> OutsideState:
+        """All that is known."""
+        beyond = self._beyond if math.isfinite(self._beyond) else None
+        return OutsideState(
+            shares=self._shares, worth=self._worth, beyond=beyond, worth_then=self._worth_then
+        )
+
+    def restore(self, state: OutsideState) -> None:
+        """Know what another instance knew."""
+        self._shares, self._worth = dict(state.shares), dict(state.worth)
+        self._beyond = -math.inf if state.beyond is None else state.beyond
+        self._worth_then = state.worth_then
+        self._weigh()
 
     def changed(self, change: ExternalChanged) -> None:
         """Shares of others in one symbol, and what they are worth."""

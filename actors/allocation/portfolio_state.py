@@ -3,8 +3,10 @@
 import msgspec
 
 from actors.allocation.book import Lot, micros
+from actors.allocation.corrections import Closed
 from actors.allocation.performance import Record
 from config.schema import Account
+from runtime.messages.risk import TaskDue
 from runtime.messages.trading import Role, SubmitOrder
 
 
@@ -26,8 +28,23 @@ Facts = OrderFacts | SubmitOrder
 """The order itself says all of it, and more."""
 
 
+class Today(msgspec.Struct, frozen=True, kw_only=True):
+    """What is of one session only.
+
+    Attributes:
+        closed: Lots closed today, by id. finished: orders that ended. opening_equity: USD.
+        day_task: The day's P&L, asked for and not told. is_over: whether the day's result was told.
+    """
+
+    closed: dict[str, Closed]
+    finished: list[str]
+    opening_equity: float
+    day_task: TaskDue | None
+    is_over: bool
+
+
 class Carried(msgspec.Struct, kw_only=True):
-    """Portfolio state that crosses a session."""
+    """Portfolio state that crosses a session; in the middle of one also what is of today."""
 
     capital: int
     cash: int
@@ -45,6 +62,7 @@ class Carried(msgspec.Struct, kw_only=True):
     """Whole shares by symbol that the account holds beside our lots."""
     corrected: list[str] = []
     """Ids of fills that were taken back or changed, and of the corrections: not to be booked again."""
+    today: Today | None = None
 
 
 def facts_of(order: Facts) -> OrderFacts:

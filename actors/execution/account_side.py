@@ -8,8 +8,10 @@ Source: architecture 4; faults.md C 36, D 39 and 44.
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from actors.execution.account_watch import AccountWatch
-from actors.execution.entry_gate import EntryGate
+import msgspec
+
+from actors.execution.account_watch import AccountWatch, WatchState
+from actors.execution.entry_gate import EntryGate, GateState
 from actors.execution.lot_orders import LotOrders
 from actors.execution.order_state import OrderState
 from actors.execution.stuck import StuckOrders
@@ -26,6 +28,14 @@ READ, STUCK = "reconcile", "stuck"
 
 _MARKET_PHASES = frozenset(("MARKET_OPEN", "TRADING", "MARKET_CLOSE"))
 _SECOND_NS = 1_000_000_000
+
+
+class AccountState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the executor knows of the account in the middle of a session."""
+
+    gate: GateState
+    watch: WatchState
+    in_market: bool
 
 
 class AccountSide:
@@ -55,6 +65,25 @@ class AccountSide:
         self._stuck = StuckOrders(round(settings.stuck_s * _SECOND_NS))
         self._in_market = self._is_armed = self._is_doubtful = False
         self._differ: list[tuple[str, str, str]] = []
+
+    # ---- in another part of the session ------------------------------------------------------
+
+    def state(self) -> AccountState:
+        """What counts later in the session."""
+        return AccountState(gate=self.gate.state(), watch=self.watch.state(), in_market=self._in_market)
+
+    def restore(self, state: AccountState) -> None:
+        """Know what another instance knew; entries wait for a comparison nevertheless."""
+        self.gate.restore(state.gate)
+        self.watch.restore(state.watch)
+        self._in_market = state.in_market
+
+    def goes_on(self, has_orders: bool, now: int, cause: int) -> Iterator[Decision]:
+        """Timers do not outlive a part of a session: set them again."""
+        if self.reconciles and self._in_market:
+            yield _timer(READ, now, cause, self._reconcile_ns)
+        if has_orders:
+            yield from self.sent(now, cause)
 
     # ---- comparing --------------------------------------------------------------------------
 

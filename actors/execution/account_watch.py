@@ -31,6 +31,19 @@ MOST_READS = 3
 _with = msgspec.structs.replace
 
 
+class WatchState(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a session's comparisons counts later: shares told of orders that are not ours, and moves.
+
+    Attributes:
+        read_at: As of when the account was last compared, ns UTC. gaps: shares by symbol that nobody explains.
+    """
+
+    read_at: int
+    strangers: dict[str, int]
+    moved: dict[str, int]
+    gaps: dict[str, int]
+
+
 class AccountWatch:
     """Compares snapshots with our books and knows what was said about it.
 
@@ -54,6 +67,18 @@ class AccountWatch:
         self._gaps: dict[str, int] = {}
         self.found: Comparison | None = None
         """The last comparison."""
+
+    def state(self) -> WatchState:
+        """What counts later in the session."""
+        return WatchState(
+            read_at=self._read_at, strangers=self._strangers, moved=self._moved, gaps=self._gaps
+        )
+
+    def restore(self, state: WatchState) -> None:
+        """Know what another instance knew."""
+        self._read_at = state.read_at
+        self._strangers, self._moved = dict(state.strangers), dict(state.moved)
+        self._gaps = dict(state.gaps)
 
     # ---- between two snapshots --------------------------------------------------------------
 

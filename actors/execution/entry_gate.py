@@ -5,10 +5,24 @@ Source: architecture 4; strategies 0; faults.md B 24, D 44, G 66.
 
 from collections.abc import Iterable
 
+import msgspec
+
 from runtime.messages.trading import Side
 
 FOR_NOW = 2**62
 """ns UTC; later than any session: a halt whose end is not known."""
+
+
+class GateState(msgspec.Struct, frozen=True, kw_only=True):
+    """What the market and the broker have said of symbols and the account (`EntryGate` has the words)."""
+
+    until: dict[str, int]
+    untradable: list[str]
+    unborrowable: list[str]
+    doubted: dict[str, str]
+    eaten: dict[str, str]
+    blocked: str
+    can_short: bool
 
 
 class EntryGate:
@@ -33,6 +47,26 @@ class EntryGate:
         self._doubted: dict[str, str] = {}
         self._eaten: dict[str, str] = {}
         self._closed = ""
+        self._judge()
+
+    def state(self) -> GateState:
+        """What outlives a process; that the stream is ready and the books agree does not."""
+        return GateState(
+            until=self._until,
+            untradable=list(self._untradable),
+            unborrowable=list(self._unborrowable),
+            doubted=self._doubted,
+            eaten=self._eaten,
+            blocked=self._blocked,
+            can_short=self._can_short,
+        )
+
+    def restore(self, state: GateState) -> None:
+        """Know what another instance knew."""
+        self._until, self._doubted = dict(state.until), dict(state.doubted)
+        self._eaten = dict(state.eaten)
+        self.assets(state.untradable, state.unborrowable)
+        self._blocked, self._can_short = state.blocked, state.can_short
         self._judge()
 
     def _judge(self) -> None:

@@ -29,6 +29,7 @@ class Admission:
         cooldowns: Symbol to sessions still blocked, the present one included.
 
     Attributes:
+        cooldowns: As given, kept up to date. closing: lots that are being closed, and by which signal.
         unpriced: Symbols whose daily history has no known ratio to today's price.
         down: Streams that are down, and why.
     """
@@ -41,7 +42,7 @@ class Admission:
         unknown = np.isnan(context.daily.ratio) & context.daily.has_history
         self.unpriced = {context.symbols[at]: None for at in np.flatnonzero(unknown)}
         self._untold: NDArray[np.bool_] = unknown
-        self._closing: dict[str, str] = {}
+        self.closing: dict[str, str] = {}
         self._halted: dict[str, int] = {}
         self._split: dict[str, None] = {}
         self._liquid: dict[str, bool] = {}
@@ -118,13 +119,13 @@ class Admission:
 
     def closed(self, lot_id: str) -> None:
         """Forget that a lot was being closed."""
-        self._closing.pop(lot_id, None)
+        self.closing.pop(lot_id, None)
 
     def dropped(self, signal_id: str) -> None:
         """Let a close that went nowhere be raised again."""
-        for lot, signal in list(self._closing.items()):
+        for lot, signal in list(self.closing.items()):
             if signal == signal_id:
-                del self._closing[lot]
+                del self.closing[lot]
 
     # ---- the verdict ------------------------------------------------------------------------
 
@@ -162,10 +163,10 @@ class Admission:
         meant = [holding for holding in held if holding.lot_id == lot_id] if lot_id else held
         if not meant:
             return "NO_HOLDING", "nothing of its own to close"
-        if all(holding.lot_id in self._closing for holding in meant):
+        if all(holding.lot_id in self.closing for holding in meant):
             return "DUPLICATE", "is being closed"
         for holding in meant:
-            self._closing[holding.lot_id] = signal.id
+            self.closing[holding.lot_id] = signal.id
         return _MAY_LEAVE
 
     def _entry_refusal(self, signal: SignalRaised, now: int) -> tuple[str, str]:

@@ -70,6 +70,10 @@ class Actor:
         """Everything that must cross the session's end; nothing else does."""
         return None
 
+    def standing(self) -> msgspec.Struct | None:
+        """Where it stands in the middle of a session: what `carry` says, and all that is of today."""
+        return self.carry()
+
     @classmethod
     def handler_names(cls) -> dict[type[Message], str]:
         """Message type to method name, read once per class from the annotations of `on_*`."""

@@ -4,7 +4,7 @@ import hashlib
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -334,12 +334,27 @@ class Cell:
         finally:
             moment.seq, moment.now = seq, now
 
-    def carry(self) -> bytes | ActorCrashed | None:
-        """What crosses the session's end; of an actor beyond repair what it began the session with."""
+    def learn(self, history: Sequence[Message | tuple[int, int] | None]) -> None:
+        """Hear what another instance heard before the first input; what it says to that is discarded."""
+        self.history = list(history)
+        try:
+            self.restart()
+        except (Exception, SystemExit) as error:
+            if not self.spec.expendable:
+                raise
+            self.failed_start = error
+            self.stopped = self.lost = True
+
+    def carry(self, *, standing: bool = False) -> bytes | ActorCrashed | None:
+        """What crosses the session's end; of an actor beyond repair what it began the session with.
+
+        Args:
+            standing: Where it stands now instead.
+        """
         if self.lost:
             return self.carried
         try:
-            state = self.actor.carry()
+            state = self.actor.standing() if standing else self.actor.carry()
             return None if state is None else msgspec.msgpack.encode(state)
         except (Exception, SystemExit) as error:
             if not self.spec.expendable:

@@ -36,7 +36,9 @@ class Sequencer:
         virtual_time: Fire due timers before each input (replay clock). Otherwise timers are inputs that
             somebody else posts: the live clock or a recorded tape.
         recorded: Crashes that a tape tells of.
+        first_seq: Number of the first input.
         decisions: The hash to go on with (a run over several sessions); None: a new SHA-256.
+        learned: What actors have heard before the first input, by name, as `histories` tells it.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Sequencer:
         recorded: Iterable[Recorded] = (),
         first_seq: int = 1,
         decisions: "hashlib._Hash | None" = None,
+        learned: Mapping[str, Sequence[Message | tuple[int, int] | None]] | None = None,
     ) -> None:
         ordered = sorted(specs, key=lambda spec: spec.rank)
         if len({spec.rank for spec in ordered}) != len(ordered):
@@ -71,6 +74,9 @@ class Sequencer:
             Cell(spec, index, self.moment, before.get(spec.name), self._said)
             for index, spec in enumerate(ordered)
         ]
+        for cell in self._cells:
+            if learned and cell.failed_start is None and (heard := learned.get(cell.spec.name)):
+                cell.learn(heard)
         self._unborn = [cell for cell in self._cells if cell.failed_start is not None]
         self._carried: dict[str, bytes] | None = None
         self._by_name = {cell.spec.name: cell for cell in self._cells}
@@ -270,10 +276,10 @@ class Sequencer:
         """Take what every actor hands on, while a failure can still be told and recorded."""
         self._carried = self._collected(caused)
 
-    def _collected(self, caused: list[Message]) -> dict[str, bytes]:
+    def _collected(self, caused: list[Message], *, standing: bool = False) -> dict[str, bytes]:
         carried: dict[str, bytes] = {}
         for cell in self._cells:
-            state = cell.carry()
+            state = cell.carry(standing=standing)
             if isinstance(state, ActorCrashed):
                 self._give_up(cell, state, "could not be carried over; what it began with is kept", caused)
                 state = cell.carry()
@@ -327,6 +333,14 @@ class Sequencer:
         if self._carried is not None:
             return dict(self._carried)
         return self._collected([])
+
+    def standing(self) -> dict[str, bytes]:
+        """Where every actor stands between two inputs, encoded: enough to go on from in another part."""
+        return self._collected([], standing=True)
+
+    def histories(self) -> dict[str, list[Message | tuple[int, int] | None]]:
+        """What each actor has handled, dated, in order: what `learned` of another sequencer takes."""
+        return {cell.spec.name: list(cell.history) for cell in self._cells}
 
 
 def _known_to_all(crash: ActorCrashed) -> ActorCrashed:

@@ -13,6 +13,18 @@ class SessionStarted(Input, frozen=True, kw_only=True, gc=False, array_like=True
 
     session: str
     """ISO date of the trading day."""
+    part: int = 1
+    """Beyond 1 the session has begun already, and goes on under changed settings or code."""
+
+
+class SessionParted(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+    """Last input of a tape whose session goes on in another part, under changed settings or code."""
+
+    session: str
+    part: int
+    """The part it goes on in, counted from 1."""
+    changed: str
+    """What has changed, in words."""
 
 
 class SessionEnded(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

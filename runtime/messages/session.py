@@ -17,6 +17,19 @@ class PanelRef(msgspec.Struct, frozen=True, kw_only=True):
     dtype: str
 
 
+class TapePart(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier part of the session, from whose end this one goes on.
+
+    Attributes:
+        name: Its tape's, without a folder and as before it is compressed.
+        last_seq: Number of its last input. chain: its hash chain at the end, hex.
+    """
+
+    name: str
+    last_seq: int
+    chain: str
+
+
 class PhaseStart(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """One row of the session's phase table."""
 
@@ -66,3 +79,11 @@ class SessionHeader(msgspec.Struct, frozen=True, kw_only=True):
     next_open: int = 0
     next_close: int = 0
     """Open and close of the next trading day, ns UTC; 0 where it is not known."""
+    parts: tuple[TapePart, ...] = ()
+    """The session's earlier parts, oldest first. `carried` is then where each actor stands at the end of the
+    last of them; regime and strategies begin as they did that day and hear its market again."""
+
+    @property
+    def part(self) -> int:
+        """Which part of the session this is, counted from 1."""
+        return len(self.parts) + 1

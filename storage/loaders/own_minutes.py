@@ -17,7 +17,7 @@ from storage.loaders.own_days import PREFIX, replace_table
 from storage.loaders.panels import OPENING_MINUTES, OpeningMinutes, opening_minutes
 from storage.loaders.quarantine import MINUTE
 from storage.loaders.session_data import yyyymmdd
-from storage.tape import TapeReader
+from storage.tape import TapeReader, parts_in
 
 CLOSING_MINUTES = 5
 """Minutes before the close of which a last price is looked for."""
@@ -87,8 +87,8 @@ class OwnMinutes:
     def _from_tape(self, whole: OpeningMinutes, span: Span) -> None:
         session = span[0]
         found: Minutes = {}
-        for path in sorted(self._tapes.glob(f"{session}.tape*")):
-            found = minutes_of_tape(path, span)
+        for path in parts_in(self._tapes, session):
+            found |= minutes_of_tape(path, span)
         if found:
             self._keep(whole, span, found)
 

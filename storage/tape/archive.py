@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -12,12 +11,12 @@ from runtime.errors import DataError, StorageUnavailable, TapeDamaged
 from storage.disk import sync_directory
 from storage.tape.files import trailer
 from storage.tape.format import COMPRESSED, SUFFIX
+from storage.tape.names import tapes_in
 from storage.tape.reader import TapeReader
 
 _CHUNK = 1 << 20
 _LEVEL = 3
 """Level 6 takes three times as long for half a percent of minute bars."""
-_NAME = re.compile(r"(\d{4}-\d{2}-\d{2})\.tape(\.zst)?")
 
 
 def verify(path: Path) -> TapeReader:
@@ -99,9 +98,8 @@ def prune(directory: Path, keep_days: int, today: date) -> list[Path]:
     before = (today - timedelta(days=keep_days)).isoformat()
     old: list[Path] = []
     kept: list[Path] = []
-    for path in sorted(directory.glob("*.tape*")):
-        if match := _NAME.fullmatch(path.name):
-            (old if match[1] < before else kept).append(path)
+    for path in tapes_in(directory):
+        (old if path.name[: len(before)] < before else kept).append(path)
     if not old:
         return []
     orphans = _panels(old)

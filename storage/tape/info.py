@@ -6,7 +6,7 @@ import msgspec
 
 from runtime.messages.machine import SOURCES
 from runtime.messages.market import Bars
-from runtime.messages.session import PanelRef
+from runtime.messages.session import PanelRef, TapePart
 from storage.panels import PanelStore
 from storage.tape.format import COMPRESSED, KINDS
 from storage.tape.reader import TapeReader
@@ -33,6 +33,7 @@ class TapeInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         open, close, first_at, last_at: ns UTC; 0: the tape has no input.
+        part: Of the session, counted from 1. parts: its earlier ones, whose market its actors have heard.
         symbols: How many the table in the header has.
         records: By kind. inputs: by source. messages: inputs by type, in order of first appearance.
         bars: Minute bars, one symbol and minute each.
@@ -45,6 +46,8 @@ class TapeInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     path: str
     session: str
+    part: int
+    parts: tuple[TapePart, ...]
     open: int
     close: int
     early_close: bool
@@ -109,6 +112,8 @@ def info(path: Path) -> TapeInfo:
     return TapeInfo(
         path=str(path),
         session=header.session,
+        part=header.part,
+        parts=header.parts,
         open=header.open,
         close=header.close,
         early_close=header.early_close,
