@@ -9,8 +9,11 @@ Source: architecture 1; faults.md A 13.
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
+
 from actors import system
 from actors.gateways.replay_feed import TapeSession
+from actors.strategy import Fate, StrategyCarried
 from config.snapshot import from_snapshot
 from runtime.errors import DataError
 from runtime.kernel.cell import ActorSpec
@@ -22,6 +25,8 @@ from runtime.messages.session import SessionHeader
 from storage.tape import Entry, part_beside
 
 Heard = Sequence[Message | tuple[int, int] | None]
+
+_carried = msgspec.msgpack.Decoder(StrategyCarried)
 
 _CLOCK, _REGIME = "phase_clock", "regime"
 _NAME_SYMBOLS = ("portfolio", "breaker", "ensemble")
@@ -67,16 +72,29 @@ def learned(session: TapeSession) -> dict[str, Heard]:
     pupils = [spec for spec in specs if spec.name == _CLOCK or learns(spec)]
     school = Sequencer(pupils, carried=first.carried, virtual_time=False, decisions=hashlib.sha256())
     added: list[Message | tuple[int, int]] = []
+    fates = _fates(header, pupils)
     for entry in entries(session):
         message = entry.message
-        if _is_mark(message):
-            continue
-        school.post(entry.source, message, entry.at)
+        if not _is_mark(message):
+            school.post(entry.source, message, entry.at)
+        while fates and fates[-1][0] <= entry.seq:
+            _, at, fate = fates.pop()
+            school.tell(fate, at)
         if isinstance(message, SymbolAdded):
             added += [(entry.seq, entry.at), message]
     heard: Mapping[str, Heard] = school.histories()
     known = {name: told for name, told in heard.items() if name != _CLOCK}
     return known | (dict.fromkeys(_NAME_SYMBOLS, added) if added else {})
+
+
+def _fates(header: SessionHeader, pupils: Sequence[ActorSpec]) -> list[tuple[int, int, Fate]]:
+    """What became of all strategies' signals and lots before a tape, the first one last."""
+    found: list[tuple[int, int, Fate]] = []
+    for spec in pupils:
+        raw = header.carried.get(spec.name) if spec.private else None
+        today = None if raw is None else _carried.decode(raw).today
+        found += today.heard if today is not None else ()
+    return sorted(found, key=lambda one: one[0], reverse=True)
 
 
 def learns(spec: ActorSpec) -> bool:

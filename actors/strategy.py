@@ -62,13 +62,17 @@ class Section(Protocol):
     def shadow(self) -> bool: ...
 
 
+Fate = LotChanged | LotCorrected | SignalDropped
+"""What becomes of a signal."""
+
+
 class Today(msgspec.Struct, frozen=True, kw_only=True):
     """Where a strategy's place in the machine stands in the middle of a session.
 
     Attributes:
         cooldowns: Symbol to sessions still blocked, this one included. closing: lots being closed, by which
             signal. signals: how many ids it has given out. spoken: ids of signals that were raised.
-        state: The strategy's own as it would cross the session's end.
+        heard: What became of its signals and lots today: number and time of the input, and the message.
     """
 
     holdings: tuple[Holding, ...] = ()
@@ -78,7 +82,7 @@ class Today(msgspec.Struct, frozen=True, kw_only=True):
     signals: int = 0
     spoken: list[str] = []
     paused: bool = False
-    state: bytes = b""
+    heard: list[tuple[int, int, Fate]] = []
 
 
 class StrategyCarried(msgspec.Struct, frozen=True, kw_only=True):
@@ -159,6 +163,7 @@ class StrategyActor(Actor):
             raise ValueError(f"readiness {self._ready!r} is none of {', '.join(READINESS)}")
         self._why = clipped(why)
         self._spoken: set[str] = set()
+        self._heard: list[tuple[int, int, Fate]] = []
         self._bars = self._optional("on_bars")
         self._lot = self._optional("on_lot")
         self._dropped = self._optional("on_signal_dropped")
@@ -184,12 +189,13 @@ class StrategyActor(Actor):
 
     def carry(self) -> StrategyCarried:
         """Holdings, entries on their way, cooldowns, and the strategy's own state."""
+        own = self._strategy.carry()
         return StrategyCarried(
             holdings=tuple(self._context.holdings.values()),
             pending=tuple(self._context.pending.values()),
             cooldowns=dict(self._admission.cooldowns),
             paused=self._paused,
-            state=self._own(),
+            state=b"" if own is None else msgspec.msgpack.encode(own),
         )
 
     def standing(self) -> StrategyCarried:
@@ -202,13 +208,9 @@ class StrategyActor(Actor):
             signals=context.signals,
             spoken=sorted(self._spoken),
             paused=self._paused,
-            state=self._own(),
+            heard=self._heard,
         )
         return msgspec.structs.replace(self._began, today=today)
-
-    def _own(self) -> bytes:
-        own = self._strategy.carry()
-        return b"" if own is None else msgspec.msgpack.encode(own)
 
     def _go_on(self, today: Today) -> None:
         """Stand where another part of the session ended, whatever was wished while hearing the market."""
@@ -223,8 +225,7 @@ class StrategyActor(Actor):
             context.put_pending(pending)
         context.signals, self._spoken, self._paused = today.signals, set(today.spoken), today.paused
         self._admission.cooldowns, self._admission.closing = dict(today.cooldowns), dict(today.closing)
-        if today.state:
-            self._strategy.restore(today.state)
+        self._heard = list(today.heard)
 
     # ---- the strategy's day -----------------------------------------------------------------
 
@@ -293,7 +294,8 @@ class StrategyActor(Actor):
     # ---- what became of its signals ---------------------------------------------------------
 
     def on_lot_changed(self, lot: LotChanged | LotCorrected) -> Iterable[Decision] | None:
-        context = self._context
+        context, moment = self._context, self.moment
+        self._heard.append((moment.seq, moment.now, lot))
         late: tuple[Decision, ...] = ()
         context.forget_pending(lot.signal_id)
         if lot.state == "closed":
@@ -322,6 +324,7 @@ class StrategyActor(Actor):
         return late if said is None else (*late, *self._examine(said))
 
     def on_signal_dropped(self, drop: SignalDropped) -> Iterator[Decision]:
+        self._heard.append((self.seq, self.now, drop))
         self._context.forget_pending(drop.signal_id)
         self._admission.dropped(drop.signal_id)
         if self._dropped is not None:

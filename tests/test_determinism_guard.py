@@ -26,6 +26,8 @@ COMPOSITION = tuple(
             "paced_session",
         ),
         *(
+            "accepted_change",
+            "session_parts",
             "live_plan",
             "live_door",
             "live_tape",

@@ -1,6 +1,7 @@
 """Reads sessions from tapes: the market's part for a replay, every record for a verification."""
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +22,20 @@ BLOBS = "blobs"
 
 
 class TapeSession:
-    """One tape as a session to play.
+    """One tape as a session to play, or all parts of a session.
 
     Args:
         path: The tape; its panels lie in `blobs/` beside it.
+        others: The parts that follow it, in order, to be played as one.
 
     Raises:
         TapeDamaged: The header cannot be read. DataError: a panel is missing or damaged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *others: Path) -> None:
         self.path = path
         self.reader = TapeReader(path)
+        self.readers = (self.reader, *(TapeReader(other) for other in others))
         self.header: SessionHeader = self.reader.header
         store = PanelStore(path.parent / BLOBS)
         self.panels: dict[str, NDArray[Any]] = {
@@ -47,7 +50,7 @@ class TapeSession:
         between (fills, timers) are known before they happen again.
         """
         held: Entry | None = None
-        for entry in self.reader:
+        for entry in chain.from_iterable(self.readers):
             self._crashes.extend(recorded(entry))
             if entry.source not in REPLAYED:
                 continue

@@ -12,7 +12,7 @@ from runtime.kernel.cell import ActorSpec, Cell, Figures
 from runtime.kernel.flow import Flow
 from runtime.kernel.recording import Observer, Recorded, Recorder
 from runtime.kernel.timers import Timers
-from runtime.messages.base import Command, Input, Message
+from runtime.messages.base import Command, Decision, Input, Message
 from runtime.messages.machine import (
     ActorCrashed,
     ActorRestarted,
@@ -113,6 +113,15 @@ class Sequencer:
         self._handle(source, message, at)
         if self._backlog:
             self._drain(at)
+
+    def tell(self, decision: Decision, at: int) -> None:
+        """Let actors hear a decision that another sequencer's actors made, as part of the last input."""
+        self.moment.now = max(at, self.moment.now)
+        said: list[Message] = []
+        self._flow.route(decision)
+        self._flow.run(said)
+        self._said.clear()
+        self._commands.clear()
 
     def expect(self, recorded: Iterable[Recorded]) -> None:
         """Tell of crashes a tape has recorded, before the messages they fell on come again."""

@@ -34,8 +34,9 @@ def add(subparsers: Any) -> None:
         help="play recorded sessions through the same actors",
         description="Plays tapes, oldest first: the market's part against the simulated broker. The first "
         "tape's settings and carried state count; after that the run's own state goes on. Run again with the "
-        "same tapes and root after a crash or Ctrl-C, it completes the books it left. --verify instead feeds "
-        "every record of each tape under the tape's own settings and names the first difference.",
+        "same tapes and root after a crash or Ctrl-C, it completes the books it left. The tapes of a session "
+        "in several parts are given one after the other and played as one. --verify instead feeds every "
+        "record of each tape under the tape's own settings and names the first difference.",
     )
     parser.add_argument("tapes", nargs="+", type=Path, metavar="TAPE", help="a .tape or .tape.zst file")
     parser.add_argument("--verify", action="store_true", help="feed every record and compare what it caused")
@@ -51,25 +52,26 @@ def run(arguments: argparse.Namespace) -> int:
         return _verify(arguments)
     from storage.lock import RootLock
 
-    first = _headers(arguments.tapes)[0]
+    sessions = _checked(arguments.tapes)
+    first = sessions[0][0]
     loaded = settings_of(arguments, first.settings or None)
     name, books = identity(arguments.tapes, loaded)
     if wants_screen(arguments):
         words = [*arguments.words, "--serve"]
         return start_and_show(words, _played(arguments, name), palette=arguments.palette)
     if arguments.serve:
-        return _serve(arguments, loaded, name, books)
+        return _serve(arguments, loaded, name, books, [paths for _, paths in sessions])
     root = None if arguments.no_books else arguments.root or default_runs() / name
     warnings: list[str] = []
     with RootLock(root) if root is not None else nullcontext():
         if root is not None:
             _make_room(root, books, arguments.fresh)
-        before = _as_recorded(arguments, first) if arguments.set or arguments.config else None
+        tapes = [paths for _, paths in sessions]
+        before = _as_recorded(arguments, first, tapes) if arguments.set or arguments.config else None
         after: list[Taken] = []
-        sessions = _sessions(arguments.tapes, warnings)
         try:
             summary, seconds = play(
-                arguments, loaded, sessions, len(arguments.tapes), root, books, look=_keeper(after)
+                arguments, loaded, _sessions(tapes, warnings), len(tapes), root, books, look=_keeper(after)
             )
         except KeyboardInterrupt as stop:
             if root is not None:
@@ -94,20 +96,24 @@ def _keeper(into: "list[Taken]") -> "Callable[[Books], None]":
     return lambda books: into.append(taken(books.connection("trades")))
 
 
-def _as_recorded(arguments: argparse.Namespace, first: "SessionHeader") -> "Taken":
+def _as_recorded(
+    arguments: argparse.Namespace, first: "SessionHeader", tapes: Sequence[Sequence[Path]]
+) -> "Taken":
     """The same tapes under the first one's own settings, with books in memory: what is compared with."""
     from config.load import load
 
     found: list[Taken] = []
     plain = load(None, environ={}, overrides=[], base=first.settings or None)
     play(
-        arguments, plain, _sessions(arguments.tapes, []), len(arguments.tapes), None, f"{REPLAYED}before",
+        arguments, plain, _sessions(tapes, []), len(tapes), None, f"{REPLAYED}before",
         look=_keeper(found),
     )  # fmt: skip
     return found[0]
 
 
-def _serve(arguments: argparse.Namespace, loaded: "Loaded", name: str, books: str) -> int:
+def _serve(
+    arguments: argparse.Namespace, loaded: "Loaded", name: str, books: str, tapes: Sequence[Sequence[Path]]
+) -> int:
     """Play at a person's pace, into books of its own: what a person does to it is no part of a replay's."""
     from actors.gateways.replay_feed import TapeSession
     from storage.lock import RootLock
@@ -117,7 +123,7 @@ def _serve(arguments: argparse.Namespace, loaded: "Loaded", name: str, books: st
     root = _played(arguments, name)
     with RootLock(root):
         discard_books(root)
-        afresh = [partial(TapeSession, path) for path in arguments.tapes]
+        afresh = [partial(TapeSession, *paths) for paths in tapes]
         return serve(arguments, loaded, afresh, root, f"{books}-played", "REPLAY")
 
 
@@ -161,27 +167,39 @@ def identity(tapes: Sequence[Path], loaded: "Loaded") -> tuple[str, str]:
     return f"replay-{span}-{digest}", f"replay:{digest}"
 
 
-def _headers(tapes: Sequence[Path]) -> "list[SessionHeader]":
-    """The tapes' headers, once every byte has been checked: nothing of a damaged tape is used.
+def _checked(tapes: Sequence[Path]) -> "list[tuple[SessionHeader, list[Path]]]":
+    """The sessions: each its first tape's header and its tapes, once every byte has been checked.
 
-    Checking takes a twentieth of the time that playing takes.
+    Nothing of a damaged tape is used. Checking takes a twentieth of the time that playing takes.
 
     Raises:
-        DataError: One is missing, damaged or no tape. WrongUse: they are not in order of time.
+        DataError: One is missing, damaged or no tape. WrongUse: they are not in order of time, or a part of
+            a session is given without the one before it.
     """
     from storage.tape import verify
 
-    headers: list[SessionHeader] = []
+    sessions: list[tuple[SessionHeader, list[Path]]] = []
+    chain = ""
     for path in tapes:
         _check_file(path)
-        header = verify(path).header
-        if headers and header.session <= headers[-1].session:
+        reader = verify(path)
+        header = reader.header
+        if header.parts:
+            if not sessions or chain != header.parts[-1].chain:
+                raise exits.WrongUse(
+                    f"{path} is part {header.part} of the session {header.session}: name the parts before it "
+                    "first, " + ", ".join(part.name for part in header.parts)
+                )
+            sessions[-1][1].append(path)
+        elif sessions and header.session <= sessions[-1][0].session:
             raise exits.WrongUse(
                 f"tapes must be given oldest first, each session once: {path} ({header.session}) stands "
-                f"after {headers[-1].session}"
+                f"after {sessions[-1][0].session}"
             )
-        headers.append(header)
-    return headers
+        else:
+            sessions.append((header, [path]))
+        chain = reader.chain.hex()
+    return sessions
 
 
 def _check_file(path: Path) -> None:
@@ -194,23 +212,23 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{path} is no plain file")
 
 
-def _sessions(tapes: Sequence[Path], warnings: list[str]) -> "Iterator[TapeSession]":
+def _sessions(tapes: Sequence[Sequence[Path]], warnings: list[str]) -> "Iterator[TapeSession]":
     """The tapes as sessions; an end that is missing is told when it has been reached, and logged."""
     from actors.gateways.replay_feed import TapeSession
     from runtime.log import get_logger
 
-    for path in tapes:
-        session = TapeSession(path)
+    for paths in tapes:
+        session = TapeSession(*paths)
         yield session
-        reader = session.reader
-        if reader.torn is not None:
-            warning = f"{path}: {reader.torn}; played up to it"
-        elif not reader.closed:
-            warning = f"{path}: the recording was not closed; played up to input {reader.seq}"
-        else:
-            continue
-        warnings.append(warning)
-        get_logger(__name__).warning(warning)
+        for reader in session.readers:
+            if reader.torn is not None:
+                warning = f"{reader.path}: {reader.torn}; played up to it"
+            elif not reader.closed:
+                warning = f"{reader.path}: the recording was not closed; played up to input {reader.seq}"
+            else:
+                continue
+            warnings.append(warning)
+            get_logger(__name__).warning(warning)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -150,7 +150,8 @@ def _text(tape: "TapeInfo") -> str:
     from runtime.text import one_line
     from tui.commands.output import new_york
 
-    session = f"{tape.session}, {new_york(tape.open)} to {new_york(tape.close)}"
+    part = f" part {tape.part}" if tape.parts else ""
+    session = f"{tape.session}{part}, {new_york(tape.open)} to {new_york(tape.close)}"
     state = "closed" if tape.closed else "not closed"
     rows = [
         ("session", session + (", early close" if tape.early_close else "")),
@@ -167,6 +168,7 @@ def _text(tape: "TapeInfo") -> str:
         ("origin", tape.origin or "unknown"),
         ("chain", tape.chain),
     ]
+    rows += [("goes on", f"from {one.name}, input {one.last_seq:,}") for one in tape.parts[-1:]]
     rows += [
         (f"panel {name}", f"{panel.ref.dtype}{panel.ref.shape}" + ("" if panel.present else ", MISSING"))
         for name, panel in tape.panels.items()

@@ -51,6 +51,7 @@ class _Start(NamedTuple):
         account: The live account that may trade, or empty: paper.
         clock: Market time; None: the broker's own clock is to tell where it stands.
         speed: Of such a clock. ready: a pipe to tell that the engine can be reached.
+        accepts: Whether settings or code may have changed in the middle of a session.
     """
 
     root: Path
@@ -61,6 +62,7 @@ class _Start(NamedTuple):
     real: "Clock"
     speed: float
     ready: int | None
+    accepts: bool = False
 
 
 def add(subparsers: Any) -> None:
@@ -88,6 +90,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--clock",
         metavar="TIME",
         help="market time to begin at, ISO, or `broker`: the broker's own; loopback broker only",
+    )
+    parser.add_argument(
+        "--accept-change",
+        action="store_true",
+        help="go on with a session that began under other settings or code: what was decided stays, only "
+        "the market is heard again",
     )
     parser.add_argument("--speed", type=float, default=1.0, help="market seconds a second, with --clock")
     add_palette(parser)
@@ -164,7 +172,10 @@ def _prepare(arguments: argparse.Namespace, root: Path, environ: "Mapping[str, s
         root = Path(settings.paths.root)
     real = LiveClock()
     clock = real if arguments.clock is None else _driven(arguments, where, real)
-    return _Start(root, loaded, where, account, clock, real, arguments.speed, arguments.ready_fd)
+    return _Start(
+        root, loaded, where, account, clock, real, arguments.speed, arguments.ready_fd,
+        arguments.accept_change,
+    )  # fmt: skip
 
 
 def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") -> "Clock | None":
@@ -214,6 +225,7 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
             secrets=secrets,
             make=lambda: make_start(start.root, session, settings, books=books, now=clock.now(), fetch=fetch),
             speed=1.0 if clock is start.real else start.speed,
+            accept=_say if start.accepts else None,
         )
 
     def begins(session: str) -> None:
@@ -227,6 +239,10 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
     await days.run()
     _say_goodbye(days.engine)
     return exits.HALTED if days.engine.is_ended_by_halt else exits.OK
+
+
+def _say(text: str) -> None:
+    print(exits.plain(text), flush=True)
 
 
 def _fetcher(start: _Start) -> "Fetch | None":

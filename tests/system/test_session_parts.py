@@ -1,0 +1,82 @@
+"""A session that is cut and goes on in another part stands where it stood and decides as if it were whole."""
+
+import itertools
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.gateways.replay_feed import TapeSession
+from storage.tape import Entry
+from tests.demo_run import tapes
+from tests.system.parted import Heard, begin, cut, feed, machine
+
+CUTS = 3
+"""A session, each at another place."""
+MONEY = ("phase_clock", "portfolio", "breaker", "ensemble", "executor")
+"""They stand before the part's first input; regime and strategies from it on."""
+
+
+@cache
+def recording(place: int) -> tuple[TapeSession, list[Entry]]:
+    session = TapeSession(tapes()[place])
+    return session, list(session.reader)
+
+
+def in_folder(session: TapeSession, folder: Path) -> Path:
+    (folder / "blobs").symlink_to(session.path.parent / "blobs")
+    return folder
+
+
+def readable(standing: dict[str, bytes]) -> dict[str, Any]:
+    return {name: msgspec.msgpack.decode(raw) for name, raw in standing.items()}
+
+
+def bare(carried: dict[str, bytes]) -> dict[str, Any]:
+    """The same without what the two inputs between the parts leave: numbers of inputs, one mark more."""
+    found = readable(carried)
+    for message in (*found["ensemble"]["pending"], *found["ensemble"]["days"].values()):
+        message[2] = 0
+    del found["breaker"]["chain"]["window"]
+    return found
+
+
+def differences(then: Any, now: Any, where: str = "") -> list[str]:
+    """Where two plain values differ, each place with both."""
+    if isinstance(then, dict) and isinstance(now, dict):
+        keys = dict.fromkeys((*then, *now))
+        return [one for key in keys for one in differences(then.get(key), now.get(key), f"{where}.{key}")]
+    if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        pairs = enumerate(zip(then, now, strict=True))
+        return [one for place, (a, b) in pairs for one in differences(a, b, f"{where}[{place}]")]
+    return [] if repr(then) == repr(now) else [f"{where}: {then} became {now}"]
+
+
+@pytest.mark.parametrize("place", range(10))
+def test_another_part_of_a_session_stands_and_decides_as_if_it_had_not_been_cut(place: int, tmp_path: Path):
+    session, entries = recording(place)
+    step = len(entries) // CUTS
+    for number in range(CUTS):
+        at = 1 + number * step + (7 * place + 13 * number) % step
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        stopped, path = cut(session, entries[:at], in_folder(session, folder))
+        then = readable(stopped.standing())
+        second = TapeSession(path)
+        heard, plain = Heard(), Heard()
+        parted, whole = machine(second, heard=heard), machine(session, heard=plain)
+        feed(whole, entries[:at])
+        money = readable(parted.standing())
+        begin(parted, second, entries[at - 1].at)
+        now = {
+            name: money[name] if name in MONEY else one for name, one in readable(parted.standing()).items()
+        }
+        assert differences(then, now) == [], at
+        heard.decisions.clear(), plain.decisions.clear()
+        rest = entries[at:]
+        feed(whole, rest), feed(parted, rest, crashes=False)
+        for mine, theirs in itertools.zip_longest(heard.decisions, plain.decisions):
+            assert mine == theirs, at
+        assert differences(bare(whole.carry()), bare(parted.carry())) == [], at
