@@ -35,7 +35,7 @@ class WatchState(msgspec.Struct, frozen=True, kw_only=True):
     """What of a session's comparisons counts later: shares told of orders that are not ours, and moves.
 
     Attributes:
-        read_at: As of when the account was last compared, ns UTC. gaps: shares by symbol that nobody explains.
+        read_at: As of when the account was last compared, ns UTC. gaps: shares that nobody explains.
     """
 
     read_at: int
