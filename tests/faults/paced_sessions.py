@@ -1,10 +1,10 @@
 """Whole compressed sessions with faults on, each with another seed: `python -m tests.faults.paced_sessions`.
 
 Each is a broker and an engine as processes of their own, and afterwards: the tape replays identically, no
-order was sent twice, the books have every execution of the broker's and no other, positions are equal, and
-nothing was read on a schedule but the reconcile. An engine that is stopped before an answer came says so;
-then it is started once more, as a person would, and judged after that. Prints one JSON object a session and
-one for all, and exits 1 if any of them was not as it should be.
+order was sent twice, the books have every execution of the broker's and no other, positions are equal, what
+is held has a stop or an exit at the broker, and nothing was read on a schedule but the reconcile. An engine
+that is stopped before an answer came says so; then it is started once more, as a person would, and judged
+after that. Prints one JSON object a session and one for all, and exits 1 if any was not as it should be.
 """
 
 import argparse
@@ -206,6 +206,14 @@ def executions_apart(root: Path, fills: list[dict[str, str]]) -> list[str]:
     ]
 
 
+def uncovered(root: Path, open_orders: list[str]) -> list[str]:
+    """Lots that are held and have neither a stop nor an exit that works at the broker."""
+    held = [lot for (lot,) in _rows(root, "SELECT id FROM lots WHERE quantity != 0")]
+    covers = dict(_rows(root, "SELECT id, trade_id FROM orders WHERE role IN ('stop', 'exit')"))
+    covered = {covers.get(name) for name in open_orders}
+    return [lot for lot in held if lot not in covered]
+
+
 def judged(root: Path, seed: int, minutes: int, left: dict[str, Any], fate: str) -> dict[str, Any]:
     """What a session left at the broker, in the books and on its tape, and what of it is wrong."""
     verdict = verify(next((root / "tapes").glob("2026-11-20.tape*")))
@@ -220,6 +228,7 @@ def judged(root: Path, seed: int, minutes: int, left: dict[str, Any], fate: str)
         "duplicates": [name for name in left["duplicates"] if ":e" in name],
         "leaks": left["leaks"],
         "executions": executions_apart(root, left["fills"]),
+        "uncovered": uncovered(root, left["open_orders"]),
         "positions": "" if ours == theirs else f"books {ours}, broker {theirs}",
         "reads": "" if reads <= LEAD + minutes + 30 else f"{reads} position reads in {minutes} minutes",
     }
