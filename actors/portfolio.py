@@ -163,19 +163,19 @@ class Portfolio(Actor):
     def on_order_filled(
         self, fill: OrderFilled
     ) -> tuple[LotChanged | PositionChanged | PositionMismatched | Noted, ...] | None:
-        facts = self._orders.get(fill.client_order_id) or self._facts(fill)
+        name, symbol, price = fill.client_order_id, fill.symbol, fill.price
+        facts = self._orders.get(name) or self._facts(fill)
         if facts is None:
-            if ids.parse(fill.parent_id or fill.client_order_id) is None:
+            if ids.parse(fill.parent_id or name) is None:
                 return None  # somebody else's: `EXTERNAL`
-            note = self._noted(f"fill {fill.execution_id} of an order that is not ours: {fill.symbol}")
+            note = self._noted(f"fill {fill.execution_id} of an order that is not ours: {symbol}")
             return (note, *self._doubt(fill))
-        if fill.execution_id in self._corrected:
+        if self._corrected and fill.execution_id in self._corrected:
             return None  # told once more: it counts as it was corrected
-        seen = self._cumulative.get(fill.client_order_id, 0)
+        seen = self._cumulative.get(name, 0)
         fresh = min(fill.quantity, fill.cumulative - seen)
         if fresh <= 0:
             return None
-        self._cumulative[fill.client_order_id] = seen + fresh
         signed = fresh if fill.side == "buy" else -fresh
         book = self._book
         lot = book.lots.get(facts.lot_id)
@@ -183,25 +183,25 @@ class Portfolio(Actor):
             if lot is None:
                 lot = self._new_lot(facts, fill)
                 self._record(facts.strategy).opened_today += 1
-            book.enter(lot, signed, fill.price, fill.commission, fill.slippage)
+            book.enter(lot, signed, price, fill.commission, fill.slippage)
         elif lot is None or abs(signed) > abs(lot.quantity) or (signed > 0) == (lot.quantity > 0):
-            self._cumulative[fill.client_order_id] = seen  # not booked: it may be told again
             note = self._noted(f"exit fill {fill.execution_id} exceeds lot {facts.lot_id}")
-            return (note, *self._doubt(fill))
+            return (note, *self._doubt(fill))  # not booked: it may be told again
         else:
-            book.leave(lot, signed, fill.price, fill.commission, fill.slippage)
-        if lot.quantity == 0:
-            self._record(lot.strategy).close_trade(
-                fill.ts_event, lot.realised / MICRO, lot.commission / MICRO
-            )
-            self._closed[lot.id] = Closed(lot, fill.ts_event, fill.price, facts.reason or facts.role)
+            book.leave(lot, signed, price, fill.commission, fill.slippage)
+            if lot.quantity == 0:
+                self._record(lot.strategy).close_trade(
+                    fill.ts_event, lot.realised / MICRO, lot.commission / MICRO
+                )
+                self._closed[lot.id] = Closed(lot, fill.ts_event, price, facts.reason or facts.role)
+        self._cumulative[name] = seen + fresh
         self.unsettled = True
         moment = self.moment
         said = (
             lot_changed(lot, facts, fill, signed, moment.seq),
-            position(book, fill.symbol, fill.price, moment.now, moment.seq),
+            position(book, symbol, price, moment.now, moment.seq),
         )
-        if fill.position is None or (book.net(fill.symbol) == fill.position and not self._doubted):
+        if fill.position is None or (book.net(symbol) == fill.position and not self._doubted):
             return said
         return (*said, *self._doubt(fill))
 

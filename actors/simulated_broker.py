@@ -12,12 +12,13 @@ from operator import itemgetter
 
 import msgspec
 
-from actors.execution import broker_words, fill_model, simulated_rules, ticks
-from actors.execution.fill_model import BAR_NS, INTRABAR_NS, BarRow, LiquidityClass, Touch
+from actors.execution import broker_words, fill_model, simulated_rules
+from actors.execution.fill_model import BAR_NS, INTRABAR_NS, BarRow, LiquidityClass
 from actors.execution.last_prices import LastPrices
 from actors.execution.simulated_account import Holding, SimulatedAccount
 from actors.execution.simulated_book import OrderBook
 from actors.execution.simulated_rules import Refusal
+from actors.execution.ticks import MICRO, micros
 from actors.execution.working_order import WorkingOrder, leg_of, orders_of
 from config.schema import Execution
 from runtime.kernel.actor import Actor
@@ -43,8 +44,8 @@ from runtime.messages.trading import (
     SubmitOrder,
 )
 
-_Candidate = tuple[bool, int, WorkingOrder, Touch, BarRow]
-"""Trades after the open, sequence, order, touch, bar."""
+_Candidate = tuple[bool, int, WorkingOrder, float, BarRow]
+"""Trades after the open, sequence, order, price before costs (USD), bar."""
 _when = itemgetter(0, 1)
 """In which order they trade."""
 
@@ -95,7 +96,7 @@ class SimulatedBroker(Actor):
         self._halted: dict[str, bool] = {}
         self._late_cancels: list[tuple[int, CancelOrder]] = []
         kept = carried or BrokerCarried(
-            cash=ticks.micros(cash), holdings={}, orders=[], numbers=0, is_extreme=False
+            cash=micros(cash), holdings={}, orders=[], numbers=0, is_extreme=False
         )
         self._numbers = kept.numbers
         self._is_extreme = kept.is_extreme
@@ -174,14 +175,14 @@ class SimulatedBroker(Actor):
             found.sort(key=_when)
         at = 0
         while at < len(found):
-            _, _, order, touch, row = found[at]
+            is_later, _, order, clean, row = found[at]
             at += 1
             if order.client_order_id not in self._book.orders:
                 continue
             if order.is_complex and self._stop_comes_first(found[at - 1], found):
                 continue
-            released = self._trade(order, touch, row, started, out)
-            if touch.at_open:
+            released = self._trade(order, clean, row, started + INTRABAR_NS if is_later else started, out)
+            if released and not is_later:
                 for leg in released:
                     fresh: list[_Candidate] = []
                     self._touch(leg, row, fresh)
@@ -192,15 +193,15 @@ class SimulatedBroker(Actor):
         if self._halted and order.symbol in self._halted:
             return
         limit, stop = order.limit, order.stop
-        if limit is None and stop is None:  # as `fill_model.touch` has it: most orders are market orders
-            found.append((False, order.sequence, order, Touch(row[0], True, order.triggered), row))
+        if limit is None and stop is None:  # a market order, most are: at the open, as `touch` has it
+            found.append((False, order.sequence, order, row[0], row))
             return
         touch = fill_model.touch(order.sign, (limit, stop), order.triggered, row)
         if touch.triggered and not order.triggered:
             order.triggered = True
             self._book.moved(order)
         if touch.price is not None:
-            found.append((not touch.at_open, order.sequence, order, touch, row))
+            found.append((not touch.at_open, order.sequence, order, touch.price, row))
 
     def _stop_comes_first(self, candidate: _Candidate, found: list[_Candidate]) -> bool:
         """Whether the bar that reaches this target counts as having reached the stop beside it before.
@@ -218,48 +219,56 @@ class SimulatedBroker(Actor):
         return any(not is_inside and one in reached for is_inside, _, one, _, _ in found)
 
     def _trade(
-        self, order: WorkingOrder, touch: Touch, row: BarRow, started: int, out: list[Input]
-    ) -> list[WorkingOrder]:
-        """Fill what the bar's volume allows; the legs that this made live."""
-        costs, account, name, sign = self._costs, self._account, order.client_order_id, order.sign
-        quantity = order.quantity - order.filled
+        self, order: WorkingOrder, clean: float, row: BarRow, stamp: int, out: list[Input]
+    ) -> Sequence[WorkingOrder]:
+        """Fill what the bar's volume allows; the legs that this made live.
+
+        Args:
+            clean: Price before costs, USD. stamp: when it trades, ns UTC.
+        """
+        costs, sign = self._costs, order.sign
+        name, number, symbol = order.client_order_id, order.broker_order_id, order.symbol
+        wanted, filled = order.quantity, order.filled
+        quantity = wanted - filled
         if costs.partial_fills:
             quantity = min(quantity, int(costs.volume_frac * row[3]))
             if quantity <= 0:
-                return []
-        clean = touch.price
-        assert clean is not None
+                return ()
         bps = (self._extreme_bps if self._is_extreme else self._bps)[order.symbol_id]
         price = fill_model.slipped(clean, sign, bps, order.limit)
-        paid = ticks.micros(price)
+        paid = micros(price)
         fees = fill_model.fees_micros(costs, sign, quantity, quantity * paid) if costs.apply_costs else 0
-        position = account.trade(order.symbol, sign * quantity, paid, fees)
-        account.reserved -= order.reserve * quantity
-        order.filled = filled = order.filled + quantity
+        position = self._account.trade(symbol, sign * quantity, paid, fees)
+        if order.reserve:
+            self._account.reserved -= order.reserve * quantity
+        order.filled = filled = filled + quantity
         order.fills = fills = order.fills + 1
-        is_done = filled >= order.quantity
-        stamp = started if touch.at_open else started + INTRABAR_NS
-        worse = 0 if price == clean else (paid - ticks.micros(clean)) * sign
-        number = order.broker_order_id
+        is_done = filled >= wanted
+        worse = 0 if price == clean else (paid - micros(clean)) * sign
         out.append(
             OrderFilled(
-                ts_event=stamp,
-                client_order_id=name,
-                broker_order_id=number,
-                execution_id=f"{number}#{fills}",
-                symbol=order.symbol,
-                side="buy" if sign > 0 else "sell",
-                quantity=quantity,
-                price=price,
-                cumulative=filled,
-                done=is_done,
-                position=position,
-                commission=fees / ticks.MICRO,
-                slippage=worse * quantity / ticks.MICRO,
+                stamp,
+                name,
+                number,
+                f"{number}#{fills}",
+                symbol,
+                "buy" if sign > 0 else "sell",
+                quantity,
+                price,
+                filled,
+                is_done,
+                position,
+                commission=fees / MICRO,
+                slippage=worse * quantity / MICRO,
                 parent_id=order.group if order.is_leg else "",
             )
         )
-        others = self._book.others(order) if order.is_complex else ()
+        if not order.is_complex:
+            if is_done:
+                self._book.remove(order)
+                self._over[name] = "filled"
+            return ()
+        others = self._book.others(order)
         if is_done:
             self._book.remove(order)
             self._over[name] = "filled"
@@ -311,23 +320,20 @@ class SimulatedBroker(Actor):
                 ),
             )  # fmt: skip
         self._numbers = number = self._numbers + 1
-        made = orders_of(order, place, number, now, self._close if now < self._close else 0)
-        parent = made[0]
+        parent, legs = orders_of(order, place, number, now, self._close if now < self._close else 0)
         if reserve:
             parent.reserve = reserve
             self._account.reserved += reserve * order.quantity
-        for one in made:
-            book.add(one)
-        return (
-            OrderAccepted(
-                ts_event=now, client_order_id=name, broker_order_id=parent.broker_order_id,
-                symbol=symbol, legs=() if len(made) == 1 else tuple(leg_of(one) for one in made[1:]),
-            ),
-        )  # fmt: skip
+        book.add(parent)
+        for leg in legs:
+            book.add(leg)
+        told = tuple(leg_of(leg) for leg in legs) if legs else ()
+        return (OrderAccepted(now, name, parent.broker_order_id, symbol, told),)
 
     def _judge(self, order: SubmitOrder, place: int) -> tuple[Refusal | None, int]:
         """Price relations, shares and money; the refusal, or micro-dollars a share to reserve."""
-        held = self._account.position(order.symbol)
+        holding = self._account.holdings.get(order.symbol)
+        held = 0 if holding is None else holding.quantity
         opens = held == 0 or (held > 0) == (order.side == "buy")
         is_simple = order.order_class == "simple"
         same = self._book.live.get(place)
@@ -342,7 +348,7 @@ class SimulatedBroker(Actor):
         if refusal is not None or not opens:
             return refusal, 0
         price = simulated_rules.price_to_reserve(order, last)
-        reserve = 0 if price is None else ticks.micros(price)
+        reserve = 0 if price is None else micros(price)
         if reserve * order.quantity > self._account.buying_power:
             return Refusal(simulated_rules.FORBIDDEN, "insufficient buying power"), 0
         return None, reserve

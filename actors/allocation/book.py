@@ -85,8 +85,8 @@ class Book:
         self.lots: dict[str, Lot] = {}
         self.by_symbol: dict[str, list[str]] = {}
         self.value = 0
-        self._gross: int | None = 0
-        """Sum of |market value|, micro-dollars; None: to be summed when it is asked for."""
+        self._gross = 0
+        """Sum of |market value|, micro-dollars."""
         self._strategies: list[str] = list(self.realised)
         self._codes = {name: code for code, name in enumerate(self._strategies)}
         self._unrealised: list[int] = [0] * len(self._strategies)
@@ -191,8 +191,7 @@ class Book:
         worth_now = held * mark
         gain = worth_now - worth
         self.value += gain
-        if self._gross is not None:
-            self._gross += abs(worth_now) - abs(worth)
+        self._gross += abs(worth_now) - abs(worth)
         strategy = lot.strategy
         self.realised[strategy] += gained
         self._unrealised[self._codes[strategy]] += gain - cost
@@ -229,14 +228,15 @@ class Book:
             if not present.any():
                 return False
         highs, lows, closes = bars.values[HIGH : CLOSE + 1].take(place, axis=1)
-        prices = np.rint(closes * MICRO).astype(np.int64)
+        prices = np.multiply(closes, float(MICRO), out=closes)
+        np.rint(prices, out=prices)
         marks, peaks, troughs = self._marks[:used], self._peak[:used], self._trough[:used]
         if present is None:
             marks[:] = prices
             np.maximum(peaks, highs, out=peaks)
             np.minimum(troughs, lows, out=troughs)
         else:
-            np.copyto(marks, prices, where=present)
+            np.copyto(marks, prices, where=present, casting="unsafe")
             np.maximum(peaks, highs, out=peaks, where=present)
             np.minimum(troughs, lows, out=troughs, where=present)
         self._total(used)
@@ -279,11 +279,14 @@ class Book:
         """Sum what is held; whole micro-dollars below 2**53, so float sums are exact in any order."""
         worth = self._quantity[:used] * self._marks[:used]
         self.value = int(np.add.reduce(worth))
-        self._gross = None
-        gains = np.bincount(
-            self._strategy[:used], weights=worth - self._cost[:used], minlength=len(self._strategies)
-        )
-        self._unrealised = [int(gain) for gain in gains.tolist()]
+        if len(self._strategies) == 1:
+            self._unrealised[0] = self.value - int(np.add.reduce(self._cost[:used]))
+        else:
+            gains = np.bincount(
+                self._strategy[:used], weights=worth - self._cost[:used], minlength=len(self._strategies)
+            )
+            self._unrealised = [int(gain) for gain in gains.tolist()]
+        self._gross = int(np.add.reduce(np.abs(worth, out=worth)))
 
     def refresh(self, lot: Lot) -> Lot:
         """Bring a lot's mark, peak and trough up to date from the columns."""
@@ -303,9 +306,6 @@ class Book:
 
     def gross(self) -> int:
         """Sum of |market value|, micro-dollars."""
-        if self._gross is None:
-            used = len(self._slots)
-            self._gross = int(np.abs(self._quantity[:used] * self._marks[:used]).sum())
         return self._gross
 
     def profits(self) -> dict[str, float]:
@@ -358,8 +358,7 @@ class Book:
         self._trough[slot] = lot.trough or math.inf
         worth = lot.quantity * lot.mark
         self.value += worth
-        if self._gross is not None:
-            self._gross += abs(worth)
+        self._gross += abs(worth)
         self._unrealised[code] += worth - lot.cost
 
     def _remove(self, lot: Lot) -> None:

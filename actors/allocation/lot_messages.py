@@ -64,14 +64,11 @@ def position(book: Book, symbol: str, price: float, now: int, cause: int) -> Pos
     """The net position: the sum of its lots, named after the largest."""
     names = book.by_symbol.get(symbol)
     if names is None:
-        return PositionChanged(
-            ts_event=now, cause=cause, symbol=symbol, strategy="", quantity=0, entry_price=0.0, entry_ts=0,
-            stop_loss=None, take_profit=None, last_price=price, unrealised=0.0,
-        )  # fmt: skip
+        return PositionChanged(now, cause, symbol, "", 0, 0.0, 0, None, None, price, 0.0)
     largest = book.refresh(book.lots[names[0]])
     net, entered, unrealised = largest.quantity, largest.cost, largest.unrealised
     since = largest.entry_ts
-    for name in names[1:]:
+    for name in names[1:] if len(names) > 1 else ():
         lot = book.refresh(book.lots[name])
         net += lot.quantity
         entered += lot.cost
@@ -80,15 +77,15 @@ def position(book: Book, symbol: str, price: float, now: int, cause: int) -> Pos
         if abs(lot.quantity) > abs(largest.quantity):
             largest = lot
     return PositionChanged(
-        ts_event=now,
-        cause=cause,
-        symbol=symbol,
-        strategy=largest.strategy,
-        quantity=net,
-        entry_price=entered / net / MICRO if net else 0.0,
-        entry_ts=since,
-        stop_loss=largest.stop_loss,
-        take_profit=largest.take_profit,
-        last_price=price,
-        unrealised=unrealised / MICRO,
+        now,
+        cause,
+        symbol,
+        largest.strategy,
+        net,
+        entered / net / MICRO if net else 0.0,
+        since,
+        largest.stop_loss,
+        largest.take_profit,
+        price,
+        unrealised / MICRO,
     )

@@ -31,11 +31,14 @@ class LastPrices:
         for index in range(len(frames) - 1, until - 1, -1):
             ids = frames[index].ids
             count = len(ids)
+            at = place
             # A frame of every symbol has it at its own place; only others are searched.
-            at = place if place < count and ids.item(place) == place else int(ids.searchsorted(place))
-            if at < count and ids.item(at) == place:
-                price = frames[index].values.item(CLOSE, at)
-                break
+            if place >= count or ids.item(place) != place:
+                at = int(ids.searchsorted(place))
+                if at >= count or ids.item(at) != place:
+                    continue
+            price = frames[index].values.item(CLOSE, at)
+            break
         self._looked_up[place] = (len(frames), price)
         if price is None and self._yesterday is not None and place < len(self._yesterday):
             former = float(self._yesterday[place])

@@ -11,8 +11,8 @@ from actors.execution import lot_commands, order_state
 from actors.execution.lot_orders import (
     Cancel,
     Exit,
-    Follow,
     LotOrders,
+    NothingToExit,
     Protect,
     Step,
     followed_stop,
@@ -127,21 +127,21 @@ class LotKeeper(Actor):
             name = lot.exit_id if lot.exit_id and lot.exit_id not in lot.orders else lot.next_id("exit")
             lot.exit_id = ""
             return self._submit(lot, name, "exit", step.quantity)
+        if isinstance(step, NothingToExit):
+            name, lot.closing, lot.exit_id = lot.exit_id, False, ""
+            if not name:
+                return ()
+            state = lot_commands.reducing_state(lot, name, "exit", lot.entry.quantity)
+            return (self._unsent(state, "nothing is held any more"),)
         if isinstance(step, Cancel):
             return self._cancel(lot, step.order, step.reason)
         if isinstance(step, Protect):
             return self._protect(lot, step.quantity)
-        if isinstance(step, Follow):
-            if step.order.role == "stop":
-                lot.stop_loss = step.price
-            else:
-                lot.take_profit = step.price
-            return (lot_commands.follow(step.order, step.price, self.now, self.seq),)
-        name, lot.closing, lot.exit_id = lot.exit_id, False, ""
-        if not name:
-            return ()
-        state = lot_commands.reducing_state(lot, name, "exit", lot.entry.quantity)
-        return (self._unsent(state, "nothing is held any more"),)
+        if step.order.role == "stop":
+            lot.stop_loss = step.price
+        else:
+            lot.take_profit = step.price
+        return (lot_commands.follow(step.order, step.price, self.now, self.seq),)
 
     def _protect(self, lot: LotOrders, quantity: int) -> Iterable[Decision]:
         lot.take_profit, lot.stop_loss = followed_target(lot), followed_stop(lot)
@@ -174,7 +174,7 @@ class LotKeeper(Actor):
         if after is before:
             return ()
         lot.orders[after.client_order_id] = after
-        if after.role == "entry" and after.status in TERMINAL:
+        if self._expiring and after.role == "entry" and after.status in TERMINAL:
             self._expiring.pop(lot.lot_id, None)
         moment = self.moment
         return (order_state.changed(after, moment.now, moment.seq, goes_on=goes_on),)

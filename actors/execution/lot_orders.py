@@ -158,6 +158,7 @@ class NothingToExit(NamedTuple):
     """The exit that was asked for has become needless."""
 
 
+_NOTHING_TO_EXIT = NothingToExit()
 Step = Cancel | Exit | Protect | Follow | NothingToExit
 
 
@@ -193,8 +194,11 @@ def next_step(lot: LotOrders) -> Step | None:
         return _closing(lot, entry)
     if entry.status not in TERMINAL:
         return None
-    held = lot.held - lot.missing
-    live = lot.live
+    held, live = -lot.missing, []
+    for one in lot.orders.values():
+        held += one.filled if one.role == "entry" else -one.filled
+        if one.status not in TERMINAL:
+            live.append(one)
     is_doubtful = lot.is_corrected or lot.is_uncovered
     if is_doubtful and (resting := [one for one in live if one.role != "exit"]):
         # Of a pair the broker counts both down, whichever traded.
@@ -225,7 +229,7 @@ def _closing(lot: LotOrders, entry: OrderState) -> Step | None:
     if first is not None:
         return Cancel(first, "exit wanted")
     held -= lot.missing
-    return Exit(held) if held > 0 else NothingToExit()
+    return Exit(held) if held > 0 else _NOTHING_TO_EXIT
 
 
 def _follow(lot: LotOrders, entry: OrderState, live: list[OrderState]) -> Follow | None:

@@ -4,6 +4,7 @@ A bracket or OTO is a parent and held legs; the legs become live once the parent
 OCO is its target with the stop as its leg. The members of a group end each other.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -52,8 +53,10 @@ class WorkingOrder(msgspec.Struct, gc=False):
         return self.quantity - self.filled
 
 
-def orders_of(order: SubmitOrder, symbol_id: int, number: int, given: int, ends: int) -> list[WorkingOrder]:
-    """The submitted order first, then its legs: stop before target.
+def orders_of(
+    order: SubmitOrder, symbol_id: int, number: int, given: int, ends: int
+) -> tuple[WorkingOrder, Sequence[WorkingOrder]]:
+    """The submitted order, and its legs: stop before target.
 
     Args:
         number: The broker's number for it, from which its ids and those of its legs come.
@@ -79,12 +82,14 @@ def orders_of(order: SubmitOrder, symbol_id: int, number: int, given: int, ends:
         stop=order.stop_price,
     )
     parent.ends = ends
-    made = [parent]
+    if order.order_class == "simple":
+        return parent, ()
+    legs = []
     if order.stop_loss is not None:
-        made.append(_leg(parent, "stop", order.stop_loss, is_oco))
+        legs.append(_leg(parent, "stop", order.stop_loss, is_oco))
     if order.take_profit is not None and not is_oco:
-        made.append(_leg(parent, "target", order.take_profit, is_oco))
-    return made
+        legs.append(_leg(parent, "target", order.take_profit, is_oco))
+    return parent, legs
 
 
 def _leg(parent: WorkingOrder, role: Role, price: float, is_oco: bool) -> WorkingOrder:

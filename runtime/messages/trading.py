@@ -229,7 +229,7 @@ class Leg(msgspec.Struct, frozen=True, kw_only=True, gc=False, array_like=True):
     price: float
 
 
-class OrderAccepted(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+class OrderAccepted(Input, frozen=True, gc=False, array_like=True, tag=True):
     """The broker has the order (and these legs) and it works."""
 
     client_order_id: str
@@ -256,7 +256,7 @@ class OrderUnknown(Input, frozen=True, kw_only=True, gc=False, array_like=True, 
     reason: str
 
 
-class OrderFilled(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+class OrderFilled(Input, frozen=True, gc=False, array_like=True, tag=True):
     """Part or all of an order traded.
 
     Attributes:
@@ -496,7 +496,7 @@ class LotChanged(Decision, frozen=True, gc=False, array_like=True, tag=True):
     group_id: str | None = None
 
 
-class PositionChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
+class PositionChanged(Decision, frozen=True, gc=False, array_like=True, tag=True):
     """The net position in one symbol: the sum of its lots; `strategy` is the largest holder."""
 
     symbol: str

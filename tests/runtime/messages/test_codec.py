@@ -11,10 +11,28 @@ from runtime.messages import account, base, machine, market, reports, risk, trad
 from runtime.messages.base import Command, Decision, Input, Message
 from runtime.messages.codec import MESSAGES, decode, encode, encode_into
 from runtime.messages.market import Bars, BarsRevised, Columns
-from runtime.messages.trading import LotChanged, OrderChanged, OrderProposed, SignalRaised, SubmitOrder
+from runtime.messages.trading import (
+    LotChanged,
+    OrderAccepted,
+    OrderChanged,
+    OrderFilled,
+    OrderProposed,
+    PositionChanged,
+    SignalRaised,
+    SubmitOrder,
+)
 from tests.runtime.messages.made import of_type
 
-BY_POSITION = (SignalRaised, OrderProposed, SubmitOrder, OrderChanged, LotChanged)
+BY_POSITION = (
+    SignalRaised,
+    OrderProposed,
+    SubmitOrder,
+    OrderAccepted,
+    OrderChanged,
+    OrderFilled,
+    LotChanged,
+    PositionChanged,
+)
 """Those, and what is made of them, may be made by position."""
 
 
