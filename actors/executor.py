@@ -322,6 +322,9 @@ class Executor(AccountKeeper):
         yield from self._refused_reduction(event.code)
         if after.role == "exit":
             yield from self._refused(lot, refusals.of_exit(lot, after, event))
+        elif after.quantity > lot.to_exit:
+            # It was sent before somebody else's sale was known: what is left can still be protected.
+            yield from self._refused(lot, refusals.of_outdated(lot, after))
         elif (given_up := refusals.of_protection(lot, after)) is not None:
             yield from self._refused(lot, given_up)
         else:

@@ -12,7 +12,17 @@ from runtime.messages.trading import OrderRejected
 
 Level = Literal["WARNING", "ERROR", "CRITICAL"]
 _UNPROCESSABLE = (40_010_000, 42_210_000)
+_UNPROCESSABLE_STATUS = 422
+_PRICE_WORDS = ("base_price", "base price", "stop_loss.", "take_profit.")
+"""Of a refusal of the exits' prices: without them the entry would stand with a stop on the wrong side."""
+
 _CLASS_WORDS = ("bracket", "oto order", "order_class", "order class", "complex order", "advanced order")
+_OTHER_WORDS = (
+    "penny", "increment", "tradable", "not found", "fraction", "notional", "unique", "time_in_force",
+    "extended hours", "short", "required", "qty", "quantity", "price", "symbol", "asset", "account", "buying",
+)  # fmt: skip
+"""Of refusals that an entry without exits would meet too, in the broker's documented words."""
+
 _OPPOSITE = (
     "wash trade",
     "opposite side",
@@ -73,6 +83,11 @@ def of_protection(lot: LotOrders, order: OrderState) -> Refusal | None:
     return Refusal("CRITICAL", f"{_text(lot, order)}; selling at the market")
 
 
+def of_outdated(lot: LotOrders, order: OrderState) -> Refusal:
+    """A stop or target for more than there is by now: what there is gets another."""
+    return Refusal("WARNING", f"{_text(lot, order)}; {lot.to_exit} shares are left to protect")
+
+
 def unprotected(lot: LotOrders, order: OrderState) -> str:
     """The words for a position that nothing can be done about."""
     return f"{_text(lot, order)}; the position is UNPROTECTED and needs a person"
@@ -84,10 +99,23 @@ def has_exits(lot: LotOrders) -> bool:
 
 
 def is_class_refused(event: OrderRejected) -> bool:
-    """Whether the broker refused exits beside an entry of this type, and not the entry itself."""
+    """Whether the broker refused exits beside an entry of this type, and not the entry itself.
+
+    How it words that is not documented, so what it cannot be is looked for: only a 422, for a 403 is about
+    the account, its shares and opposite orders, and none of the known reasons that lie in the entry. A 4xx is
+    definite: the order that was refused does not exist, and the one without exits cannot be a second.
+    """
     words = event.reason.lower()
-    is_unprocessable = any(code <= event.code < code + 10_000 for code in _UNPROCESSABLE) or event.code == 422
-    return is_unprocessable and any(word in words for word in _CLASS_WORDS)
+    is_unprocessable = (
+        any(code <= event.code < code + 10_000 for code in _UNPROCESSABLE)
+        or event.code == _UNPROCESSABLE_STATUS
+        or event.code // 100_000 == _UNPROCESSABLE_STATUS
+    )
+    if not is_unprocessable or any(word in words for word in _PRICE_WORDS):
+        return False
+    if any(word in words for word in _CLASS_WORDS):
+        return True
+    return not any(word in words for word in _OTHER_WORDS)
 
 
 def _unwanted(lot: LotOrders, entry: OrderState) -> str:

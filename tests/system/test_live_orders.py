@@ -241,6 +241,33 @@ async def test_an_entry_whose_bracket_the_broker_refuses_goes_plainly_and_gets_i
         assert live.of(LotChanged)[-1].quantity == 10
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "message", "names"),
+    [
+        (422, 42210000, "words that nobody has seen", [ENTRY, f"{LOT}:e2", f"{LOT}:t1"]),
+        (403, 40310000, "words that nobody has seen", [ENTRY]),
+        (422, 42210000, "stop_loss.stop_price must be <= base_price - 0.01", [ENTRY]),
+    ],
+)
+async def test_a_bracket_refused_in_unknown_words_is_one_exposure_at_most(
+    server, status, code, message, names
+):
+    server.faults.add("refuse", "POST /v2/orders", status=status, code=code, message=message)
+    async with trading(server) as live:
+        live.enter()
+        await live.wait_for(OrderRejected)
+        await live.until(lambda: sent(live) == names[:2])
+        if len(names) > 1:
+            await live.wait_for(OrderAccepted)
+        await live.minute()
+        await live.until(lambda: sent(live) == names)
+        if len(names) > 1:
+            await live.until(lambda: resting(server) == [("limit", 10), ("stop", 10)])
+    posts = [one for one in server.history.requests("POST /v2/orders") if one.applied]
+    assert sum(":e" in one.json["client_order_id"] for one in posts) == (len(names) > 1)
+    assert server.positions == ({"SPY": 10} if len(names) > 1 else {})
+
+
 async def test_entries_that_outlive_a_day_are_cancelled_first_thing_after_a_restart(server):
     async with trading(server) as live:
         await opened(live, "mr-20261120-9")
