@@ -1,4 +1,4 @@
-"""Somebody else trades by hand in a symbol of ours: no exit is for more than is there, `EXTERNAL` is right."""
+"""Somebody else trades by hand in a symbol of ours: no exit is for more than is there."""
 
 from typing import Any
 
