@@ -10,6 +10,8 @@ from functools import wraps
 from http.client import HTTPConnection
 from typing import Any
 
+from websockets.asyncio.client import ClientConnection
+
 from actors.broker.rest import Rest
 from actors.broker.submissions import Submissions
 from actors.gateways.market_stream import MarketStream
@@ -20,8 +22,8 @@ from runtime.messages.market import Bars
 from storage.tape import TapeWriter
 
 STEPS = (
-    "wire_in", "decode_join", "host", "tape_append", "decide", "rows", "hand_over", "to_sync_thread", "fsync",
-    "back_from_thread", "to_send_thread", "halt_look", "http_send", "wire_out",
+    "wire_in", "frame_in", "decode_join", "host", "tape_append", "decide", "rows", "hand_over",
+    "to_sync_thread", "fsync", "back_from_thread", "to_send_thread", "halt_look", "http_send", "wire_out",
 )  # fmt: skip
 """From the broker's hands to the broker's hands; they add up to the total of a minute's first order."""
 
@@ -33,8 +35,8 @@ class Stopwatch:
 
     Attributes:
         steps: ms by step, of the first order of each minute.
-        totals: ms of every order, broker to broker. ours: from the frame in our hands to the last byte handed
-            to the kernel, of the first orders.
+        totals: ms of every order, broker to broker. ours: from the kernel handing us the bytes that complete
+            the minute to the order's last byte handed to the kernel, of the first orders.
     """
 
     def __init__(self) -> None:
@@ -44,6 +46,7 @@ class Stopwatch:
         self._marks: Marks = {}
         self._first = ""
         self._append = 0
+        self._read: dict[ClientConnection, int] = {}
         self._is_on = False
 
     def begin(self) -> None:
@@ -64,7 +67,8 @@ class Stopwatch:
         # The broker may read the bytes before our thread is back from handing them over.
         m["sent"] = min(m["sent"], m["came"])
         between = {
-            "wire_in": m["frame"] - m["left"],
+            "wire_in": m["received"] - m["left"],
+            "frame_in": m["frame"] - m["received"],
             "decode_join": m["posted"] - m["frame"],
             "host": m["handled"] - m["posted"],
             "tape_append": self._append,
@@ -80,7 +84,7 @@ class Stopwatch:
             "wire_out": m["came"] - m["sent"],
         }
         self.steps.append({name: ns / 1e6 for name, ns in between.items()})
-        self.ours.append((m["sent"] - m["frame"]) / 1e6)
+        self.ours.append((m["sent"] - m["received"]) / 1e6)
 
     # ---- the marks --------------------------------------------------------------------------
 
@@ -102,7 +106,8 @@ class Stopwatch:
     def installed(self) -> Iterator[None]:
         """Wrap the product's methods for the time of a block."""
         undo = [
-            self._before(MarketStream, "_take", "frame"),
+            self._bytes_read(),
+            self._frame(),
             self._before(Host, "post", "posted"),
             self._around(Outlet, "__call__", "observed", "projected"),
             self._before(Submissions, "submit", "submit"),
@@ -118,6 +123,32 @@ class Stopwatch:
         finally:
             for each in undo:
                 each()
+
+    def _bytes_read(self) -> Callable[[], None]:
+        """The moment before a connection looks at bytes it was handed."""
+
+        def wrap(inner: Callable[..., Any]) -> Callable[..., Any]:
+            def outer(this: Any, data: bytes) -> Any:
+                self._read[this] = time.monotonic_ns()
+                return inner(this, data)
+
+            return outer
+
+        return _wrapped(ClientConnection, "data_received", wrap)
+
+    def _frame(self) -> Callable[[], None]:
+        """A frame is taken in: the bytes that completed it are the last ones read until now."""
+
+        def wrap(inner: Callable[..., Any]) -> Callable[..., Any]:
+            def outer(this: Any, data: bytes) -> Any:
+                if self._is_on and "frame" not in self._marks:
+                    self._marks["received"] = self._read[this._socket]
+                self._mark("frame")
+                return inner(this, data)
+
+            return outer
+
+        return _wrapped(MarketStream, "_take", wrap)
 
     def _before(self, owner: type, method: str, mark: str) -> Callable[[], None]:
         def wrap(inner: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,10 +5,14 @@ import asyncio
 import gc
 import os
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
 from tui.commands.launch import READY, READY_OPTION
+
+TURN_S = 0.0005
+"""How long a thread keeps the interpreter from the others, s: Python's own 5 ms are an order's whole way."""
 
 
 def add_ready(parser: argparse.ArgumentParser) -> None:
@@ -17,10 +21,10 @@ def add_ready(parser: argparse.ArgumentParser) -> None:
 
 
 def teller(pipe: int | None) -> Callable[[], None]:
-    """What to do once the socket is there: say so through a pipe, and settle the collector of garbage.
+    """What to do once the socket is there: say so through a pipe, and settle the interpreter.
 
     What the start has made (the modules above all) lives as long as the process: looking through it again
-    would stop the loop for 70 ms now and then.
+    would stop the loop for 70 ms now and then. And a thread with an order in its hands gets its turn soon.
     """
     left = [pipe]
 
@@ -29,6 +33,7 @@ def teller(pipe: int | None) -> Callable[[], None]:
             handle = left.pop()
             gc.collect()
             gc.freeze()
+            sys.setswitchinterval(TURN_S)
             if handle is None:
                 continue
             with suppress(OSError):  # whoever waited is gone: nobody is left to tell
