@@ -19,7 +19,8 @@ class Sending:
 
     Attributes:
         has_left: Whether the broker may have it: then only a look-up tells its fate.
-        is_withdrawn: Whether it was cancelled before that.
+        is_withdrawn: Whether it was cancelled before that. is_late: by us, for no turn came in time.
+        failure: Why it could not be sent when last tried, or empty.
         over: Set once its fate is known.
         scope: What waits for its turn; cancelled with it.
     """
@@ -27,13 +28,19 @@ class Sending:
     def __init__(self, order: SubmitOrder, *, has_left: bool = False) -> None:
         self.order = order
         self.has_left = has_left
-        self.is_withdrawn = False
+        self.is_withdrawn = self.is_late = False
         self.is_told_unknown = False
+        self.failure = ""
         self.posts = 0
         # A withdrawal on the loop and the bytes in their thread must not pass each other.
         self._lock = threading.Lock()
         self.over = asyncio.Event()
         self.scope: anyio.CancelScope | None = None
+
+    def give_up(self) -> None:
+        """It has waited too long: take it back if it has not left."""
+        if not self.is_withdrawn and self.withdraw():
+            self.is_late = True
 
     def withdraw(self) -> bool:
         """Take it back if it has not left; whether that was in time."""

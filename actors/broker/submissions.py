@@ -75,7 +75,23 @@ class Submissions:
             await self.submit(sending)
 
     async def submit(self, sending: Sending) -> None:
-        """Send an order and stay with it until its fate is known and told."""
+        """Send an order and stay with it until its fate is known and told.
+
+        What was decided holds for a while only: an entry that waits longer, for the disk, for the broker or
+        for its turn among the requests, is given up.
+        """
+        if not sending.order.adds_exposure:
+            await self._submit(sending)
+            return
+        wall = self._line.wall
+        patience = round(self._line.patience.entry * SECOND)
+        forget = wall.call_at(wall.now() + patience, sending.give_up)
+        try:
+            await self._submit(sending)
+        finally:
+            forget()
+
+    async def _submit(self, sending: Sending) -> None:
         order, line = sending.order, self._line
         try:
             body = submit_body(order)
@@ -91,6 +107,7 @@ class Submissions:
                     return
                 continue
             sending.stay()
+            sending.failure = failure.reason
             waited = line.wall.now() - begun
             if order.adds_exposure and waited >= line.patience.entry * SECOND:
                 line.reject(sending, 0, f"not sent: {failure.reason}")
@@ -117,6 +134,9 @@ class Submissions:
     async def _post(self, sending: Sending, body: dict[str, object]) -> BrokerUnavailable | None:
         """Send once; None when the fate is known and told, else why it is not."""
         line = self._line
+        if sending.is_withdrawn and not sending.has_left:
+            self._tell_withdrawn(sending)
+            return None
         priority = Priority.ENTRY if sending.order.adds_exposure else Priority.EXIT
         with anyio.CancelScope() as scope:
             sending.scope = scope
@@ -200,6 +220,10 @@ class Submissions:
 
     def _tell_withdrawn(self, sending: Sending) -> None:
         line, order = self._line, sending.order
+        if sending.is_late:
+            why = sending.failure or f"no turn came within {line.patience.entry:g} s"
+            line.reject(sending, 0, f"not sent: {why}")
+            return
         line.post(
             OrderCanceled(
                 ts_event=line.clock.now(), client_order_id=order.client_order_id, broker_order_id="",

@@ -37,6 +37,9 @@ from tests.actors.gateways.order_desk import (
 )
 from tests.alpaca_server.server import AlpacaServer
 
+PATIENT = msgspec.structs.replace(HASTE, entry=60.0)
+"""For tests of entries that wait."""
+
 
 async def test_a_bracket_leaves_once_as_text_and_is_told_with_its_legs(alpaca: AlpacaServer) -> None:
     async with running(alpaca) as desk:
@@ -299,7 +302,7 @@ async def test_a_cancellation_of_what_the_broker_does_not_know_is_refused(alpaca
 
 
 async def test_an_entry_that_waits_is_withdrawn_without_leaving(alpaca: AlpacaServer) -> None:
-    async with running(alpaca) as desk:
+    async with running(alpaca, patience=PATIENT) as desk:
         desk.rest.gate.pause(30)
         desk.send(buy())
         await anyio.wait_all_tasks_blocked()
@@ -426,7 +429,7 @@ async def test_a_restarted_gateway_looks_up_what_was_being_sent(alpaca: AlpacaSe
 
 async def test_too_many_entries_at_once_are_refused_and_exits_are_not(alpaca: AlpacaServer) -> None:
     alpaca.hold("SPY", 10, 100)
-    async with running(alpaca) as desk:
+    async with running(alpaca, patience=PATIENT) as desk:
         desk.rest.gate.pause(30)
         desk.send(*(buy(f"mr-20261120-{n}:e1", lot_id=f"mr-20261120-{n}") for n in range(1, 52)))
         rejected = await desk.wait_for(OrderRejected)
@@ -452,7 +455,7 @@ async def test_no_key_is_ever_where_it_does_not_belong(alpaca: AlpacaServer) -> 
 async def test_a_sweep_withdraws_what_waits_and_takes_what_is_on_its_way(alpaca: AlpacaServer) -> None:
     """faults.md E 47: HALT while a POST is in flight and another entry has not left."""
     stall = alpaca.faults.add("stall_before", "POST /v2/orders")
-    async with running(alpaca) as desk:
+    async with running(alpaca, patience=PATIENT) as desk:
         desk.send(buy())
         await desk.until(desk.posts)
         desk.halt = "HALT is there"
@@ -541,7 +544,7 @@ async def test_a_command_that_crashes_the_gateway_does_not_come_back_and_the_oth
     alpaca: AlpacaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alpaca.hold("SPY", 10, 100)
-    async with running(alpaca) as desk:
+    async with running(alpaca, patience=PATIENT) as desk:
         desk.inbox.close()  # the first instance ends: this test runs its own
         desk.inbox = Inbox()
         desk.rest.gate.pause(0.5)

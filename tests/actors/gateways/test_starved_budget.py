@@ -14,8 +14,9 @@ from runtime.messages.trading import (
     OrderAccepted,
     OrderCanceled,
     OrderFilled,
+    OrderRejected,
 )
-from tests.actors.gateways.order_desk import ENTRY, HASTE, buy, cancel, running, sell
+from tests.actors.gateways.order_desk import ENTRY, EXIT, HASTE, buy, cancel, running, sell
 from tests.actors.gateways.test_broker_stream import Stream
 from tests.alpaca_server.server import AlpacaServer
 
@@ -93,6 +94,20 @@ async def test_cancellations_and_exits_leave_while_reads_wait(alpaca: AlpacaServ
         desk.send(sell())
         await desk.wait_for(OrderAccepted, 2)
         assert desk.of(BrokerSnapshot) == []
+
+
+async def test_an_entry_that_gets_no_turn_in_time_is_given_up_and_an_exit_is_not(
+    alpaca: AlpacaServer,
+) -> None:
+    alpaca.hold("SPY", 10, 100)
+    async with running(alpaca) as desk:
+        desk.rest.gate.pause(1.0)
+        desk.send(buy(), sell())
+        rejected = await desk.wait_for(OrderRejected)
+        assert (rejected.client_order_id, rejected.reason) == (ENTRY, "not sent: no turn came within 0.3 s")
+        assert desk.posts() == []
+        accepted = await desk.wait_for(OrderAccepted)
+        assert [one.json["client_order_id"] for one in desk.posts()] == [accepted.client_order_id] == [EXIT]
 
 
 async def test_the_end_waits_for_no_reading_that_waits_for_its_turn(alpaca: AlpacaServer) -> None:
