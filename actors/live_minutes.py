@@ -10,6 +10,9 @@ from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
 from runtime.log import get_logger
 from storage.loaders.own_minutes import Fetch, Minutes
 
+LINES = 4
+"""Questions under way at once: an answer takes longer to come than to be read."""
+
 _log = get_logger(__name__)
 
 
@@ -17,23 +20,31 @@ def minute_fetcher(make: Callable[[], BarHistory], seconds: float) -> Fetch:
     """What reads spans of minutes, the first ones first, from a worker thread of the running loop.
 
     Args:
-        make: The broker's history; a connection of its own, closed at the end.
+        make: The broker's history, best with `LINES`; connections of its own, closed at the end.
         seconds: Real time after which the rest is left for the next start.
     """
 
     async def read(symbols: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[Minutes]:
-        history, found = make(), list[Minutes]()
+        history = make()
+        found: dict[int, Minutes] = {}
+
+        async def one(at: int, first: int, last: int) -> None:
+            try:
+                found[at] = await history.minute_columns(symbols, first, last)
+            except (BrokerUnavailable, BrokerRejected, KeysRefused) as error:
+                _log.warning("minutes of earlier sessions could not be read", error=str(error))
+                group.cancel_scope.cancel()
+
         try:
             with anyio.move_on_after(seconds):
-                for first, last in spans:
-                    bars = await history.minute_bars(symbols, first, last)
-                    found.append({(bar.ts, bar.S): (bar.o, bar.h, bar.l, bar.c, bar.v) for bar in bars})
-        except (BrokerUnavailable, BrokerRejected, KeysRefused) as error:
-            _log.warning("minutes of earlier sessions could not be read", error=str(error))
+                async with anyio.create_task_group() as group:
+                    for at, span in enumerate(spans):
+                        group.start_soon(one, at, *span)
         finally:
             await history.aclose()
-        if len(found) < len(spans):
-            _log.warning("minutes of earlier sessions are incomplete", asked=len(spans), read=len(found))
-        return found
+        read = next((at for at in range(len(spans)) if at not in found), len(spans))
+        if read < len(spans):
+            _log.warning("minutes of earlier sessions are incomplete", asked=len(spans), read=read)
+        return [found[at] for at in range(read)]
 
     return lambda symbols, spans: anyio.from_thread.run(read, symbols, spans)

@@ -3,30 +3,33 @@
 Source: alpaca.md 4.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
-import msgspec
 
-from actors.broker.http import Connection, Json
+from actors.broker.bar_pages import bars_of, columns_of
+from actors.broker.http import Connection
 from actors.broker.limiter import ONE_KIND, Budget, Gate, Priority
 from actors.broker.market_wire import MinuteBar
 from actors.broker.rest import DEFAULT_TIMEOUTS, Timeouts
 from config.secrets import Secrets
 from runtime.errors import BrokerUnavailable
 from runtime.kernel.clock import Clock
-from runtime.log import get_logger
-from runtime.text import one_line
+from storage.loaders.own_minutes import Minutes
 
 SYMBOLS_A_REQUEST = 200
 """So many fit into an address."""
-_PAGE = "10000"
+LONGEST = 4_000
+"""Bytes of symbols in one address where as many as possible are asked for; servers take 8,000 in all."""
+_COMMA = len("%2C")
+_PAGE = 10_000
 _SECOND = 1_000_000_000
+_MINUTE = 60 * _SECOND
 
-_log = get_logger(__name__)
+Read = TypeVar("Read")
 
 
 class BarHistory:
@@ -35,6 +38,7 @@ class BarHistory:
     Args:
         url: Scheme and host of the data API. feed: iex, sip ...; always named, the default is not ours.
         clock: Real time, for the request budget (the data host has one of its own).
+        lines: How many questions may be under way at once, each on a connection of its own.
     """
 
     def __init__(
@@ -46,11 +50,12 @@ class BarHistory:
         feed: str = "iex",
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         requests_per_minute: int = 200,
+        lines: int = 1,
     ) -> None:
         self._url, self._keys, self._feed, self._timeouts = url, keys, feed, timeouts
         self._gate = Gate(Budget(requests_per_minute, kept=ONE_KIND, own=ONE_KIND), clock)
-        self._turn = anyio.Lock()
-        self._connection: Connection | None = None
+        self._turns = anyio.Semaphore(lines)
+        self._idle: list[Connection] = []
 
     async def minute_bars(self, symbols: Sequence[str], start: int, end: int) -> list[MinuteBar]:
         """Bars that start from `start` to `end` (ns UTC, both included), by time; what has none is absent.
@@ -71,71 +76,94 @@ class BarHistory:
         """
         return await self._bars(symbols, start, end, "1Day", adjustment)
 
+    async def minute_columns(self, symbols: Sequence[str], start: int, end: int) -> Minutes:
+        """The same bars in columns, in any order: for many of them, at a fraction of the cost."""
+        most = _PAGE // max(1, (end - start) // _MINUTE + 1)
+        parts = [
+            await self._read(names, start, end, "1Min", "raw", columns_of) for names in _groups(symbols, most)
+        ]
+        return await anyio.to_thread.run_sync(
+            lambda: Minutes.joined([page for pages in parts for page in pages])
+        )
+
     async def _bars(
         self, symbols: Sequence[str], start: int, end: int, timeframe: str, adjustment: str
     ) -> list[MinuteBar]:
         found: list[MinuteBar] = []
         for at in range(0, len(symbols), SYMBOLS_A_REQUEST):
-            query = {
-                "symbols": ",".join(symbols[at : at + SYMBOLS_A_REQUEST]),
-                "timeframe": timeframe,
-                "start": _text(start),
-                "end": _text(end),
-                "limit": _PAGE,
-                "adjustment": adjustment,
-                "feed": self._feed,
-                "sort": "asc",
-            }
-            while True:
-                page = await self._ask(query)
-                found += _bars(page)
-                token = page.get("next_page_token")
-                if not isinstance(token, str) or not token:
-                    break
-                query["page_token"] = token
+            names = symbols[at : at + SYMBOLS_A_REQUEST]
+            for page in await self._read(names, start, end, timeframe, adjustment, bars_of):
+                found += page
         return sorted(found, key=lambda bar: (bar.t, bar.S))
 
-    async def _ask(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """One page, in its turn, in a thread, within its time."""
+    async def _read(
+        self,
+        symbols: Sequence[str],
+        start: int,
+        end: int,
+        timeframe: str,
+        adjustment: str,
+        read: Callable[[bytes], tuple[Read, str]],
+    ) -> list[Read]:
+        """All pages of one question."""
+        query = {
+            "symbols": ",".join(symbols),
+            "timeframe": timeframe,
+            "start": _text(start),
+            "end": _text(end),
+            "limit": str(_PAGE),
+            "adjustment": adjustment,
+            "feed": self._feed,
+            "sort": "asc",
+        }
+        found: list[Read] = []
+        while True:
+            page, token = await self._ask(query, read)
+            found.append(page)
+            if not token:
+                return found
+            query["page_token"] = token
+
+    async def _ask(
+        self, query: Mapping[str, str], read: Callable[[bytes], tuple[Read, str]]
+    ) -> tuple[Read, str]:
+        """One page and the token of the next, in its turn, asked and read in a thread, within its time."""
         await self._gate.enter(Priority.READ)
         asked = dict(query)
-        async with self._turn:
-            connection = self._connection or Connection(
-                self._url, self._keys, (self._timeouts.connect, self._timeouts.read)
-            )
+        async with self._turns:
             # Taken away while it is used: a thread that was given up keeps its own.
-            self._connection = None
-            answer: Json = None
+            connection = self._idle.pop() if self._idle else self._connection()
+
             with anyio.move_on_after(self._timeouts.total):
-                answer = await anyio.to_thread.run_sync(
-                    lambda: connection.get("/stocks/bars", asked), abandon_on_cancel=True
+                found = await anyio.to_thread.run_sync(
+                    lambda: read(connection.get_bytes("/stocks/bars", asked)), abandon_on_cancel=True
                 )
-                self._connection = connection
-        if not isinstance(answer, dict):
-            raise BrokerUnavailable("no bars in time, or an answer that has none", is_unknown=False)
-        return answer
+                self._idle.append(connection)
+                return found
+        raise BrokerUnavailable("no bars in time", is_unknown=False)
+
+    def _connection(self) -> Connection:
+        return Connection(self._url, self._keys, (self._timeouts.connect, self._timeouts.read))
 
     async def aclose(self) -> None:
-        """Close the idle connection."""
-        if self._connection is not None:
-            self._connection.close()
+        """Close idle connections."""
+        while self._idle:
+            self._idle.pop().close()
 
 
-def _bars(page: Mapping[str, Any]) -> list[MinuteBar]:
-    by_symbol = page.get("bars") or {}
-    if not isinstance(by_symbol, dict) or not all(isinstance(rows, list) for rows in by_symbol.values()):
-        raise BrokerUnavailable("bars that are no bars", is_unknown=False)
-    found: list[MinuteBar] = []
-    bad: list[str] = []
-    for symbol, rows in by_symbol.items():
-        for row in rows:
-            try:
-                found.append(msgspec.convert({**row, "T": "b", "S": symbol}, MinuteBar))
-            except (msgspec.ValidationError, ValueError, TypeError, RecursionError):
-                bad.append(one_line(repr(row)[:120], 200))
-    if bad:
-        _log.error("bars read by REST cannot be used", count=len(bad), example=bad[0])
-    return found
+def _groups(symbols: Sequence[str], most: int) -> Iterator[list[str]]:
+    """Symbols of one request each: so many at most, and no longer an address than `LONGEST`."""
+    group: list[str] = []
+    length = 0
+    for name in symbols:
+        cost = len(name) + _COMMA
+        if group and (len(group) >= most or length + cost > LONGEST):
+            yield group
+            group, length = [], 0
+        group.append(name)
+        length += cost
+    if group:
+        yield group
 
 
 def _text(ts: int) -> str:

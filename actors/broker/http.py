@@ -61,6 +61,14 @@ class Connection:
         """GET; the decoded body. Raises as `call`."""
         return call("GET", lambda: self._client.get(path, dict(query or {})))
 
+    def get_bytes(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+        """GET; the body as it came: large ones are better decoded by who knows what is in them."""
+        self._session.is_raw = True
+        try:
+            return call("GET", lambda: self._client.get(path, dict(query or {}))) or b""
+        finally:
+            self._session.is_raw = False
+
     def post(self, path: str, body: Mapping[str, object]) -> Json:
         """POST, likewise."""
         return call("POST", lambda: self._client.post(path, dict(body)))

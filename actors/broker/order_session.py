@@ -87,6 +87,8 @@ class OrderSession(requests.Session):
 
     def __init__(self, timeout: tuple[float, float]) -> None:
         super().__init__()
+        self.is_raw = False
+        """Whether the bodies of answers are handed on as bytes."""
         self.trust_env = False  # no proxy, no .netrc that would take the keys' place
         for scheme in ("https://", "http://"):
             self.mount(scheme, Timed(timeout))
@@ -94,7 +96,10 @@ class OrderSession(requests.Session):
     def request(self, method: Any, url: Any, *given: Any, **named: Any) -> requests.Response:
         """Send a request; a POST of JSON to an address that is plain already goes the short way."""
         if method != "POST" or given or named.keys() != {"headers", "allow_redirects", "json"}:
-            return super().request(method, url, *given, **named)
+            answer = super().request(method, url, *given, **named)
+            if self.is_raw:
+                answer.json = lambda **_: answer.content  # type: ignore[method-assign]
+            return answer
         body = msgspec.json.encode(named["json"])
         asked = requests.PreparedRequest()
         asked.method, asked.url, asked.body = method, url, body

@@ -8,14 +8,15 @@ reads neither tapes nor the broker again.
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
-from runtime.messages.market import COLUMNS, Bars, BarsRevised, FloatArray
+from runtime.messages.market import COLUMNS, Bars, BarsRevised, FloatArray, IdArray
 from storage.loaders.minute import load_minute
 from storage.loaders.own_days import PREFIX, replace_table
 from storage.loaders.panels import OPENING_MINUTES, OpeningMinutes, opening_minutes
-from storage.loaders.quarantine import MINUTE
+from storage.loaders.quarantine import MINUTE, Int64Array
 from storage.loaders.session_data import yyyymmdd
 from storage.tape import TapeReader, parts_in
 
@@ -25,8 +26,50 @@ Span = tuple[str, int, int]
 """Session (ISO), open and close, ns UTC."""
 Row = tuple[float, ...]
 """Open to volume of one bar."""
-Minutes = dict[tuple[int, str], Row]
-"""Bars by start (ns UTC) and symbol."""
+
+
+class Minutes(msgspec.Struct, frozen=True, kw_only=True):
+    """Bars in any order.
+
+    Attributes:
+        names: Symbols, each once. codes: (n,) positions in them.
+        ts: (n,) start of the bar, ns UTC. values: (5, n) open to volume.
+    """
+
+    names: Sequence[str]
+    codes: IdArray
+    ts: Int64Array
+    values: FloatArray
+
+    @classmethod
+    def of(cls, rows: Mapping[tuple[int, str], Row]) -> "Minutes":
+        """Bars by start and symbol."""
+        names = sorted({name for _, name in rows})
+        place = {name: at for at, name in enumerate(names)}
+        return cls(
+            names=names,
+            codes=np.array([place[name] for _, name in rows], dtype=np.int32),
+            ts=np.array([ts for ts, _ in rows], dtype=np.int64),
+            values=np.array(list(rows.values()), dtype=np.float64).reshape(-1, 5).T,
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Minutes"]) -> "Minutes":
+        """Several as one."""
+        names = sorted({name for part in parts for name in part.names})
+        place = {name: at for at, name in enumerate(names)}
+        codes = [np.array([place[name] for name in part.names], dtype=np.int32)[part.codes] for part in parts]
+        return cls(
+            names=names,
+            codes=np.concatenate([np.empty(0, dtype=np.int32), *codes]),
+            ts=np.concatenate([np.empty(0, dtype=np.int64), *(part.ts for part in parts)]),
+            values=np.concatenate([np.empty((5, 0)), *(part.values for part in parts)], axis=1),
+        )
+
+    def __len__(self) -> int:
+        return len(self.ts)
+
+
 Fetch = Callable[[Sequence[str], Sequence[tuple[int, int]]], list[Minutes]]
 """Reads the minutes from one moment to another, both included, for each span as far as there is time."""
 
@@ -86,11 +129,11 @@ class OwnMinutes:
 
     def _from_tape(self, whole: OpeningMinutes, span: Span) -> None:
         session = span[0]
-        found: Minutes = {}
+        found: dict[tuple[int, str], Row] = {}
         for path in parts_in(self._tapes, session):
             found |= minutes_of_tape(path, span)
         if found:
-            self._keep(whole, span, found)
+            self._keep(whole, span, Minutes.of(found))
 
     def _from_broker(
         self, whole: OpeningMinutes, spans: Sequence[Span], wanted: Sequence[str], fetch: Fetch
@@ -99,13 +142,11 @@ class OwnMinutes:
         answers = fetch(wanted, asked)
         for at, span in enumerate(spans):
             mine = answers[2 * at : 2 * at + 2]
-            found: Minutes = {}
-            for part in mine:
-                found.update(part)
-            if len(mine) == 2 and found:
+            found = Minutes.joined(mine)
+            if len(mine) == 2 and len(found):
                 self._keep(whole, span, found)
 
-    def _keep(self, whole: OpeningMinutes, span: Span, found: Mapping[tuple[int, str], Row]) -> None:
+    def _keep(self, whole: OpeningMinutes, span: Span, found: Minutes) -> None:
         path = self._folder / f"{PREFIX}{span[0]}.parquet"
         replace_table(path, _table(found))
         _fill(whole, self._of_file(path, [span]))
@@ -120,7 +161,7 @@ def parts_of(span: Span) -> list[tuple[int, int]]:
     ]
 
 
-def minutes_of_tape(path: Path, span: Span) -> Minutes:
+def minutes_of_tape(path: Path, span: Span) -> dict[tuple[int, str], Row]:
     """The bars of a recording's opening hour and last minutes, corrections included.
 
     Raises:
@@ -128,7 +169,7 @@ def minutes_of_tape(path: Path, span: Span) -> Minutes:
     """
     reader = TapeReader(path)
     symbols = reader.header.symbols
-    found: Minutes = {}
+    found: dict[tuple[int, str], Row] = {}
     for entry in reader:
         message = entry.message if entry.source == "market" else None
         if not isinstance(message, Bars | BarsRevised):
@@ -141,14 +182,17 @@ def minutes_of_tape(path: Path, span: Span) -> Minutes:
     return found
 
 
-def _table(found: Mapping[tuple[int, str], Row]) -> pa.Table:
-    keys = sorted(found)
-    values = np.array([found[key] for key in keys]).reshape(-1, 5)
+def _table(found: Minutes) -> pa.Table:
+    """By time, then by symbol; the names ascend."""
+    order = np.lexsort((found.codes, found.ts))
+    names = pa.DictionaryArray.from_arrays(found.codes[order], pa.array(found.names, pa.string()))
     return pa.table(
         {
-            "symbol": pa.array([name for _, name in keys], pa.string()),
-            "timestamp": pa.array([ts // 1_000 for ts, _ in keys], pa.timestamp("us", tz="UTC")),
-            **{name: pa.array(values[:, row], pa.float64()) for row, name in enumerate(COLUMNS[:5])},
+            "symbol": names.cast(pa.string()),
+            "timestamp": pa.array(found.ts[order] // 1_000, pa.timestamp("us", tz="UTC")),
+            **{
+                name: pa.array(found.values[row, order], pa.float64()) for row, name in enumerate(COLUMNS[:5])
+            },
         }
     )
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
         ("bench_kernel", ["--quick"], "urgent_halt"),
         ("bench_screen", ["--quick"], "decision"),
         ("bench_start", ["--runs", "1"], "halt"),
+        ("bench_engine_start", ["--symbols", "20", "--sessions", "60"], "restart"),
         ("bench_tape", ["--symbols", "20", "--minutes", "10"], "encode"),
         ("bench_latency", ["--symbols", "20", "--minutes", "5"], "steps"),
     ],

@@ -248,13 +248,13 @@ def _say(text: str) -> None:
 def _fetcher(start: _Start) -> "Fetch | None":
     """What asks the broker for minutes of earlier sessions."""
     from actors.broker.bar_history import BarHistory
-    from actors.live_minutes import minute_fetcher
+    from actors.live_minutes import LINES, minute_fetcher
 
     data = start.loaded.settings.data
     if not data.history_fetch_s:
         return None
     return minute_fetcher(
-        lambda: BarHistory(start.where.data, start.loaded.secrets, start.real, feed=data.feed),
+        lambda: BarHistory(start.where.data, start.loaded.secrets, start.real, feed=data.feed, lines=LINES),
         data.history_fetch_s,
     )
 

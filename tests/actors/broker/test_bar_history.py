@@ -87,3 +87,51 @@ async def test_a_feed_the_plan_does_not_have_is_a_refusal(alpaca):
     with pytest.raises(BrokerRejected, match="SIP"):
         await reader.minute_bars(["SPY"], 0, MINUTE)
     await reader.aclose()
+
+
+def told(minutes):
+    """Bars by time and symbol."""
+    rows = zip(minutes.ts.tolist(), minutes.codes.tolist(), minutes.values.T.tolist(), strict=True)
+    return {(ts, minutes.names[code]): row for ts, code, row in rows}
+
+
+async def test_columns_tell_the_same_bars_in_fewer_requests(alpaca):
+    symbols = [f"S{chr(65 + n // 26)}{chr(65 + n % 26)}" for n in range(250)]
+    begins = laid(alpaca, 60, symbols)
+    reader = history(alpaca, lines=2)
+    bars = await reader.minute_bars(symbols, begins, begins + 59 * MINUTE)
+    place = len(alpaca.history)
+    found = told(await reader.minute_columns(symbols, begins, begins + 59 * MINUTE))
+    assert found == {(bar.ts, bar.S): [bar.o, bar.h, bar.l, bar.c, bar.v] for bar in bars}
+    asked = alpaca.history.requests("GET /v2/stocks/bars", since=place)
+    assert [len(one.query["symbols"].split(",")) for one in asked] == [166, 84]  # pages that are just full
+    await reader.aclose()
+
+
+async def test_columns_of_nothing_are_empty(alpaca):
+    begins = laid(alpaca)
+    reader = history(alpaca)
+    assert len(await reader.minute_columns(["NONE"], begins, begins + MINUTE)) == 0
+    assert len(await reader.minute_columns([], begins, begins + MINUTE)) == 0
+    await reader.aclose()
+
+
+async def test_a_row_that_cannot_be_read_costs_the_columns_nothing_else(alpaca, capsys):
+    begins = laid(alpaca, 2, ["SPY", "AAPL"])
+    broken = lambda body: {**body, "bars": {**body["bars"], "SPY": [*body["bars"]["SPY"], {"t": 7}]}}  # noqa: E731
+    alpaca.faults.add("edit", "GET /v2/stocks/bars", change=broken)
+    reader = history(alpaca)
+    assert len(await reader.minute_columns(["SPY", "AAPL"], begins, begins + MINUTE)) == 4
+    assert "cannot be used" in capsys.readouterr().out
+    await reader.aclose()
+
+
+@pytest.mark.parametrize("given", [{"how": "html"}, {"how": "list"}])
+async def test_columns_of_what_is_no_page_are_no_answer(alpaca, given):
+    begins = laid(alpaca)
+    alpaca.faults.add("malformed", "GET /v2/stocks/bars", **given)
+    reader = history(alpaca)
+    with pytest.raises(BrokerUnavailable):
+        await reader.minute_columns(["SPY"], begins, begins)
+    assert len(await reader.minute_columns(["SPY"], begins, begins)) == 1
+    await reader.aclose()

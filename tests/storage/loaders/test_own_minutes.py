@@ -26,7 +26,8 @@ class Broker:
 
     def __call__(self, symbols: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[Minutes]:
         self.asked.append(spans)
-        return [{(first, name): (10.0, 11.0, 9.0, 10.5, 100.0) for name in symbols} for first, _ in spans]
+        row = (10.0, 11.0, 9.0, 10.5, 100.0)
+        return [Minutes.of({(first, name): row for name in symbols}) for first, _ in spans]
 
 
 def read(root: Path, fetch=None):

@@ -1,0 +1,102 @@
+"""What a page of historical bars says: as columns where there are many, row by row where one of them is bad.
+
+Source: alpaca.md 4.
+"""
+
+import json
+from datetime import datetime
+
+import msgspec
+import numpy as np
+
+from actors.broker.market_wire import MinuteBar, nanoseconds
+from runtime.errors import BrokerUnavailable
+from runtime.log import get_logger
+from runtime.text import one_line
+from storage.loaders.own_minutes import Minutes
+
+_log = get_logger(__name__)
+
+
+class _Row(msgspec.Struct, gc=False):
+    """A bar of a page, its time not looked at yet: many rows share one."""
+
+    t: str
+    o: float
+    h: float
+    l: float  # noqa: E741 - the broker's own key
+    c: float
+    v: float
+
+
+class _Moments(dict[str, int]):
+    """Times in words, ns UTC; each is read once."""
+
+    def __missing__(self, words: str) -> int:
+        moment = datetime.fromisoformat(words)
+        if moment.tzinfo is None:
+            raise ValueError("a time without a zone")
+        self[words] = found = nanoseconds(moment)
+        return found
+
+
+class _Page(msgspec.Struct, gc=False):
+    """A page without a flaw."""
+
+    bars: dict[str, list[_Row]] | None = None
+    next_page_token: str | None = None
+
+
+_decoder = msgspec.json.Decoder(_Page)
+
+
+def columns_of(body: bytes) -> tuple[Minutes, str]:
+    """The bars of a page, and what asks for the next; bars that cannot be read are told and left out.
+
+    Raises:
+        BrokerUnavailable: It is no page.
+    """
+    try:
+        page = _decoder.decode(body)
+        by_symbol = page.bars or {}
+        rows = [row for each in by_symbol.values() for row in each]
+        moments = _Moments()
+        stamps = [moments[row.t] for row in rows]
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        found, token = bars_of(body)
+        return Minutes.of({(bar.ts, bar.S): (bar.o, bar.h, bar.l, bar.c, bar.v) for bar in found}), token
+    columns = (
+        [row.o for row in rows], [row.h for row in rows], [row.l for row in rows], [row.c for row in rows],
+        [row.v for row in rows],
+    )  # fmt: skip
+    lengths = [len(each) for each in by_symbol.values()]
+    minutes = Minutes(
+        names=list(by_symbol),
+        codes=np.repeat(np.arange(len(lengths), dtype=np.int32), lengths),
+        ts=np.array(stamps, dtype=np.int64),
+        values=np.array(columns, dtype=np.float64).reshape(5, len(rows)),
+    )
+    return minutes, page.next_page_token or ""
+
+
+def bars_of(body: bytes) -> tuple[list[MinuteBar], str]:
+    """The bars of a page one by one, likewise."""
+    try:
+        page = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BrokerUnavailable("an answer that is no JSON", is_unknown=False) from None
+    by_symbol = (page.get("bars") or {}) if isinstance(page, dict) else None
+    if not isinstance(by_symbol, dict) or not all(isinstance(rows, list) for rows in by_symbol.values()):
+        raise BrokerUnavailable("bars that are no bars", is_unknown=False)
+    found: list[MinuteBar] = []
+    bad: list[str] = []
+    for symbol, rows in by_symbol.items():
+        for row in rows:
+            try:
+                found.append(msgspec.convert({**row, "T": "b", "S": symbol}, MinuteBar))
+            except (msgspec.ValidationError, ValueError, TypeError, RecursionError):
+                bad.append(one_line(repr(row)[:120], 200))
+    if bad:
+        _log.error("bars read by REST cannot be used", count=len(bad), example=bad[0])
+    token = page.get("next_page_token")
+    return found, token if isinstance(token, str) else ""

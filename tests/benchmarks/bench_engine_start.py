@@ -1,0 +1,137 @@
+"""How long `run` takes from the start of its process until it may trade, on loopback.
+
+    python -m tests.benchmarks.bench_engine_start [--symbols 500] [--sessions 260]
+
+Prints one JSON object, milliseconds of wall and of CPU: `first`, with daily history but no minute of an
+earlier session, so that these are asked of the broker; `again`, when the files have them; `restart`, when the
+session has a tape already. Each tells when what was reached, and what its steps cost.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from actors.market.calendar import session_times, sessions_between
+from tests.alpaca_server.clock import rfc3339
+from tests.alpaca_server.hosted import HostedAlpacaServer
+
+SESSION = "2026-11-20"
+MINUTE = 60_000_000_000
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE_S = 120.0
+PRICE = 50.0
+
+
+def lay_files(root: Path, names: list[str], sessions: int) -> None:
+    """Daily history of all symbols, the VIX and their sectors."""
+    days = sessions_between("2024-01-02", "2026-11-19")[-sessions:]
+    base = root / "data" / "historical"
+    for folder in (base / "daily", base / "vix", root / "data" / "reference"):
+        folder.mkdir(parents=True)
+    _write(base / "daily" / "stocks.parquet", names, days, price_factor=1.0, split_factor=1.0)
+    _write(base / "vix" / "vix.parquet", ["VIX"], days)
+    listed = "".join(f"{name},Energy\n" for name in names)
+    (root / "data" / "reference" / "constituents.csv").write_text(f"Symbol,Sector\n{listed}")
+
+
+def _write(path: Path, names: list[str], days: list[str], **extra: float) -> None:
+    count = len(names) * len(days)
+    stamps = np.array(days, dtype="datetime64[us]").astype(np.int64) + 4 * 3_600_000_000
+    chance = np.random.default_rng(1)
+    close = PRICE * np.exp(chance.normal(0, 0.01, count))
+    columns = {
+        "symbol": pa.array(np.repeat(names, len(days)).tolist()),
+        "timestamp": pa.array(np.tile(stamps, len(names)), pa.timestamp("us", tz="UTC")),
+        "open": close, "high": close * 1.01, "low": close * 0.99, "close": close,
+        "volume": np.full(count, 1e6),
+        **{name: np.full(count, value) for name, value in extra.items()},
+    }  # fmt: skip
+    pq.write_table(pa.table(columns), path)
+
+
+def lay_minutes(server: Any) -> None:
+    """Answer pages of minutes that are made up when they are asked for."""
+
+    def page(
+        symbols: list[str], timeframe: str, span: tuple[int, int], limit: int, token: str, descending: bool
+    ) -> tuple[dict[str, list[dict[str, Any]]], str | None]:
+        first, last = span
+        times = [rfc3339(t) for t in range(first, last + 1, MINUTE)] if timeframe == "1Min" else []
+        begin = int(token or 0)
+        end = min(begin + limit, len(symbols) * len(times))
+        found: dict[str, list[dict[str, Any]]] = {}
+        for at in range(begin, end):
+            row = {"t": times[at % len(times)], "o": PRICE, "h": PRICE, "l": PRICE, "c": PRICE, "v": 1_000}
+            found.setdefault(symbols[at // len(times)], []).append({**row, "n": 10, "vw": PRICE})
+        return found, str(end) if end < len(symbols) * len(times) else None
+
+    server.market.page = page
+
+
+def started(hosted: HostedAlpacaServer, root: Path, moment: int) -> dict[str, Any]:
+    """One start, ended in order once everything is up; its figures."""
+    options = hosted.server.options
+    keys = {"ALPACA_API_KEY": options.key, "ALPACA_SECRET_KEY": options.secret}
+    into = root / "figures.json"
+    into.unlink(missing_ok=True)
+    words = [
+        *(sys.executable, "-m", "tests.benchmarks.start_process", str(into), "run", "--headless"),
+        *("--root", str(root), "--clock", rfc3339(moment), "--set", "data.stream_symbols=0"),
+    ]
+    environ = os.environ | hosted.server.urls.environment() | keys | {"PYTHONPATH": str(REPOSITORY)}
+    environ["BEGUN"] = str(time.monotonic_ns())
+    with (root / "output").open("ab") as output:
+        process = subprocess.Popen(words, cwd=REPOSITORY, env=environ, stdout=output, stderr=output)
+        until = time.monotonic() + PATIENCE_S
+        while not into.exists() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(PATIENCE_S)
+    if not into.exists():
+        raise RuntimeError(f"it ended with {code}: {(root / 'output').read_text()[-2_000:]}")
+    found: dict[str, Any] = json.loads(into.read_text())
+    return found
+
+
+def measured(root: Path, symbols: int, sessions: int) -> dict[str, Any]:
+    """The three starts."""
+    names = sorted({"SPY", *(f"A{chr(65 + at // 26)}{chr(65 + at % 26)}" for at in range(symbols - 1))})
+    opens = session_times(SESSION).open
+    found: dict[str, Any] = {"symbols": len(names), "sessions": sessions}
+    with HostedAlpacaServer(symbols=names, start=rfc3339(opens - 30 * MINUTE), rate_limit=0) as hosted:
+        hosted.call(lay_minutes)
+        for name in ("first", "again"):
+            folder = root / name
+            lay_files(folder, names, sessions)
+            if name == "again":
+                (root / "first" / "data" / "historical" / "intraday_1min").rename(
+                    folder / "data" / "historical" / "intraday_1min"
+                )
+            found[name] = started(hosted, folder, opens - 30 * MINUTE)
+        found["restart"] = started(hosted, root / "again", opens - 29 * MINUTE)
+    return found | {"load_average": [round(each, 2) for each in os.getloadavg()]}
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--symbols", type=int, default=500)
+    parser.add_argument("--sessions", type=int, default=260, help="of daily history")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        print(json.dumps(measured(Path(name), given.symbols, given.sessions)))
+
+
+if __name__ == "__main__":
+    main()
