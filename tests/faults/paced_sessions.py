@@ -151,7 +151,7 @@ class Campaign:
                 # What a session leaves open the next start settles: only then can the two sides be equal.
                 with engine_of(pace, environ, "engine-again") as again:
                     last = time.monotonic() + SETTLE_S
-                    while books_positions(root) != theirs and time.monotonic() < last:
+                    while _is_open(root, theirs) and time.monotonic() < last:
                         self._wait(0.5)
                     codes.append(again.end(STOP_S))
                     fate += again.fate() if codes[1] else ""
@@ -193,6 +193,12 @@ def books_positions(root: Path) -> dict[str, float]:
     """What our books hold."""
     held = dict(_rows(root, "SELECT symbol, sum(quantity) FROM lots WHERE state != 'closed' GROUP BY symbol"))
     return {symbol: float(quantity) for symbol, quantity in held.items() if quantity}
+
+
+def _is_open(root: Path, theirs: dict[str, float]) -> bool:
+    """Whether our books differ from the broker's positions, or an order of theirs waits for an answer."""
+    waiting = "SELECT 1 FROM orders WHERE status IN ('submitted', 'unknown', 'pending_cancel')"
+    return books_positions(root) != theirs or bool(_rows(root, waiting))
 
 
 def executions_apart(root: Path, fills: list[dict[str, str]]) -> list[str]:
