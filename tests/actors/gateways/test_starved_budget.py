@@ -110,6 +110,25 @@ async def test_an_entry_that_gets_no_turn_in_time_is_given_up_and_an_exit_is_not
         assert [one.json["client_order_id"] for one in desk.posts()] == [accepted.client_order_id] == [EXIT]
 
 
+async def test_an_entry_that_waited_too_long_for_the_disk_does_not_leave(alpaca: AlpacaServer) -> None:
+    async with running(alpaca, patience=msgspec.structs.replace(HASTE, entry=0.0)) as desk:
+        turned = anyio.Event()
+
+        async def slow() -> None:
+            await turned.wait()
+
+        desk.sync = slow  # type: ignore[method-assign]
+        desk.send(buy())
+        with anyio.fail_after(5):
+            while ENTRY not in desk.desk.sendings or not desk.desk.sendings[ENTRY].is_late:
+                await anyio.lowlevel.checkpoint()
+        turned.set()
+        rejected = await desk.wait_for(OrderRejected)
+        assert rejected.reason == "not sent: no turn came within 0 s"
+        assert desk.posts() == []
+        assert desk.desk.settled.is_set()
+
+
 async def test_the_end_waits_for_no_reading_that_waits_for_its_turn(alpaca: AlpacaServer) -> None:
     async with running(alpaca) as desk:
         desk.rest.gate.pause(30)
