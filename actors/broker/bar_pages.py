@@ -9,7 +9,7 @@ from datetime import datetime
 import msgspec
 import numpy as np
 
-from actors.broker.market_wire import MinuteBar, nanoseconds
+from actors.broker.market_wire import MinuteBar, Moment, nanoseconds
 from runtime.errors import BrokerUnavailable
 from runtime.log import get_logger
 from runtime.text import one_line
@@ -47,7 +47,28 @@ class _Page(msgspec.Struct, gc=False):
     next_page_token: str | None = None
 
 
+class _Bar(msgspec.Struct, gc=False):
+    """A bar of a page, all of it."""
+
+    t: Moment
+    o: float
+    h: float
+    l: float  # noqa: E741 - the broker's own key
+    c: float
+    v: float
+    n: float | None = None
+    vw: float | None = None
+
+
+class _PageOfBars(msgspec.Struct, gc=False):
+    """A page without a flaw, likewise."""
+
+    bars: dict[str, list[_Bar]] | None = None
+    next_page_token: str | None = None
+
+
 _decoder = msgspec.json.Decoder(_Page)
+_bars_decoder = msgspec.json.Decoder(_PageOfBars)
 
 
 def columns_of(body: bytes) -> tuple[Minutes, str]:
@@ -63,7 +84,7 @@ def columns_of(body: bytes) -> tuple[Minutes, str]:
         moments = _Moments()
         stamps = [moments[row.t] for row in rows]
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
-        found, token = bars_of(body)
+        found, token = _each_of(body)
         return Minutes.of({(bar.ts, bar.S): (bar.o, bar.h, bar.l, bar.c, bar.v) for bar in found}), token
     columns = (
         [row.o for row in rows], [row.h for row in rows], [row.l for row in rows], [row.c for row in rows],
@@ -81,6 +102,20 @@ def columns_of(body: bytes) -> tuple[Minutes, str]:
 
 def bars_of(body: bytes) -> tuple[list[MinuteBar], str]:
     """The bars of a page one by one, likewise."""
+    try:
+        page = _bars_decoder.decode(body)
+    except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
+        return _each_of(body)
+    found = [
+        MinuteBar(S=symbol, o=row.o, h=row.h, l=row.l, c=row.c, v=row.v, t=row.t, n=row.n, vw=row.vw)
+        for symbol, rows in (page.bars or {}).items()
+        for row in rows
+    ]
+    return found, page.next_page_token or ""
+
+
+def _each_of(body: bytes) -> tuple[list[MinuteBar], str]:
+    """Of a page that has a flaw, what has none."""
     try:
         page = json.loads(body)
     except (ValueError, RecursionError):
