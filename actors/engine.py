@@ -267,7 +267,7 @@ class Engine:
                 history=history,
                 clock=self._clock,
                 real=self._real,
-                sync=self._sync,
+                sync=self._tape.sync,
                 why_not=self._why_not,
                 stop=self.stop,
                 door=self._door,

@@ -1,6 +1,6 @@
 """The gateways of a live session: how each is made around what the tape knows, and who supervises them."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
 
@@ -55,8 +55,8 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         clock: Market time. real: time of waits, time-outs and the request budget.
-        sync: Waits until the tape is on the disk. why_not: why nothing that adds exposure may leave, or
-            empty; from any thread. stop: ends the session in order.
+        sync: Waits, in a worker thread, until the tape is on the disk. why_not: why nothing that adds
+            exposure may leave, or empty; from any thread. stop: ends the session in order.
         door: Where screens and commands come in. serves_door: whether the session keeps its gateway.
     """
 
@@ -76,7 +76,7 @@ class Links(msgspec.Struct, frozen=True, kw_only=True):
     history: BarHistory
     clock: Clock
     real: Clock
-    sync: Callable[[], Awaitable[None]]
+    sync: Callable[[], None]
     why_not: Callable[[], str]
     stop: Callable[[], None]
     door: Door

@@ -32,6 +32,7 @@ class Sending:
         self.is_told_unknown = False
         self.failure = ""
         self.posts = 0
+        self._attempt = self._left_in = 0
         # A withdrawal on the loop and the bytes in their thread must not pass each other.
         self._lock = threading.Lock()
         self.over = asyncio.Event()
@@ -52,12 +53,26 @@ class Sending:
             self.scope.cancel()
         return True
 
-    def leave(self) -> bool:
-        """Mark that its bytes go now, from whatever thread; False: it was withdrawn, they may not."""
+    def begin(self) -> int:
+        """Begin an attempt to send it; its number."""
         with self._lock:
-            if self.is_withdrawn:
+            self._attempt += 1
+            return self._attempt
+
+    def give_up(self, attempt: int) -> bool:
+        """Nobody waits for an attempt any more: its bytes may not go now; whether they never went."""
+        with self._lock:
+            if self._attempt == attempt:
+                self._attempt += 1
+            return self._left_in != attempt
+
+    def leave(self, attempt: int) -> bool:
+        """Mark that its bytes go now, from whatever thread; False: it was taken back, they may not."""
+        with self._lock:
+            if self.is_withdrawn or attempt != self._attempt:
                 return False
             self.has_left = True
+            self._left_in = attempt
             self.posts += 1
             return True
 

@@ -6,7 +6,8 @@ order is sent again under the same id.
 Source: architecture 4; alpaca.md A; faults.md C 28-34 and D 46.
 """
 
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Callable
 
 import anyio
 
@@ -23,40 +24,49 @@ _UNPROCESSABLE, _UNAUTHORIZED = 422, 401
 
 
 class SharedSync:
-    """One wait for the disk serves everybody who asked before it began.
+    """One wait for the disk serves everybody who asked before it began; from worker threads.
 
     Args:
         sync: Waits until everything written so far is on the disk; raises StorageUnavailable if it is not.
+        patience: How long one waits for another's wait, seconds.
     """
 
-    def __init__(self, sync: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, sync: Callable[[], None], patience: float = 5.0) -> None:
         self._sync = sync
-        self._lock = anyio.Lock()
+        self._patience = patience
+        self._turn, self._counting = threading.Lock(), threading.Lock()
         self._asked = 0
         self._served = 0
 
-    async def __call__(self) -> None:
+    def __call__(self) -> None:
         """Wait until what was written before this call is on the disk; raises as `sync`."""
-        self._asked += 1
-        mine = self._asked
-        async with self._lock:
+        with self._counting:
+            self._asked += 1
+            mine = self._asked
+        if not self._turn.acquire(timeout=self._patience):
+            raise StorageUnavailable(f"the disk did not answer within {self._patience:g} s")
+        try:
             if self._served >= mine:
                 return
-            upto = self._asked
-            await self._sync()
+            with self._counting:
+                upto = self._asked
+            self._sync()
             self._served = upto
+        finally:
+            self._turn.release()
 
 
 class Submissions:
     """Sends orders.
 
     Args:
-        sync: Waits until the tape is on the disk; raises StorageUnavailable if it is not.
+        sync: Waits until the tape is on the disk; raises StorageUnavailable if it is not. Called in the
+            worker thread that sends, right before the look at `halted`.
         halted: Why nothing that adds exposure may leave, or empty. Called in a worker thread right before
             the bytes leave; raising counts as a halt.
     """
 
-    def __init__(self, line: Line, sync: Callable[[], Awaitable[None]], halted: Callable[[], str]) -> None:
+    def __init__(self, line: Line, sync: Callable[[], None], halted: Callable[[], str]) -> None:
         self._line = line
         self._sync = SharedSync(sync)
         self._halted = halted
@@ -95,9 +105,7 @@ class Submissions:
         order, line = sending.order, self._line
         try:
             body = submit_body(order)
-            if order.adds_exposure:
-                await self._sync()
-        except (ValueError, StorageUnavailable) as error:
+        except ValueError as error:
             line.reject(sending, 0, f"not sent: {error}")
             return
         begun, attempt = line.wall.now(), 0
@@ -133,6 +141,19 @@ class Submissions:
 
     async def _post(self, sending: Sending, body: dict[str, object]) -> BrokerUnavailable | None:
         """Send once; None when the fate is known and told, else why it is not."""
+        attempt = sending.begin()
+        try:
+            failure = await self._attempt(sending, body, attempt)
+        finally:
+            # Its thread may still wait for the disk: what nobody waits for any more must not leave later.
+            never_left = sending.give_up(attempt)
+        if failure is not None and failure.is_unknown and never_left:
+            return BrokerUnavailable(failure.reason, is_unknown=False)
+        return failure
+
+    async def _attempt(
+        self, sending: Sending, body: dict[str, object], attempt: int
+    ) -> BrokerUnavailable | None:
         line = self._line
         if sending.is_withdrawn and not sending.has_left:
             self._tell_withdrawn(sending)
@@ -141,7 +162,7 @@ class Submissions:
         with anyio.CancelScope() as scope:
             sending.scope = scope
             try:
-                answer = await line.rest.submit(body, priority, lambda: self._last_look(sending))
+                answer = await line.rest.submit(body, priority, lambda: self._last_look(sending, attempt))
             except NotSent as refusal:
                 if not sending.is_withdrawn:
                     line.reject(sending, 0, f"not sent: {refusal}")
@@ -167,16 +188,20 @@ class Submissions:
         self._tell_withdrawn(sending)
         return None
 
-    def _last_look(self, sending: Sending) -> str:
+    def _last_look(self, sending: Sending, attempt: int) -> str:
         """Why it may not leave; in a worker thread, with nothing between this and the bytes."""
         if sending.order.adds_exposure:
+            try:
+                self._sync()
+            except StorageUnavailable as error:
+                return str(error)
             try:
                 reason = self._halted()
             except Exception as error:  # noqa: BLE001 - fails closed: a look that fails is a halt
                 reason = f"it cannot be looked at ({type(error).__name__})"
             if reason:
                 return f"the kill switch is thrown: {reason}"
-        return "" if sending.leave() else "withdrawn"
+        return "" if sending.leave(attempt) else "withdrawn"
 
     async def _look_up(self, sending: Sending) -> bool:
         """Ask by client id until the fate is known; whether the broker has the order."""

@@ -38,7 +38,8 @@ class OrderGateway(Gateway):
         desk: What is under way; the same for every instance.
         clock: Market time, for what bears no time of the broker's.
         wall: Real time, for waits.
-        sync: Waits until the tape is on the disk; raises StorageUnavailable if it is not.
+        sync: Waits until the tape is on the disk; raises StorageUnavailable if it is not. Called in the
+            worker thread that sends.
         halted: Why nothing that adds exposure may leave, or empty. Called in a worker thread right before
             the bytes leave; raising counts as a halt.
         symbols: The session's, of which is asked whether they may be traded and sold short.
@@ -53,7 +54,7 @@ class OrderGateway(Gateway):
         *,
         clock: Clock,
         wall: Clock,
-        sync: Callable[[], Awaitable[None]],
+        sync: Callable[[], None],
         halted: Callable[[], str],
         patience: Patience = DEFAULT_PATIENCE,
         symbols: Sequence[str] = (),

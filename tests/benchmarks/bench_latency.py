@@ -36,7 +36,7 @@ from runtime.kernel.clock import LiveClock, ReplayClock
 from runtime.messages.base import Message
 from runtime.messages.market import Bars, FeedChanged
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import BrokerStreamChanged
+from runtime.messages.trading import BrokerStreamChanged, OrderAccepted, OrderRejected, SubmitOrder
 from storage.environment import environment
 from storage.loaders.sessions import day_fields
 from tests.benchmarks import made_market
@@ -96,7 +96,8 @@ class Bench:
         self.clock = ReplayClock(self.open - MINUTE)
         self.settings = settings(orders)
         self.watch = Stopwatch()
-        self.handled = asyncio.Event()
+        self.handled, self.answered = asyncio.Event(), asyncio.Event()
+        self.asked: set[str] = set()
         self.ready = asyncio.Event()
         self.up: dict[type[Message], bool] = {FeedChanged: False, BrokerStreamChanged: False}
         self.bare: list[float] = []
@@ -145,7 +146,11 @@ class Bench:
 
     def _see(self, seq: int, at: int, message: Message, caused: Any, /) -> None:
         if type(message) is Bars:
+            self.asked = {one.client_order_id for one in caused if type(one) is SubmitOrder}
             self.handled.set()
+        elif isinstance(message, OrderAccepted | OrderRejected):
+            self.asked.discard(message.client_order_id)
+            self.answered.set()
         elif isinstance(message, FeedChanged | BrokerStreamChanged):
             self.up[type(message)] = message.up if isinstance(message, FeedChanged) else message.ready
             if all(self.up.values()):
@@ -161,7 +166,9 @@ class Bench:
         left = (await self._ask(f"push {minute}"))["left"]
         with anyio.fail_after(10):
             await self.handled.wait()
-            await engine.desk.settled.wait()
+            while self.asked:
+                self.answered.clear()
+                await self.answered.wait()
         came = await self._ask("report")
         self.watch.end(left, came)
         await _rest(PAUSE_S)

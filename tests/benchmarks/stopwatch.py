@@ -12,7 +12,6 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 
-from actors.broker.rest import Rest
 from actors.broker.submissions import Submissions
 from actors.gateways.market_stream import MarketStream
 from actors.live_outlet import Outlet
@@ -23,7 +22,7 @@ from storage.tape import TapeWriter
 
 STEPS = (
     "wire_in", "frame_in", "decode_join", "host", "tape_append", "decide", "rows", "hand_over",
-    "to_sync_thread", "fsync", "back_from_thread", "to_send_thread", "halt_look", "http_send", "wire_out",
+    "to_thread", "fsync", "halt_look", "http_send", "wire_out",
 )  # fmt: skip
 """From the broker's hands to the broker's hands; they add up to the total of a minute's first order."""
 
@@ -75,11 +74,9 @@ class Stopwatch:
             "decide": m["observed"] - m["handled"] - self._append,
             "rows": m["projected"] - m["observed"],
             "hand_over": m["submit"] - m["projected"],
-            "to_sync_thread": m["sync"] - m["submit"],
+            "to_thread": m["sync"] - m["submit"],
             "fsync": m["synced"] - m["sync"],
-            "back_from_thread": m["rest"] - m["synced"],
-            "to_send_thread": m["look"] - m["rest"],
-            "halt_look": m["looked"] - m["look"],
+            "halt_look": m["looked"] - m["synced"],
             "http_send": m["sent"] - m["looked"],
             "wire_out": m["came"] - m["sent"],
         }
@@ -112,7 +109,6 @@ class Stopwatch:
             self._around(Outlet, "__call__", "observed", "projected"),
             self._before(Submissions, "submit", "submit"),
             self._around(TapeWriter, "sync", "sync", "synced"),
-            self._before(Rest, "submit", "rest"),
             self._around(Submissions, "_last_look", "look", "looked"),
             self._sent(),
             *(self._appended(name) for name in ("input", "command", "caused")),

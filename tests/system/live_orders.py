@@ -99,7 +99,7 @@ class LiveOrders:
         self.desk.directory.recall(recalled)
         self.orders = OrderGateway(
             self.inbox, self.host.post, self.rest, self.desk, clock=self.clock, wall=self.wall,
-            sync=anyio.lowlevel.checkpoint, halted=str, patience=patience, symbols=SYMBOLS,
+            sync=lambda: None, halted=str, patience=patience, symbols=SYMBOLS,
         )  # fmt: skip
         limits = SocketLimits(ping_s=20.0, pong_s=20.0, close_s=0.5)
         source = TradeSocket(server.urls.trading_stream, keys(server), self.wall, limits=limits)

@@ -1,9 +1,13 @@
 """Orders leave once, in order, with their price as text; what became of them is told. alpaca.md 3 and 6."""
 
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import msgspec
 import pytest
 
@@ -97,7 +101,7 @@ async def test_without_the_tape_on_disk_no_entry_leaves_but_exits_do(alpaca: Alp
     alpaca.hold("SPY", 10, 100)
     async with running(alpaca) as desk:
 
-        async def fails() -> None:
+        def fails() -> None:
             raise StorageUnavailable("the disk is full")
 
         desk.sync = fails  # type: ignore[method-assign]
@@ -106,6 +110,27 @@ async def test_without_the_tape_on_disk_no_entry_leaves_but_exits_do(alpaca: Alp
         await desk.wait_for(OrderAccepted)
         assert rejected.reason == "not sent: the disk is full"
         assert [one.json["client_order_id"] for one in desk.posts()] == [EXIT]
+
+
+async def test_an_entry_that_was_given_up_while_the_disk_hung_never_leaves(alpaca: AlpacaServer) -> None:
+    disk, is_over = threading.Event(), threading.Event()
+
+    def hangs() -> None:
+        disk.wait(10)
+        is_over.set()
+
+    async with running(alpaca) as desk:
+        desk.sync = hangs  # type: ignore[method-assign]
+        desk.send(buy())
+        rejected = await desk.wait_for(OrderRejected)
+        assert rejected.reason == "not sent: no answer in time"
+        disk.set()
+        await anyio.to_thread.run_sync(is_over.wait)
+        # The next one goes through the same threads after it, so the entry has had its chance.
+        desk.send(buy("after-it"))
+        await desk.wait_for(OrderAccepted)
+        assert [one.json["client_order_id"] for one in desk.posts()] == ["after-it"]
+        assert desk.of(OrderUnknown) == []
 
 
 AMBIGUOUS = [
@@ -488,45 +513,55 @@ async def test_a_sweep_is_not_done_while_nobody_knows_of_an_entry_that_was_sent(
         await desk.wait_for(OrderAccepted)
 
 
-async def test_one_wait_for_the_disk_serves_all_who_came_before_it() -> None:
+def test_one_wait_for_the_disk_serves_all_who_came_before_it() -> None:
     begun: list[int] = []
-    gate = anyio.Event()
+    is_begun, gate = threading.Event(), threading.Event()
 
-    async def sync() -> None:
+    def sync() -> None:
         begun.append(1)
-        await gate.wait()
+        is_begun.set()
+        gate.wait(10)
 
     shared = SharedSync(sync)
-    async with anyio.create_task_group() as group:
-        group.start_soon(shared)
-        await anyio.wait_all_tasks_blocked()
-        for _ in range(5):
-            group.start_soon(shared)
-        await anyio.wait_all_tasks_blocked()
+    with ThreadPoolExecutor(6) as threads:
+        first = threads.submit(shared)
+        is_begun.wait(10)
+        others = [threads.submit(shared) for _ in range(5)]
+        while shared._asked < 6:  # until all of them wait
+            os.sched_yield()
         assert len(begun) == 1
         gate.set()
+        for one in (first, *others):
+            one.result(10)
     assert len(begun) == 2
 
 
-async def test_each_who_waits_for_a_disk_that_fails_is_told() -> None:
-    failures: list[str] = []
-
-    async def sync() -> None:
-        await anyio.lowlevel.checkpoint()
+def test_each_who_waits_for_a_disk_that_fails_is_told() -> None:
+    def sync() -> None:
         raise StorageUnavailable("full")
 
     shared = SharedSync(sync)
+    with ThreadPoolExecutor(3) as threads:
+        waits = [threads.submit(shared) for _ in range(3)]
+        assert [str(one.exception(10)) for one in waits] == ["full"] * 3
 
-    async def wait() -> None:
-        try:
-            await shared()
-        except StorageUnavailable as failure:
-            failures.append(str(failure))
 
-    async with anyio.create_task_group() as group:
-        for _ in range(3):
-            group.start_soon(wait)
-    assert failures == ["full"] * 3
+def test_nobody_waits_for_ever_for_a_disk_that_hangs_another() -> None:
+    is_begun, gate = threading.Event(), threading.Event()
+
+    def sync() -> None:
+        is_begun.set()
+        gate.wait(10)
+
+    shared = SharedSync(sync, patience=0.01)
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(shared)
+        is_begun.wait(10)
+        with pytest.raises(StorageUnavailable, match="the disk did not answer"):
+            shared()
+        gate.set()
+        first.result(10)
+    shared()
 
 
 async def test_what_was_taken_before_the_end_is_still_sent(alpaca: AlpacaServer) -> None:
