@@ -59,7 +59,7 @@ class Sending:
             self._attempt += 1
             return self._attempt
 
-    def give_up(self, attempt: int) -> bool:
+    def let_go(self, attempt: int) -> bool:
         """Nobody waits for an attempt any more: its bytes may not go now; whether they never went."""
         with self._lock:
             if self._attempt == attempt:

@@ -146,7 +146,7 @@ class Submissions:
             failure = await self._attempt(sending, body, attempt)
         finally:
             # Its thread may still wait for the disk: what nobody waits for any more must not leave later.
-            never_left = sending.give_up(attempt)
+            never_left = sending.let_go(attempt)
         if failure is not None and failure.is_unknown and never_left:
             return BrokerUnavailable(failure.reason, is_unknown=False)
         return failure
@@ -191,10 +191,12 @@ class Submissions:
     def _last_look(self, sending: Sending, attempt: int) -> str:
         """Why it may not leave; in a worker thread, with nothing between this and the bytes."""
         if sending.order.adds_exposure:
+            before, sending.failure = sending.failure, "the tape was not on the disk in time"
             try:
                 self._sync()
             except StorageUnavailable as error:
                 return str(error)
+            sending.failure = before
             try:
                 reason = self._halted()
             except Exception as error:  # noqa: BLE001 - fails closed: a look that fails is a halt

@@ -123,7 +123,7 @@ async def test_an_entry_that_was_given_up_while_the_disk_hung_never_leaves(alpac
         desk.sync = hangs  # type: ignore[method-assign]
         desk.send(buy())
         rejected = await desk.wait_for(OrderRejected)
-        assert rejected.reason == "not sent: no answer in time"
+        assert rejected.reason == "not sent: the tape was not on the disk in time"
         disk.set()
         await anyio.to_thread.run_sync(is_over.wait)
         # The next one goes through the same threads after it, so the entry has had its chance.
