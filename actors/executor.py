@@ -23,7 +23,7 @@ from runtime.messages.account import ExternalChanged, ReadAccount
 from runtime.messages.base import Decision
 from runtime.messages.machine import SessionStarted, TimerFired
 from runtime.messages.market import TradingStatus
-from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown
+from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, Noted
 from runtime.messages.trading import (
     CancelRejected,
     OrderAccepted,
@@ -174,7 +174,7 @@ class Executor(AccountKeeper):
                 lot.closing, lot.exit_reason = True, "kill switch"
             yield from self._advance(lot)
 
-    def settle(self) -> Iterator[HaltConfirmed | ReadAccount]:
+    def settle(self) -> Iterator[HaltConfirmed | ReadAccount | Noted]:
         """Tell once that what the kill switch asked for is done, and have the account compared with that."""
         if not self._is_halted or self._is_confirmed:
             return
@@ -190,6 +190,8 @@ class Executor(AccountKeeper):
         self._is_confirmed, self.unsettled = True, False
         flat = not any(lot.to_exit for lot in lots)
         yield HaltConfirmed(ts_event=self.now, cause=self.seq, flat=flat, working=len(live))
+        if self._is_flattening and (others := self.external_words()):
+            yield self._noted("WARNING", f"our lots are closed; not ours, and not closed with them: {others}")
         if self._account.reconciles:
             yield ReadAccount(ts_event=self.now, cause=self.seq)
 

@@ -319,6 +319,7 @@ def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> Non
             average_price=order.average_price,
             is_accepted=bool(order.broker_order_id),
             is_over=True,
+            side=order.side,
         )
     directory.recall(memory.fills)
     for submission in memory.submissions.values():

@@ -77,6 +77,7 @@ class LiveScreen:
             now=parts.clock.now,
             real=parts.real,
             stop=parts.stop,
+            external=lambda: parts.host.sequencer.actor("executor").external_words(),
         )
         door.open(self._frames(parts), operator)
 

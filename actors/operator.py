@@ -40,7 +40,7 @@ Command = Callable[[Ask], Awaitable[Answer]]
 class Switch(Protocol):
     """The kill switch of the session: a real one, or a replay's own."""
 
-    def throw(self, reason: str, *, flatten: bool = False) -> object:
+    def throw(self, reason: str, *, flatten: bool = False, everything: bool = False) -> object:
         """Halt; posts `HaltThrown`."""
 
     async def lift(self, by: str) -> None:
@@ -55,7 +55,7 @@ class Operator:
         switch: Thrown and lifted. strategies: names that may be paused.
         root: Whose books are explained. clock: market time. real: time of waits.
         stop: Ends the session in order.
-        more: Further commands, by name.
+        external: What the account has beside ours, in words; empty: nothing. more: further commands, by name.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class Operator:
         now: Callable[[], int],
         real: Clock,
         stop: Callable[[], None],
+        external: Callable[[], str] = lambda: "",
         more: Mapping[str, Command] | None = None,
     ) -> None:
         self._feed, self._post, self._switch = feed, post, switch
@@ -76,10 +77,12 @@ class Operator:
         self._root = root
         self._now, self._real = now, real
         self._stop = stop
+        self._external = external
         self._commands: dict[str, Command] = {
             "hello": self._hello,
             "halt": self._halt,
             "flatten": self._flatten,
+            "external": self._name_external,
             "resume": self._resume,
             "pause_strategy": self._pause,
             "unpause_strategy": self._unpause,
@@ -103,16 +106,22 @@ class Operator:
 
     async def _halt(self, ask: Ask) -> Answer:
         reason = one_line(ask.reason.strip()) or f"halt by {ask.by}"
-        done = await self._handled(
-            HaltThrown, lambda: self._switch.throw(reason, flatten=ask.flatten), lambda _: True
-        )
-        text = "halted: no entry leaves any more"
-        if ask.flatten:
-            text += "; everything is cancelled and all positions are being closed"
+        wish = {"flatten": ask.flatten or ask.everything, "everything": ask.everything}
+        done = await self._handled(HaltThrown, lambda: self._switch.throw(reason, **wish), lambda _: True)
+        text, others = "halted: no entry leaves any more", self._external()
+        if ask.everything:
+            text += "; everything in the account is being cancelled and closed"
+            text += f", not ours too: {others}" if others else ""
+        elif ask.flatten:
+            text += "; our orders are being cancelled and our positions closed"
+            text += f"; not ours, and left: {others} (`halt --flatten --all` closes it too)" if others else ""
         return Answer(ok=True, text=text if done else f"{text} (the actors have not been told yet)")
 
     async def _flatten(self, ask: Ask) -> Answer:
         return await self._halt(msgspec.structs.replace(ask, flatten=True))
+
+    async def _name_external(self, _: Ask) -> Answer:
+        return Answer(ok=True, text=self._external())
 
     async def _resume(self, ask: Ask) -> Answer:
         handled = self._feed().expect(lambda message: type(message) is HaltLifted)

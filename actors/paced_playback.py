@@ -255,9 +255,10 @@ class PacedPlayback:
         self.session.give(message, self.now())
         self._changed.set()
 
-    def throw(self, reason: str, *, flatten: bool = False) -> None:
+    def throw(self, reason: str, *, flatten: bool = False, everything: bool = False) -> None:
         """Halt this run."""
-        self._post("operator", HaltThrown(ts_event=self.now(), reason=reason, flatten=flatten))
+        said = HaltThrown(ts_event=self.now(), reason=reason, flatten=flatten, everything=everything)
+        self._post("operator", said)
 
     async def lift(self, by: str) -> None:
         """Resume this run; a HALT file that `halt` has left in its root goes too.

@@ -48,13 +48,14 @@ class Order(NamedTuple):
     """What the HALT file says.
 
     Attributes:
-        flatten: Whether all positions are to be closed too.
+        flatten: Whether our positions are to be closed too. everything: and whatever else the account has.
         time: When it was written, ISO 8601; empty where the file does not say.
     """
 
     reason: str
     flatten: bool = False
     time: str = ""
+    everything: bool = False
 
 
 class NotLifted(Exception):
@@ -107,7 +108,8 @@ def read(root: Root) -> Order:
         if sign:
             said.setdefault(name.strip().lower(), value.strip())
     reason = _plain(said.get("reason", "")) or _plain(text) or f"{path} is there"
-    return Order(reason, trusted and said.get("flatten", "").lower() == "yes", _plain(said.get("time", "")))
+    wish = said.get("flatten", "").lower() if trusted else ""
+    return Order(reason, wish in ("yes", "all"), _plain(said.get("time", "")), wish == "all")
 
 
 def prepare(root: Root) -> None:
@@ -121,7 +123,7 @@ def prepare(root: Root) -> None:
         os.mkdir(f"{os.fspath(root)}/{DIRECTORY}", 0o700)
 
 
-def throw(root: Root, reason: str, *, flatten: bool = False, at: int) -> str:
+def throw(root: Root, reason: str, *, flatten: bool = False, everything: bool = False, at: int) -> str:
     """Throw the switch so that it stays thrown across a power loss.
 
     An order to flatten that stands already is kept. A full disk is no obstacle as long as a name can be made:
@@ -129,6 +131,7 @@ def throw(root: Root, reason: str, *, flatten: bool = False, at: int) -> str:
 
     Args:
         reason: For people; kept on one line.
+        everything: To flatten what is not ours too.
         at: ns UTC.
 
     Returns:
@@ -142,7 +145,9 @@ def throw(root: Root, reason: str, *, flatten: bool = False, at: int) -> str:
     with suppress(OSError):
         discard_receipt(root)
     take_back(root)
-    wish = "yes" if flatten or read(root).flatten else "no"
+    stands = read(root)
+    wish = "yes" if flatten or stands.flatten else "no"
+    wish = "all" if everything or stands.everything else wish
     why = _plain(reason) or "none given"
     words = (
         f"Trading is halted. `python -m runtime resume` lifts this.\n"

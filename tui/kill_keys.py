@@ -72,16 +72,25 @@ class KillKeys:
         if decision == "resume":
             await self._resume()
             return
-        flatten, by = decision == "flatten", last_resort.by()
+        everything = decision == "flattenall"
+        flatten, by = decision == "flatten" or everything, last_resort.by()
         reason = f"{decision} by {by}"
-        asked = await self._link.ask("halt", patience=_PATIENCE, flatten=flatten, reason=reason, by=by)
+        wish: dict[str, Any] = {"flatten": flatten, "reason": reason, "by": by}
+        if everything:
+            wish["everything"] = True
+        asked = await self._link.ask("halt", patience=_PATIENCE, **wish)
         title = decision.upper()
         if asked.ok:
             self._app.notify(asked.text or "the engine halts", title=title, severity="warning")
             return
         try:
             said = await asyncio.to_thread(
-                last_resort.halt, self._root, reason, flatten=flatten, at=self._clock()
+                last_resort.halt,
+                self._root,
+                reason,
+                flatten=flatten,
+                everything=everything,
+                at=self._clock(),
             )
         except OSError as error:
             words = f"NOT HALTED: {asked.text}; the HALT file: {error.strerror or error}"

@@ -17,7 +17,7 @@ def by() -> str:
     return f"user {os.getuid()} on the screen"
 
 
-def halt(root: Path, reason: str, *, flatten: bool, at: int) -> str:
+def halt(root: Path, reason: str, *, flatten: bool, everything: bool = False, at: int) -> str:
     """Write the HALT file.
 
     Args:
@@ -29,7 +29,7 @@ def halt(root: Path, reason: str, *, flatten: bool, at: int) -> str:
     Raises:
         OSError: It could not be written.
     """
-    trouble = kill_switch.throw(root, reason, flatten=flatten, at=at)
+    trouble = kill_switch.throw(root, reason, flatten=flatten, everything=everything, at=at)
     path = root / kill_switch.DIRECTORY / kill_switch.FILE
     return clean(trouble or f"{path} is written: an engine at work obeys it, none starts to trade with it")
 

@@ -114,6 +114,7 @@ def _cleared(m: BreakerCleared, _: Caused) -> Notice:
 
 def _halt(m: HaltThrown, _: Caused) -> Notice:
     more = "; everything held is to be closed" if m.flatten else ""
+    more = "; the whole account is to be closed, what is not ours too" if m.everything else more
     return Notice(
         event="halt_thrown", level="CRITICAL", component="kill_switch",
         title="HALT: trading is halted", body=one_line(f"{m.reason}{more}", _LONGEST),

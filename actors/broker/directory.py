@@ -15,6 +15,8 @@ from actors.execution import ids
 from actors.execution.order_state import OrderState
 from runtime.messages.trading import FillCorrected, OrderFilled, OrderReplaced
 
+_SIGNS = {"buy": 1, "sell": -1}
+
 
 class Execution(NamedTuple):
     """One fill as it was told.
@@ -43,6 +45,7 @@ class Known(msgspec.Struct, kw_only=True):
         has_legs: Whether its legs were told.
         is_over: Whether its end was told.
         is_ours: Whether we sent it, or it is a leg of one we sent.
+        side: `buy`, `sell`, or empty: nothing was told that needs it.
     """
 
     client_order_id: str
@@ -56,6 +59,7 @@ class Known(msgspec.Struct, kw_only=True):
     has_legs: bool = False
     is_over: bool = False
     is_ours: bool = True
+    side: str = ""
     former: list[str] = []
     """Broker ids it had before it was replaced."""
     executions: dict[str, Execution] = {}
@@ -113,6 +117,7 @@ class Directory:
         average_price: float = 0.0,
         is_accepted: bool = False,
         is_over: bool = False,
+        side: str = "",
     ) -> Known:
         """Take in what the books know of an order: at a start, and when an order is sent.
 
@@ -128,6 +133,7 @@ class Directory:
                 value=filled * average_price,
                 is_accepted=is_accepted,
                 is_over=is_over,
+                side=side,
             )
         if broker_order_id and not known.broker_order_id:
             self.rename(known, broker_order_id)
@@ -145,6 +151,7 @@ class Directory:
                 average_price=state.average_price,
                 is_accepted=bool(state.broker_order_id),
                 is_over=not state.is_live,
+                side=state.side,
             )
             known = self._orders[state.client_order_id]
             known.base, known.heard = state.base, state.executions
@@ -170,6 +177,17 @@ class Directory:
                     known.executions[one.execution_id] = Execution(
                         one.quantity, one.price, one.quantity, one.cumulative - known.base
                     )
+
+    def held(self) -> dict[str, int]:
+        """Net shares of ours by symbol: what our orders bought minus what they sold, as far as was told.
+
+        It needs no decision actor: lots that are held bring all their orders with them into a new process.
+        """
+        net: dict[str, int] = {}
+        for one in self._orders.values():
+            if one.is_ours and one.filled:
+                net[one.symbol] = net.get(one.symbol, 0) + _SIGNS.get(one.side, 0) * one.filled
+        return {symbol: shares for symbol, shares in net.items() if shares}
 
     def rename(self, known: Known, broker_order_id: str) -> None:
         """From now on the broker calls it this."""

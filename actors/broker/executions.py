@@ -199,7 +199,7 @@ def filled(
     position: int | None = None,
 ) -> OrderFilled:
     """Count a fill and make its message."""
-    known.filled = cumulative
+    known.filled, known.side = cumulative, side
     known.value += price * quantity
     name = execution_id or f"{broker_order_id}@{cumulative}"
     known.executions[name] = Execution(quantity, price, quantity, cumulative - base(known, broker_order_id))

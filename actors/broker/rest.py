@@ -152,10 +152,12 @@ class Rest:
             list[wire.Outcome],
         )
 
-    async def close_position(self, symbol: str) -> wire.Order:
-        """Ask for a market order that closes one position."""
+    async def close_position(self, symbol: str, shares: int | None = None) -> wire.Order:
+        """Ask for a market order that closes one position, or so many shares of it."""
         path = f"/positions/{quote(symbol, safe='')}"
-        return _read(await self._call(Priority.CANCEL, lambda at: at.delete(path), changes=True), wire.Order)
+        query = {} if shares is None else {"qty": str(shares)}
+        answer = await self._call(Priority.CANCEL, lambda at: at.delete(path, query), changes=True)
+        return _read(answer, wire.Order)
 
     async def order(self, broker_order_id: str) -> wire.Order | None:
         """The order with its legs; None only if the broker itself says there is none."""

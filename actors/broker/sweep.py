@@ -12,6 +12,7 @@ import anyio
 
 from actors.broker import wire
 from actors.broker.desk import Desk
+from actors.broker.directory import Directory
 from actors.broker.limiter import Priority
 from actors.execution import ids
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
@@ -44,7 +45,7 @@ class Broker(Protocol):
     async def cancel(self, broker_order_id: str) -> None: ...
     async def cancel_all(self) -> list[wire.Outcome]: ...
     async def close_all(self) -> list[wire.Outcome]: ...
-    async def close_position(self, symbol: str) -> wire.Order: ...
+    async def close_position(self, symbol: str, shares: int | None = None) -> wire.Order: ...
 
 
 class Sweeper:
@@ -99,6 +100,17 @@ class Sweeper:
             return swept
         rest_s = None if deadline_s is None else deadline_s - (self._wall.now() - begun) / _SECOND
         return await close_all(self._broker, self._wall, deadline_s=rest_s, stop=stop)
+
+    async def close_ours(
+        self, *, deadline_s: float | None = None, stop: asyncio.Event | None = None
+    ) -> Swept:
+        """Cancel our orders, then close what the directory says is ours; `EXTERNAL` stays; likewise."""
+        begun = self._wall.now()
+        swept = await self.cancel_all(entries_only=True, deadline_s=deadline_s, stop=stop)
+        if not swept.is_done:
+            return swept
+        rest_s = None if deadline_s is None else deadline_s - (self._wall.now() - begun) / _SECOND
+        return await close_ours(self._broker, self._desk.directory, self._wall, deadline_s=rest_s, stop=stop)
 
     async def _sweep(
         self, entries_only: bool, deadline_s: float | None, begun: int, stop: asyncio.Event
@@ -165,6 +177,72 @@ async def close_all(
 
     rest_s = None if deadline_s is None else deadline_s - (wall.now() - begun) / _SECOND
     return await _until_done(step, wall, rest_s, ended)
+
+
+async def close_ours(
+    broker: Broker,
+    directory: Directory,
+    wall: Clock,
+    *,
+    deadline_s: float | None = None,
+    stop: asyncio.Event | None = None,
+) -> Swept:
+    """Cancel our orders and close our shares, and nothing of anybody else's.
+
+    A position that is not ours alone is closed down to what it was without us, reckoned once, when none of
+    our orders works any more; an order that closes it is waited for and not asked for twice.
+    Arguments as `cancel_all`.
+    """
+    ended = stop or asyncio.Event()
+    begun = wall.now()
+
+    async def cancel_step(first: bool) -> Swept:
+        found = await broker.orders(status="open", nested=False, priority=Priority.CANCEL)
+        left = [order for order in found if is_ours(order, directory)]
+        reason = ""
+        for order in left:
+            if order.status != "pending_cancel":
+                reason = await _tried(broker.cancel(order.id)) or reason
+        return Swept(not left, tuple(order.client_order_id or order.id for order in left), reason)
+
+    swept = await _until_done(cancel_step, wall, deadline_s, ended)
+    if not swept.is_done:
+        return swept
+    before: dict[str, float] = {}
+    others: dict[str, None] = {}
+
+    async def close_step(first: bool) -> Swept:
+        orders = await broker.orders(status="open", nested=False, priority=Priority.CANCEL)
+        net = {one.symbol: _net(one) for one in await broker.positions(priority=Priority.CANCEL)}
+        if first:
+            before.update(net)
+            others.update((order.id, None) for order in orders)
+        left, reason = [], ""
+        for symbol, ours in directory.held().items():
+            sign, there = (1 if ours > 0 else -1), before.get(symbol, 0.0)
+            without_us = there - sign * min(abs(ours), max(0, int(there * sign)))
+            beyond = round((net.get(symbol, 0.0) - without_us) * sign)
+            if beyond <= 0:
+                continue
+            left.append(symbol)
+            if not any(order.symbol == symbol and order.id not in others for order in orders):
+                reason = await _tried(broker.close_position(symbol, beyond)) or reason
+        return Swept(not left, tuple(left), reason)
+
+    rest_s = None if deadline_s is None else deadline_s - (wall.now() - begun) / _SECOND
+    return await _until_done(close_step, wall, rest_s, ended)
+
+
+def is_ours(order: wire.Order, directory: Directory) -> bool:
+    """Whether we sent an order, or the one whose leg it is."""
+    known = directory.of_broker(order.id) or directory.of_broker(order.replaces)
+    return known.is_ours if known else ids.parse(order.client_order_id or "") is not None
+
+
+def _net(position: wire.Position) -> float:
+    """Shares, short ones negative."""
+    shares = wire.number(position.qty) or 0.0
+    return -shares if position.side == "short" and shares > 0 else shares
 
 
 async def _until_done(

@@ -103,6 +103,10 @@ class AccountKeeper(LotKeeper):
             lot.is_uncovered = True
             yield from self._advance(lot)
 
+    def external_words(self) -> str:
+        """What the account has beside our lots, for people; empty: nothing."""
+        return self._account.watch.words()
+
     # ---- shares that are not where our books have them ---------------------------------------
 
     def _others_traded(self, event: OrderFilled) -> Iterator[Decision]:

@@ -247,6 +247,16 @@ class AccountWatch:
         """Whether a difference in its position was confirmed."""
         return symbol in self._gaps
 
+    def words(self) -> str:
+        """What the account has beside our lots, for people."""
+        found = []
+        for symbol, one in self._external.items():
+            if one.quantity or one.fraction:
+                found.append(f"{symbol} {one.quantity + one.fraction:g} shares")
+            if one.orders:
+                found.append(f"{len(one.orders)} orders in {symbol}")
+        return ", ".join(found)
+
     @property
     def external(self) -> list[ExternalChanged]:
         """What the account has beside our lots, to be carried."""

@@ -5,10 +5,13 @@ instances and a restart, for it hears a tape that is fed again. `EmergencyExit` 
 
 - portfolio, breaker or executor given up: entries are cancelled; what rests beside them stays;
 - a halt that the executor has not confirmed in time: entries are cancelled;
-- a halt that wants everything closed, with the executor given up: all orders of the account are cancelled and
-  all its positions closed, `EXTERNAL` ones too, for nobody is left who could tell them apart.
+- a halt that wants our lots closed, with the executor given up: our orders are cancelled and our shares
+  closed; what is ours the directory of orders says, which needs no decision actor;
+- a halt that wants `EXTERNAL` closed too: when our lots are flat, or the executor is given up, all orders of
+  the account are cancelled and all its positions closed.
 
-While the executor lives, closing is its business: orders of the broker's own would be missing in our books.
+While the executor lives, closing our lots is its business: orders of the broker's own would be missing in our
+books.
 Source: architecture 3 and 5; faults.md E 47 and 51.
 """
 
@@ -40,7 +43,7 @@ class Wish(NamedTuple):
         patience: Whether they are given the time to do it first.
     """
 
-    what: Literal["entries", "orders", "everything"]
+    what: Literal["entries", "orders", "everything", "ours"]
     why: str
     patience: bool = False
 
@@ -59,7 +62,7 @@ class Emergency:
         self.changed = asyncio.Event()
         self._cancel_protective = cancel_protective
         self._halted = halted
-        self._flatten = self._is_confirmed = False
+        self._flatten = self._everything = self._is_confirmed = False
         self._stopped: dict[str, str] = {}
         self._done: Wish | None = None
 
@@ -67,9 +70,10 @@ class Emergency:
         if isinstance(message, HaltThrown):
             self._halted, self._is_confirmed = True, False
             self._flatten = self._flatten or message.flatten
+            self._everything = self._everything or message.everything
             self._tell()
         elif isinstance(message, HaltLifted):
-            self._halted = self._flatten = self._is_confirmed = False
+            self._halted = self._flatten = self._everything = self._is_confirmed = False
             self._tell()
         for said in caused:
             if type(said) is HaltConfirmed:
@@ -92,10 +96,14 @@ class Emergency:
     def _wish(self) -> Wish | None:
         dead = "; ".join(f"{name} stopped: {reason}" for name, reason in self._stopped.items())
         if "executor" in self._stopped and self._halted:
+            if self._everything:
+                return Wish("everything", f"the whole account is to be closed and {dead}")
             if self._flatten:
-                return Wish("everything", f"everything is to be closed and {dead}")
+                return Wish("ours", f"our lots are to be closed and {dead}")
             if self._cancel_protective:
                 return Wish("orders", f"the kill switch is thrown and {dead}")
+        if self._everything and self._is_confirmed:
+            return Wish("everything", "our lots are closed; what is not ours is to be closed too")
         if dead:
             return Wish("entries", dead)
         if self._halted and not self._is_confirmed:
@@ -161,6 +169,8 @@ class EmergencyExit(Gateway):
         changed = self._emergency.changed
         if wish.what == "everything":
             swept = await self._sweeper.close_all(stop=changed)
+        elif wish.what == "ours":
+            swept = await self._sweeper.close_ours(stop=changed)
         else:
             swept = await self._sweeper.cancel_all(entries_only=wish.what == "entries", stop=changed)
         self._tell(wish, swept)

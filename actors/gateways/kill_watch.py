@@ -68,7 +68,7 @@ class KillSwitch:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_lifting = False
         self._state = CLEAR
-        self._flatten = False
+        self._flatten = self._everything = False
         self._writing = asyncio.Lock()
 
     @property
@@ -121,9 +121,9 @@ class KillSwitch:
             self._loop.call_soon_threadsafe(self.look)  # which tells and latches it
         return found.reason
 
-    def throw(self, reason: str, *, flatten: bool = False) -> State:
+    def throw(self, reason: str, *, flatten: bool = False, everything: bool = False) -> State:
         """Halt now; the file is written by the gateway right after."""
-        self._tell(reason, flatten=flatten or self._flatten)
+        self._tell(reason, flatten=flatten, everything=everything)
         self.wake.set()
         return self._state
 
@@ -143,7 +143,7 @@ class KillSwitch:
         self._is_lifting = True
         try:
             await anyio.to_thread.run_sync(lambda: kill_switch.lift(self.root, by, at=self._clock.now()))
-            self._state, self._flatten = CLEAR, False
+            self._state, self._flatten, self._everything = CLEAR, False, False
             self._port("operator", HaltLifted(ts_event=self._clock.now(), by=by))
         finally:
             self._is_lifting = False
@@ -168,18 +168,25 @@ class KillSwitch:
         await anyio.to_thread.run_sync(kill_switch.take_back, self.root)
 
     def _find(self) -> None:
-        """The file or its directory says halt: tell it, once, and once more if it now says flatten too."""
+        """The file or its directory says halt: tell it, once, and again each time that it says more."""
         order = kill_switch.read(self.root)
-        if not self._state.halted or (order.flatten and not self._flatten):
-            self._tell(order.reason, flatten=order.flatten or self._flatten)
+        is_more = (order.flatten and not self._flatten) or (order.everything and not self._everything)
+        if not self._state.halted or is_more:
+            self._tell(order.reason, flatten=order.flatten, everything=order.everything)
             self.wake.set()
 
-    def _tell(self, reason: str, *, flatten: bool) -> None:
-        flatten = flatten or self._flattens
-        self._state, self._flatten = State(True, reason or "halted"), flatten
-        self._port(
-            "operator", HaltThrown(ts_event=self._clock.now(), reason=self._state.reason, flatten=flatten)
+    def _tell(self, reason: str, *, flatten: bool, everything: bool) -> None:
+        """Latch it; what was asked for before stays asked for."""
+        self._state = State(True, reason or "halted")
+        self._everything = self._everything or everything
+        self._flatten = self._flatten or flatten or self._everything or self._flattens
+        said = HaltThrown(
+            ts_event=self._clock.now(),
+            reason=self._state.reason,
+            flatten=self._flatten,
+            everything=self._everything,
         )
+        self._port("operator", said)
 
     async def _keep(self) -> None:
         """See that a file lies there while the halt stands, and no receipt of an earlier lifting.
@@ -187,9 +194,14 @@ class KillSwitch:
         One at a time: two threads that write the same draft would leave a link in the place of the file.
         """
         async with self._writing:
-            state, flatten, now = self._state, self._flatten, self._clock.now()
+            wish = HaltThrown(
+                ts_event=self._clock.now(),
+                reason=self._state.reason,
+                flatten=self._flatten,
+                everything=self._everything,
+            )
             try:
-                trouble = await anyio.to_thread.run_sync(_keep_file, self.root, state.reason, flatten, now)
+                trouble = await anyio.to_thread.run_sync(_keep_file, self.root, wish)
             except OSError as error:
                 trouble = (
                     f"HALT cannot be written: {error.strerror or error}; the engine stays halted all the same"
@@ -228,8 +240,8 @@ class KillWatch(Gateway):
     async def handle(self, command: Message) -> None:
         """Throw, lift or look."""
         match command:
-            case HaltThrown(reason=reason, flatten=flatten):
-                self._switch.throw(reason, flatten=flatten)
+            case HaltThrown(reason=reason, flatten=flatten, everything=everything):
+                self._switch.throw(reason, flatten=flatten, everything=everything)
             case HaltLifted(by=by):
                 await self._switch.grant(by)
             case PhaseChanged():
@@ -265,14 +277,16 @@ class KillWatch(Gateway):
                     break  # another directory has taken its place: watch that one
 
 
-def _keep_file(root: Path, reason: str, flatten: bool, now: int) -> str:
+def _keep_file(root: Path, wish: HaltThrown) -> str:
     """Write HALT unless it lies there with this wish; what could not be done."""
-    if os.path.lexists(root / kill_switch.DIRECTORY / kill_switch.FILE) and (
-        not flatten or kill_switch.read(root).flatten
-    ):
-        kill_switch.discard_receipt(root)
-        return ""
-    return kill_switch.throw(root, reason, flatten=flatten, at=now)
+    if os.path.lexists(root / kill_switch.DIRECTORY / kill_switch.FILE):
+        order = kill_switch.read(root)
+        if wish.flatten <= order.flatten and wish.everything <= order.everything:
+            kill_switch.discard_receipt(root)
+            return ""
+    return kill_switch.throw(
+        root, wish.reason, flatten=wish.flatten, everything=wish.everything, at=wish.ts_event
+    )
 
 
 def _identity(directory: Path) -> tuple[int, int] | None:

@@ -70,12 +70,12 @@ class AccountSwept(Input, frozen=True, kw_only=True, gc=False, array_like=True, 
     """How cancelling (and closing) past the decision actors ended.
 
     Attributes:
-        what: `entries` cancelled, all `orders`, or everything cancelled and closed.
+        what: `entries` cancelled, all `orders`, everything of `ours` or of the account cancelled and closed.
         done: Whether nothing was left when last looked. left: client ids of orders, or symbols, that were.
         why: What made it necessary.
     """
 
-    what: Literal["entries", "orders", "everything"]
+    what: Literal["entries", "orders", "everything", "ours"]
     done: bool
     left: tuple[str, ...] = ()
     why: str = ""

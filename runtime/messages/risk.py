@@ -122,10 +122,15 @@ class StrategyChanged(Decision, frozen=True, kw_only=True, gc=False, array_like=
 
 
 class HaltThrown(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
-    """The kill switch: nothing that adds exposure leaves any more."""
+    """The kill switch: nothing that adds exposure leaves any more.
+
+    Attributes:
+        flatten: Whether all our lots are to be closed. everything: whether `EXTERNAL` is too, asked by name.
+    """
 
     reason: str
     flatten: bool = False
+    everything: bool = False
 
 
 class HaltLifted(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

@@ -366,6 +366,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         id: The client's own number, given back in the answer. read_only: an attached client that may ask
             nothing but `hello` and `explain`. by: who asks, in words, for the books.
         strategy: Of pause and unpause. target: the error id, or what to explain. flatten: with `halt`.
+        everything: with `flatten`: `EXTERNAL` too.
         value: Of `speed` (0: as fast as it goes), or the market time to `seek` to, ns.
     """
 
@@ -380,6 +381,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     note: str = ""
     value: float = 0.0
     read_only: bool = False
+    everything: bool = False
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -225,6 +225,26 @@ def test_an_order_to_flatten_is_not_taken_back_by_a_plain_halt(root: Path) -> No
     assert read(root)[:2] == ("second", True)
 
 
+def test_an_order_to_flatten_all_is_kept_and_means_flatten_too(root: Path) -> None:
+    throw(root, "first", flatten=True, everything=True, at=AT)
+    throw(root, "second", flatten=True, at=AT)
+    order = read(root)
+    assert (order.reason, order.flatten, order.everything) == ("second", True, True)
+
+
+def test_an_order_to_flatten_is_not_one_to_flatten_all(root: Path) -> None:
+    throw(root, "x", flatten=True, at=AT)
+    assert not read(root).everything
+
+
+@pytest.mark.parametrize("word", ["ALL OF IT", "alles", "yes all", ""])
+def test_only_the_word_itself_flattens_all(root: Path, word: str) -> None:
+    throw(root, "x", at=AT)
+    path = root / "killswitch" / "HALT"
+    path.write_text(f"reason: x\nflatten: {word}\n")
+    assert (read(root).flatten, read(root).everything) == (False, False)
+
+
 @given(st.text())
 def test_any_reason_is_kept_on_one_printable_line(
     tmp_path_factory: pytest.TempPathFactory, reason: str

@@ -71,18 +71,27 @@ async def test_when_the_portfolio_is_given_up_the_entry_under_way_is_cancelled(r
     await assert_replays(live)
 
 
-async def test_a_flatten_gets_flat_without_an_executor(root, monkeypatch):
+@pytest.mark.parametrize(
+    ("is_all", "swept"), [(False, "ours"), (True, "everything")], ids=["ours", "everything"]
+)
+async def test_a_flatten_gets_flat_without_an_executor(root, monkeypatch, is_all, swept):
     wreck(monkeypatch, Executor)
     options = Options(fills="quote")
     async with AlpacaServer(options, symbols=("SPY",), start="2026-11-20T09:29:00-05:00") as server:
+        server.hold("SPY", 3, 90)
+        server.hold("TSLA", 5, 200)
+        await server.push_minute({"TSLA": FLAT})
+        await server.place(symbol="TSLA", qty="1", side="buy", type="limit", limit_price="10")
         live = Live(server, root, SETTINGS)
         async with running(live):
             await until_given_up(live)
-            assert server.positions["SPY"] > 0
-            await in_thread(lambda: kill_switch.throw(root, "a test", flatten=True, at=live.clock.now()))
-            await live.until(lambda: [one for one in live.of(AccountSwept) if one.what == "everything"])
+            assert server.positions["SPY"] > 3
+            at = live.clock.now()
+            await in_thread(lambda: kill_switch.throw(root, "a test", flatten=True, everything=is_all, at=at))
+            await live.until(lambda: [one for one in live.of(AccountSwept) if one.what == swept])
         assert live.of(AccountSwept)[-1].done
-        assert not any(server.positions.values())
-        assert not [one for one in server.orders if one.is_live]
+        left = {symbol: int(shares) for symbol, shares in server.positions.items() if shares}
+        assert left == ({} if is_all else {"SPY": 3, "TSLA": 5})
+        assert [one.symbol for one in server.orders if one.is_live] == ([] if is_all else ["TSLA"])
     assert [one.actor for one in live.of(ActorStopped)] == ["executor"]
     await assert_replays(live)

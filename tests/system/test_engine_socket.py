@@ -133,6 +133,28 @@ async def test_flatten_on_the_socket_sells_what_is_held(server, root):
     assert live.of(HaltConfirmed)[-1].flat
 
 
+async def test_flatten_names_what_is_not_ours_and_all_closes_it_too(server, root):
+    server.hold("TSLA", 5, 200)
+    await server.push_minute({"TSLA": FLAT})
+    live = Live(server, root)
+    async with running(live):
+        await until_entered(live)
+        named = await ask(root, "external", by="a screen")
+        assert (named.ok, named.text) == (True, "TSLA 5 shares")
+        answer = await ask(root, "flatten", reason="enough", by="a screen")
+        assert "not ours, and left: TSLA 5 shares" in answer.text
+        await live.until(lambda: any(one.client_order_id == EXIT for one in live.of(OrderAccepted)))
+        await live.minute(6, FLAT)
+        await live.until(lambda: live.of(HaltConfirmed))
+        assert server.positions == {"TSLA": 5}
+        answer = await ask(root, "halt", reason="all of it", by="a screen", everything=True)
+        assert "not ours too: TSLA 5 shares" in answer.text
+        assert (live.of(HaltThrown)[-1].flatten, live.of(HaltThrown)[-1].everything) == (True, True)
+        await server.until(lambda: any(one.is_live and one.symbol == "TSLA" for one in server.orders))
+        await server.push_minute({"TSLA": FLAT})
+        await server.until(lambda: not server.positions)
+
+
 async def test_a_paused_strategy_enters_nothing_until_it_is_unpaused_the_next_session_too(server, root):
     live = Live(server, root)
     async with running(live):

@@ -371,5 +371,7 @@ async def test_a_halt_that_closes_everything_ends_flat_and_leaves_what_is_not_ou
         assert (confirmed.flat, confirmed.working) == (True, 0)
         await live.until(lambda: live.of(Reconciled)[-1].reason == "schedule")
         assert not live.notes()
+        (said,) = [one for one in live.notes("WARNING") if "not ours" in one]
+        assert said.endswith("not closed with them: TSLA 5 shares, 1 orders in AAPL")
     assert server.positions == {"TSLA": 5}
     assert resting(server) == [("limit", 3)]

@@ -62,6 +62,10 @@ async def test_without_an_engine_the_halt_file_is_written_and_resume_removes_it(
         hit(app, "K", *"FLATTEN", "enter")
         await until(pilot, lambda: "FLATTEN" in told(app))
         assert (await asyncio.to_thread(kill_switch.read, tmp_path)).flatten
+        assert not (await asyncio.to_thread(kill_switch.read, tmp_path)).everything
+        hit(app, "K", *"FLATTENALL", "enter")
+        await until(pilot, lambda: "FLATTENALL" in told(app))
+        assert (await asyncio.to_thread(kill_switch.read, tmp_path)).everything
         hit(app, "K", *"RESUME", "enter")
         await until(pilot, lambda: "the HALT file is gone" in told(app))
         assert not (await asyncio.to_thread(kill_switch.look, tmp_path)).halted

@@ -40,7 +40,13 @@ def add(subparsers: Any) -> None:
         "and exits stay. `resume` lifts it. Needs no engine, no database and no broker.",
     )
     parser.add_argument(
-        "--flatten", action="store_true", help="also cancel everything and close all positions"
+        "--flatten", action="store_true", help="also cancel our orders and close our positions"
+    )
+    parser.add_argument(
+        "--all",
+        action="store_true",
+        dest="everything",
+        help="with --flatten: also what is not ours in the account (EXTERNAL), positions and orders",
     )
     parser.add_argument(
         "--reason", default="", metavar="TEXT", help="why; it is kept in the file and the books"
@@ -56,28 +62,37 @@ def run(arguments: argparse.Namespace) -> int:
     root = root_of(arguments)
     by = f"user {os.getuid()} on the command line"
     reason = arguments.reason.strip() or f"halt by {by}"
+    everything: bool = arguments.everything
+    if everything and not arguments.flatten:
+        print("error: --all goes with --flatten: it closes what is not ours too", file=sys.stderr)
+        return exits.USAGE
     if not arguments.flatten:
         return _halt(root, reason, by, flatten=False, as_json=arguments.json)
     if not arguments.yes and not arguments.json and _is_terminal():
         if _halt(root, reason, by, flatten=False) != exits.OK:
             print("trying again, with --flatten", file=sys.stderr)
-        elif not _agreed():
+        elif not _agreed(root, everything):
             print("halted; positions stay, with their stops")
             return exits.OK
-    return _halt(root, reason, by, flatten=True, as_json=arguments.json)
+    return _halt(root, reason, by, flatten=True, everything=everything, as_json=arguments.json)
 
 
-def _halt(root: Path, reason: str, by: str, *, flatten: bool, as_json: bool = False) -> int:
+def _halt(
+    root: Path, reason: str, by: str, *, flatten: bool, everything: bool = False, as_json: bool = False
+) -> int:
     """File, socket and signal, each tried whatever became of the others."""
     words: dict[str, object] = {"reason": reason, "flatten": flatten, "by": by}
+    if everything:
+        words["everything"] = True
     tell = _keep_quiet if as_json else _show
-    file = _try("file", lambda: _file(root, reason, flatten), tell)
+    file = _try("file", lambda: _file(root, reason, flatten, everything), tell)
     line = _try("socket", lambda: _socket(root, words), tell)
     hint = _try("signal", lambda: _signal(root), tell)
     ways = [file, line, hint]
     told = file.reached or line.reached
     if as_json:
         found = {"schema": SCHEMA, "halted": told or hint.reached, "flatten": flatten and told}
+        found["everything"] = everything and told
         _say(json.dumps({**found, "ways": [way._asdict() for way in ways]}))
     elif flatten and hint.reached and not told:
         _say("only the signal reached the engine: it halts, but does not know that it is to flatten")
@@ -108,10 +123,11 @@ def _try(name: str, way: Callable[[], str], tell: Callable[[_Way], None]) -> _Wa
     return found
 
 
-def _file(root: Path, reason: str, flatten: bool) -> str:
+def _file(root: Path, reason: str, flatten: bool, everything: bool) -> str:
     now = time.time_ns()  # noqa: TID251 - there is no engine here whose clock could be read
-    trouble = kill_switch.throw(root, reason, flatten=flatten, at=now)
-    if flatten and not kill_switch.read(root).flatten:
+    trouble = kill_switch.throw(root, reason, flatten=flatten, everything=everything, at=now)
+    order = kill_switch.read(root)
+    if flatten > order.flatten or everything > order.everything:
         raise OSError(trouble or "the wish to flatten could not be written")
     return trouble or f"reached: {root / kill_switch.DIRECTORY / kill_switch.FILE} is written"
 
@@ -137,12 +153,27 @@ def _is_terminal() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _agreed() -> bool:
-    print("type FLATTEN to close all positions at the market: ", end="", flush=True)
+def _agreed(root: Path, everything: bool) -> bool:
+    others = _others(root)
+    word = "FLATTENALL" if everything else "FLATTEN"
+    if everything:
+        _say(f"not ours, and closed too: {others}")
+        print("type FLATTENALL to close every position of the account at the market: ", end="", flush=True)
+    else:
+        _say(f"not ours, and left: {others}")
+        print("type FLATTEN to close all positions of ours at the market: ", end="", flush=True)
     try:
-        return sys.stdin.readline().strip() == "FLATTEN"
+        return sys.stdin.readline().strip() == word
     except (OSError, ValueError):
         return False
+
+
+def _others(root: Path) -> str:
+    """What the account has beside ours, by the engine; it alone knows."""
+    try:
+        return engine.ask(root, {"command": "external"}) or "nothing that the engine knows of"
+    except Exception:  # noqa: BLE001 - it only informs: nothing may keep the switch from being thrown
+        return "unknown, no engine answers"
 
 
 def _say(text: str) -> None:

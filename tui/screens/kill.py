@@ -12,12 +12,13 @@ from tui.panels.bar import cropped
 from tui.panels.ink import Piece
 from tui.panels.lines import Lines
 
-Decision = Literal["halt", "flatten", "resume", "leave"]
-_WORDS: dict[str, Decision] = {"FLATTEN": "flatten", "RESUME": "resume"}
+Decision = Literal["halt", "flatten", "flattenall", "resume", "leave"]
+_WORDS: dict[str, Decision] = {"FLATTEN": "flatten", "FLATTENALL": "flattenall", "RESUME": "resume"}
 _WIDE = 60
 _KEYS = (
     ("K", "halt: no entry leaves", "halt: entries are cancelled, none leave; stops stay"),
-    ("FLATTEN⏎", "halt, close all positions", "halt, cancel everything, close all positions"),
+    ("FLATTEN⏎", "halt, close our lots", "halt, cancel our orders, close our positions"),
+    ("FLATTENALL⏎", "and EXTERNAL too", "the whole account, what is not ours too"),
     ("RESUME⏎", "lift the halt", "lift the halt: entries may leave again"),
     ("Esc", "leave all as it is", "leave all as it is"),
 )
@@ -28,7 +29,7 @@ class KillBox(Lines):
     """What can be done, and what was typed so far."""
 
     DEFAULT_CSS = """
-    KillBox { width: 74; max-width: 100%; height: 10; padding: 0 1; border: heavy $error;
+    KillBox { width: 74; max-width: 100%; height: 11; padding: 0 1; border: heavy $error;
               border-title-color: $error; background: $surface; }
     """
 
@@ -46,11 +47,11 @@ class KillBox(Lines):
                 [("This screen is read-only: it cannot halt.", "warn")],
                 [("`python -m runtime halt` in a terminal can.", "text")],
                 [],
-                [("Esc      ", "key"), ("leave", "text")],
+                [("Esc         ", "key"), ("leave", "text")],
             ]
         else:
             keys: list[list[Piece]] = [
-                [(f"{key:<9}", "key"), (long if width >= _WIDE else short, "text")]
+                [(f"{key:<12}", "key"), (long if width >= _WIDE else short, "text")]
                 for key, short, long in _KEYS
             ]
             said = [

@@ -64,12 +64,65 @@ async def test_when_a_money_actor_is_given_up_entries_go_and_everything_else_sta
     assert names(alpaca) == [TARGET, MANUAL]
 
 
+def know(desk: Running, shares: int = 10) -> None:
+    """Tell the directory that shares of SPY are ours, and whose the target is."""
+    desk.desk.directory.add(ENTRY, "AAPL")
+    desk.desk.directory.add("mr-20261120-2:e1", "SPY", filled=shares, is_over=True, side="buy")
+
+
 @pytest.mark.parametrize("alpaca_options", [{"fills": "quote"}])
 @pytest.mark.parametrize("first", ["stopped", "halt"])
-async def test_a_flatten_works_with_a_dead_executor_whichever_came_first(alpaca, first):
+async def test_a_flatten_with_a_dead_executor_closes_what_is_ours_and_nothing_else(alpaca, first):
     await three_orders(alpaca)
+    alpaca.hold("SPY", 15, 100)
+    alpaca.hold("TSLA", 5, 200)
     emergency = Emergency()
     halt = HaltThrown(ts_event=0, reason="test", flatten=True)
+    async with running(alpaca) as desk, watching(desk, emergency):
+        know(desk)
+        if first == "stopped":
+            hear(emergency, None, stopped("executor"))
+            await desk.wait_for(AccountSwept)
+            hear(emergency, halt)
+        else:
+            hear(emergency, halt)
+            hear(emergency, None, stopped("executor"))
+        await desk.until(lambda: any(one.what == "ours" and one.done for one in desk.of(AccountSwept)))
+    assert (names(alpaca), alpaca.positions) == ([MANUAL], {"SPY": 5, "TSLA": 5})
+
+
+@pytest.mark.parametrize("alpaca_options", [{"fills": "quote"}])
+async def test_with_a_living_executor_the_rest_of_the_account_goes_once_our_lots_are_closed(alpaca):
+    await three_orders(alpaca)
+    alpaca.hold("TSLA", 5, 200)
+    await alpaca.push_minute({"TSLA": (200, 201, 199, 200)})
+    emergency = Emergency()
+    async with running(alpaca) as desk, watching(desk, emergency, patience=30):
+        hear(emergency, HaltThrown(ts_event=0, reason="test", flatten=True, everything=True))
+        await anyio.wait_all_tasks_blocked()
+        assert desk.of(AccountSwept) == []
+        hear(emergency, None, HaltConfirmed(ts_event=0, cause=1, flat=True))
+        await desk.until(lambda: any(one.what == "everything" and one.done for one in desk.of(AccountSwept)))
+    assert (live(alpaca), alpaca.positions) == ([], {})
+
+
+async def test_without_being_asked_nothing_of_others_goes_when_our_lots_are_closed(alpaca):
+    await three_orders(alpaca)
+    emergency = Emergency()
+    async with running(alpaca) as desk, watching(desk, emergency, patience=30):
+        hear(emergency, HaltThrown(ts_event=0, reason="test", flatten=True))
+        hear(emergency, None, HaltConfirmed(ts_event=0, cause=1, flat=True))
+        await anyio.wait_all_tasks_blocked()
+        assert desk.of(AccountSwept) == []
+    assert len(live(alpaca)) == 3
+
+
+@pytest.mark.parametrize("alpaca_options", [{"fills": "quote"}])
+@pytest.mark.parametrize("first", ["stopped", "halt"])
+async def test_a_flatten_of_all_works_with_a_dead_executor_whichever_came_first(alpaca, first):
+    await three_orders(alpaca)
+    emergency = Emergency()
+    halt = HaltThrown(ts_event=0, reason="test", flatten=True, everything=True)
     async with running(alpaca) as desk, watching(desk, emergency):
         if first == "stopped":
             hear(emergency, None, stopped("executor"))

@@ -259,6 +259,23 @@ async def test_a_second_halt_that_wants_all_sold_is_told_a_plain_one_is_not(root
     assert posted.inputs == [thrown("first"), thrown("sell", flatten=True)]
 
 
+async def test_each_wish_beyond_the_last_is_told_and_written_back(root: Path) -> None:
+    switch, posted = switch_of(root)
+    async with watching(switch, posted):
+        await asyncio.to_thread(kill_switch.throw, root, "ours", flatten=True, at=AT)
+        await posted.told(1)
+        await asyncio.to_thread(kill_switch.throw, root, "all", flatten=True, everything=True, at=AT)
+        await posted.told(2)
+        switch.throw("plain")
+        await posted.told(3)
+        await asyncio.to_thread(halt(root).unlink)
+        await asyncio.to_thread(until, halt(root).exists)
+        assert read(root).everything
+    assert [(one.flatten, one.everything) for one in posted.inputs] == [  # type: ignore[union-attr]
+        (True, False), (True, True), (True, True),
+    ]  # fmt: skip
+
+
 async def test_sigusr1_halts_and_writes_the_file(root: Path) -> None:
     switch, posted = switch_of(root)
     async with watching(switch, posted):

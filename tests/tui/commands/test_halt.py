@@ -182,6 +182,42 @@ def test_on_a_terminal_flatten_halts_first_and_then_asks(tmp_path: Path) -> None
         assert kill_switch.read(tmp_path).flatten is flatten
 
 
+def test_all_is_asked_for_by_a_word_of_its_own_and_says_what_it_is_about(tmp_path: Path) -> None:
+    for answer, everything in ((b"FLATTEN\n", False), (b"FLATTENALL\n", True)):
+        leader, follower = pty.openpty()
+        process = subprocess.Popen(
+            [sys.executable, "-m", "runtime", "halt", "--flatten", "--all", "--root", str(tmp_path)],
+            env=environment(), stdin=follower, stdout=follower, stderr=follower,
+        )  # fmt: skip
+        os.close(follower)
+        shown = b""
+        while b"type FLATTENALL" not in shown:
+            shown += os.read(leader, 4_096)
+        assert b"not ours, and closed too: unknown, no engine answers" in shown
+        assert not kill_switch.read(tmp_path).flatten
+        os.write(leader, answer)
+        assert process.wait(20) == exits.OK
+        os.close(leader)
+        order = kill_switch.read(tmp_path)
+        assert (order.flatten, order.everything) == (everything, everything)
+
+
+def test_all_without_flatten_is_refused_and_halts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["halt", "--all", "--root", str(tmp_path)]) == exits.USAGE
+    assert "--all goes with --flatten" in capsys.readouterr().err
+    assert not (tmp_path / "killswitch").exists()
+
+
+def test_flatten_alone_asks_for_ours_only_by_every_way(tmp_path: Path) -> None:
+    assert main(["halt", "--flatten", "-y", "--root", str(tmp_path)]) == exits.OK
+    order = kill_switch.read(tmp_path)
+    assert (order.flatten, order.everything) == (True, False)
+    assert main(["halt", "--flatten", "--all", "-y", "--root", str(tmp_path)]) == exits.OK
+    assert kill_switch.read(tmp_path).everything
+
+
 def test_halt_imports_nothing_that_can_fail_and_starts_at_once(tmp_path: Path) -> None:
     program = (
         "import sys, time; begun = time.process_time(); from tui.commands.main import main; "
