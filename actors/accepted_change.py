@@ -2,7 +2,8 @@
 
 What was decided before stays decided. The tape so far is fed again under the settings it began with; if every
 input causes what the tape says, the state is the one that the broker's orders came from, to the last byte,
-and the books are written as far as it goes. It is closed with a record that says so, and the next part's
+and the books are written as far as it goes. Code that decides otherwise takes the state that the books keep
+(`books_state`). The tape is closed with a record that says so, and the next part's
 header holds where each actor stands: lots, orders, breakers, money, how many signals had an id. Only the
 market is heard again, by regime and strategies (`session_parts`); trading begins with the first live minute.
 Source: architecture 1 and 4; faults.md A 13.
@@ -15,11 +16,14 @@ from typing import TypeVar
 import msgspec
 
 from actors import breaker, executor, portfolio
+from actors.books_state import from_books, usable
 from actors.gateways.replay_feed import TapeSession
 from actors.live_plan import Plan
 from actors.refeed import Memory, refeed
-from config.snapshot import settings_hash, snapshot
+from config.errors import ConfigError
+from config.snapshot import from_snapshot, settings_hash, snapshot
 from runtime.errors import BooksRefused, DataError
+from runtime.kernel.recording import Observer
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Input, Message
 from runtime.messages.machine import SessionParted
@@ -28,6 +32,7 @@ from runtime.messages.session import SessionHeader, TapePart
 from storage.books import Books
 from storage.environment import environment
 from storage.projection import Projection
+from storage.standing import read_standing
 from storage.tape import TapeWriter, part_name
 
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
@@ -50,11 +55,13 @@ def begin_part(plan: Plan, path: Path, changed: list[str]) -> Path:
     tape = TapeWriter.resume(path)
     try:
         session = TapeSession(path)
-        header, memory = session.header, Memory()
-        count = _Minutes()
-        sequencer = _at_its_end(plan, session, tape, memory, count)
+        header, memory, count = session.header, Memory(), 0
+        for entry in session.reader:
+            memory(entry.seq, entry.at, entry.message, entry.commands)
+            count += isinstance(entry.message, Bars)
         if memory.is_over:
             raise DataError(f"the session {header.session} is over: its tape says so")
+        sequencer, source = _at_its_end(plan, session, tape)
         carried = sequencer.standing()
         if not memory.is_parted:
             _say_parted(sequencer, header, changed)
@@ -74,38 +81,53 @@ def begin_part(plan: Plan, path: Path, changed: list[str]) -> Path:
     following = path.with_name(part_name(header.session, after.part))
     TapeWriter(following, after, durable=True).abandon()
     if plan.accept is not None:
-        plan.accept(_told(after, changed, count.minutes))
+        plan.accept(_told(after, changed, count, source))
     return following
 
 
-class _Minutes:
-    """Observer that counts the minutes of the market."""
+def _at_its_end(plan: Plan, session: TapeSession, tape: TapeWriter) -> tuple[Sequencer, str]:
+    """The actors where the tape ends, and how they came there; the books are written as far."""
+    try:
+        with Books(plan.root, plan.books, "durable") as books:
+            return refeed(
+                session, tape, [_writing(session, books)]
+            ), "as they are on the tape, found identical"
+    except (BooksRefused, ConfigError) as error:
+        with Books(plan.root, plan.books, "durable") as books:
+            return _out_of(books, plan, session, tape, error)
 
-    def __init__(self) -> None:
-        self.minutes = 0
 
-    def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
-        self.minutes += isinstance(message, Bars)
+def _out_of(
+    books: Books, plan: Plan, session: TapeSession, tape: TapeWriter, why: Exception
+) -> tuple[Sequencer, str]:
+    """The same from what the books keep, where the code as it is now decides otherwise."""
+    header = session.header
+    try:
+        settings = from_snapshot(header.settings)
+    except ConfigError:
+        settings = plan.settings  # it has what this version no longer knows
+    try:
+        kept = usable(read_standing(books.connection("trades")), header)
+        sequencer, recorder = from_books(session, settings, kept, [_writing(session, books)])
+    except (BooksRefused, msgspec.MsgspecError) as error:
+        raise BooksRefused(
+            f"the change is not accepted, nothing was done: the code decides otherwise ({why}), and from the "
+            f"books it cannot be taken over ({error}); start with the settings and code it began with, or "
+            "wait for the next session"
+        ) from error
+    recorder.release(tape)
+    return sequencer, f"out of the books, as of input {kept.mark.seq:,}: the code decides otherwise ({why})"
 
 
-def _at_its_end(
-    plan: Plan, session: TapeSession, tape: TapeWriter, memory: Memory, minutes: _Minutes
-) -> Sequencer:
-    """The actors where the tape ends, and the books written as far."""
+def _writing(session: TapeSession, books: Books) -> Observer:
+    """Observer that writes the books as far as they lack something."""
     header = session.header
     projection = Projection(header.session, header.symbols)
-    with Books(plan.root, plan.books, "durable") as books:
 
-        def write(seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
-            books.apply(projection.rows(seq, at, message, caused), projection.mark(seq), at)
+    def write(seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
+        books.apply(projection.rows(seq, at, message, caused), projection.mark(seq), at)
 
-        try:
-            return refeed(session, tape, [memory, minutes, write])
-        except BooksRefused as error:
-            raise BooksRefused(
-                f"{error}; so lots and orders cannot be taken over from it, and the change is not accepted: "
-                "start with the settings and code it began with, or wait for the next session"
-            ) from error
+    return write
 
 
 def _say_parted(sequencer: Sequencer, header: SessionHeader, changed: list[str]) -> None:
@@ -116,7 +138,7 @@ def _say_parted(sequencer: Sequencer, header: SessionHeader, changed: list[str])
     sequencer.post("machine", said, at)
 
 
-def _told(header: SessionHeader, changed: list[str], minutes: int) -> str:
+def _told(header: SessionHeader, changed: list[str], minutes: int, source: str) -> str:
     """What was done, for people."""
     money = _state(header, "portfolio", portfolio.Carried)
     orders = _state(header, "executor", executor.ExecutorCarried)
@@ -130,7 +152,8 @@ def _told(header: SessionHeader, changed: list[str], minutes: int) -> str:
     return "\n".join(
         (
             f"session {header.session} goes on as part {header.part}; changed: {'; '.join(changed)}",
-            f"  loaded: {len(money.lots)} lots{f': {lots}' * bool(lots)}; {len(working)} open orders; "
+            f"  loaded, {source}:",
+            f"  {len(money.lots)} lots{f': {lots}' * bool(lots)}; {len(working)} open orders; "
             f"P&L of today's closed trades {realised:+.2f} USD",
             f"  breakers: {', '.join(acting) or 'none active'}",
             f"  fed again to regime and strategies: {minutes} minutes of the market; entries wait until our "

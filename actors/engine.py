@@ -52,6 +52,7 @@ from runtime.messages.machine import SessionEnded, SessionStarted
 from runtime.messages.masking import Mask
 from runtime.messages.session import SessionHeader
 from storage.projection import Projection
+from storage.standing import Standing
 from storage.tape import TapeWriter, part_name
 
 __all__ = ["Engine", "Plan"]
@@ -246,6 +247,7 @@ class Engine:
             errors=self._errors,
             fallback=plan.root / settings.log.dir / FALLBACK,
             turn=self._way.free,
+            standing=self._standing,
         )
         remember(self.desk, lots_of(self.sequencer), self._memory, self._clock.now())
         ask_again(self._memory, self.outlet)
@@ -283,6 +285,11 @@ class Engine:
 
     async def _sync(self) -> None:
         await anyio.to_thread.run_sync(self._tape.sync)
+
+    def _standing(self) -> Standing:
+        sequencer = self.sequencer
+        mark = self.outlet.projection.mark(sequencer.seq)
+        return Standing(mark=mark, at=sequencer.moment.now, actors=sequencer.standing())
 
     def _why_not(self) -> str:
         """Why nothing that adds exposure may leave now, or empty; from any thread."""

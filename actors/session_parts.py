@@ -8,6 +8,7 @@ Source: architecture 1; faults.md A 13.
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 import msgspec
 
@@ -22,7 +23,7 @@ from runtime.messages.base import Message
 from runtime.messages.machine import SessionEnded, SessionParted, SessionStarted
 from runtime.messages.market import SymbolAdded
 from runtime.messages.session import SessionHeader
-from storage.tape import Entry, part_beside
+from storage.tape import Entry, TapeReader, part_beside
 
 Heard = Sequence[Message | tuple[int, int] | None]
 
@@ -57,23 +58,28 @@ def entries(session: TapeSession) -> Iterator[Entry]:
         yield from before.reader
 
 
-def learned(session: TapeSession) -> dict[str, Heard]:
+def learned(
+    session: TapeSession, own: Sequence[Entry] = (), carried: Mapping[str, bytes] | None = None
+) -> dict[str, Heard]:
     """What regime and strategies of a tape have heard on the session's earlier tapes.
+
+    Args:
+        own: Inputs of the tape itself that they have heard too. carried: where the actors stand after them.
 
     Raises:
         DataError, TapeDamaged: An earlier part cannot be used.
     """
     header = session.header
-    if not header.parts:
+    if not (header.parts or own):
         return {}
-    first = TapeSession(part_beside(session.path, header.parts[0].name)).header
+    first = TapeReader(part_beside(session.path, header.parts[0].name)).header if header.parts else header
     settings = from_snapshot(header.settings)
     specs = system.build(settings, header, session.panels, simulated=False)
     pupils = [spec for spec in specs if spec.name == _CLOCK or learns(spec)]
     school = Sequencer(pupils, carried=first.carried, virtual_time=False, decisions=hashlib.sha256())
     added: list[Message | tuple[int, int]] = []
-    fates = _fates(header, pupils)
-    for entry in entries(session):
+    fates = _fates(header.carried if carried is None else carried, pupils)
+    for entry in chain(entries(session), own):
         message = entry.message
         if not _is_mark(message):
             school.post(entry.source, message, entry.at)
@@ -87,11 +93,11 @@ def learned(session: TapeSession) -> dict[str, Heard]:
     return known | (dict.fromkeys(_NAME_SYMBOLS, added) if added else {})
 
 
-def _fates(header: SessionHeader, pupils: Sequence[ActorSpec]) -> list[tuple[int, int, Fate]]:
-    """What became of all strategies' signals and lots before a tape, the first one last."""
+def _fates(carried: Mapping[str, bytes], pupils: Sequence[ActorSpec]) -> list[tuple[int, int, Fate]]:
+    """What became of all strategies' signals and lots so far, the first one last."""
     found: list[tuple[int, int, Fate]] = []
     for spec in pupils:
-        raw = header.carried.get(spec.name) if spec.private else None
+        raw = carried.get(spec.name) if spec.private else None
         today = None if raw is None else _carried.decode(raw).today
         found += today.heard if today is not None else ()
     return sorted(found, key=lambda one: one[0], reverse=True)

@@ -51,6 +51,7 @@ _ONCE = "ON CONFLICT DO NOTHING"
 
 STATEMENTS: dict[str, Statement] = {
     # ---- trades.db --------------------------------------------------------------------------
+    "standing": _upsert(_T, "standing", "id, session, seq, at, actors", "id"),
     "signal": _insert(
         _T,
         "signals",

@@ -27,6 +27,7 @@ COMPOSITION = tuple(
         ),
         *(
             "accepted_change",
+            "books_state",
             "session_parts",
             "live_plan",
             "live_door",

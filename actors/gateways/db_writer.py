@@ -8,7 +8,7 @@ known place, from which the books are written again out of the tape.
 
 import asyncio
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ from runtime.error_sink import ErrorSink
 from runtime.log import get_logger
 from storage.books import read_mark
 from storage.database import BUSY_MS, DATABASES, Mode, database_path, pragmas, prepare
+from storage.standing import Standing, standing_row
 from storage.statements import NOTHING, STATEMENTS, Mark, Row
 from storage.transaction import MarkedRow, transaction
 
@@ -55,6 +56,7 @@ class DbWriter:
         pauses: First and longest pause before a database that could not be written is tried again, s.
         busy_ms: How long one try waits for another process's lock, ms.
         turn: Nothing is written until this is set; None: at once.
+        standing: Where every actor stands between two inputs; kept with the rows.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class DbWriter:
         pauses: tuple[float, float] = (0.1, 5.0),
         busy_ms: int = BUSY_MS,
         turn: asyncio.Event | None = None,
+        standing: Callable[[], Standing] | None = None,
     ) -> None:
         self._root, self._books, self._mode = root, books, mode
         self._errors, self._fallback = errors, fallback
@@ -80,6 +83,7 @@ class DbWriter:
         self._pauses = pauses
         self._busy_ms = busy_ms
         self._turn = turn
+        self._standing = standing
         self._pause = 0.0
         self._nudged = False
         self._unsaved = False
@@ -242,6 +246,8 @@ class DbWriter:
                 rows = self._pending[name]
                 ahead = last is not None and last.mark > self._covered[name]
                 extra: list[MarkedRow] = []
+                if name == "trades" and rows:
+                    extra = self._stands()
                 if name == "performance":
                     extra = [*logged, *((NOTHING, entry.row()) for entry in entries)]
                 if not (rows or extra or ahead):
@@ -252,7 +258,7 @@ class DbWriter:
                     self._pending[name] = []
                     if mark is not None:
                         self._covered[name] = mark
-                    if extra:
+                    if name == "performance":
                         entries, logged = [], []
         except BaseException:
             self._logged = logged + self._logged
@@ -260,6 +266,18 @@ class DbWriter:
                 self._errors.give_back(entries)
             raise
         await anyio.lowlevel.checkpoint()
+
+    def _stands(self) -> list[MarkedRow]:
+        """Where the actors stand, if everything up to there is about to be written; called between inputs."""
+        if self._standing is None or self.depth or self.dropped_from is not None:
+            return []
+        try:
+            return [(NOTHING, standing_row(self._standing()))]
+        except (TypeError, ValueError, OverflowError) as error:
+            # What a later start may want must not end this one.
+            _log.error("where the actors stand is kept no longer", error=f"{type(error).__name__}: {error}")
+            self._standing = None
+            return []
 
     # ---- opening ------------------------------------------------------------------------------
 

@@ -345,16 +345,19 @@ class Cell:
             self.failed_start = error
             self.stopped = self.lost = True
 
-    def carry(self, *, standing: bool = False) -> bytes | ActorCrashed | None:
-        """What crosses the session's end; of an actor beyond repair what it began the session with.
+    def standing(self) -> bytes | None:
+        """Where it stands now; of an actor beyond repair what it began the session with."""
+        if self.lost:
+            return self.carried
+        state = self.actor.standing()
+        return None if state is None else msgspec.msgpack.encode(state)
 
-        Args:
-            standing: Where it stands now instead.
-        """
+    def carry(self) -> bytes | ActorCrashed | None:
+        """What crosses the session's end; of an actor beyond repair what it began the session with."""
         if self.lost:
             return self.carried
         try:
-            state = self.actor.standing() if standing else self.actor.carry()
+            state = self.actor.carry()
             return None if state is None else msgspec.msgpack.encode(state)
         except (Exception, SystemExit) as error:
             if not self.spec.expendable:

@@ -285,10 +285,10 @@ class Sequencer:
         """Take what every actor hands on, while a failure can still be told and recorded."""
         self._carried = self._collected(caused)
 
-    def _collected(self, caused: list[Message], *, standing: bool = False) -> dict[str, bytes]:
+    def _collected(self, caused: list[Message]) -> dict[str, bytes]:
         carried: dict[str, bytes] = {}
         for cell in self._cells:
-            state = cell.carry(standing=standing)
+            state = cell.carry()
             if isinstance(state, ActorCrashed):
                 self._give_up(cell, state, "could not be carried over; what it began with is kept", caused)
                 state = cell.carry()
@@ -345,7 +345,8 @@ class Sequencer:
 
     def standing(self) -> dict[str, bytes]:
         """Where every actor stands between two inputs, encoded: enough to go on from in another part."""
-        return self._collected([], standing=True)
+        states = {cell.spec.name: cell.standing() for cell in self._cells}
+        return {name: state for name, state in states.items() if state is not None}
 
     def histories(self) -> dict[str, list[Message | tuple[int, int] | None]]:
         """What each actor has handled, dated, in order: what `learned` of another sequencer takes."""

@@ -186,6 +186,16 @@ _EXTERNAL = """
     ) STRICT, WITHOUT ROWID
 """
 
+_STANDING = """
+    CREATE TABLE standing (                         -- where every actor stood after one input: one row
+        id      INTEGER PRIMARY KEY CHECK (id = 1),
+        session INTEGER NOT NULL,
+        seq     INTEGER NOT NULL,                   -- of that input; the rows of all before it are written
+        at      INTEGER NOT NULL,
+        actors  BLOB NOT NULL                       -- MessagePack: actor to its state
+    ) STRICT
+"""
+
 _INDEXES = (
     "CREATE INDEX signals_by_time ON signals (timestamp)",
     "CREATE INDEX signals_pending_by_lot ON signals (lot_id) WHERE status = 'pending'",
@@ -202,4 +212,5 @@ TRADES = (
         (*COMMON, _SIGNALS, _TRADES, _POSITIONS, _ORDERS, _EXECUTIONS, _LOTS, _CAUSES, *_INDEXES),
     ),
     Migration(2, "what the account has beside our lots", (_EXTERNAL,)),
+    Migration(3, "where every actor stood after the last input that is covered", (_STANDING,)),
 )
