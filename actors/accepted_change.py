@@ -116,7 +116,7 @@ def _out_of(
             "wait for the next session"
         ) from error
     recorder.release(tape)
-    return sequencer, f"out of the books, as of input {kept.mark.seq:,}: the code decides otherwise ({why})"
+    return sequencer, f"out of the books as of input {kept.mark.seq}, for the code decides otherwise ({why})"
 
 
 def _writing(session: TapeSession, books: Books) -> Observer:

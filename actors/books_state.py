@@ -8,6 +8,8 @@ Source: architecture 4; faults.md A 13.
 import hashlib
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from actors import system
 from actors.breaker import MONEY_ACTORS
 from actors.gateways.replay_feed import TapeSession
@@ -20,6 +22,7 @@ from runtime.messages.base import Command, Input, Message
 from runtime.messages.codec import encode
 from runtime.messages.machine import ActorCrashed, SessionStarted, Source
 from runtime.messages.session import SessionHeader
+from runtime.messages.trading import CancelOrder, ReplaceOrder, SubmitOrder
 from storage.standing import Standing
 from storage.statements import Mark
 from storage.tape import Entry
@@ -67,16 +70,10 @@ class Late:
 
 
 def usable(kept: Standing | None, header: SessionHeader) -> Standing:
-    """What the books keep of a tape's session; of another one, where the tape itself begins.
-
-    Raises:
-        BooksRefused: Neither says where the actors stood.
-    """
+    """What the books keep of a tape's session; what they keep of an earlier one is older than the tape."""
     session, first = int(header.session.replace("-", "")), first_seq(header)
     if kept is not None and kept.mark.session == session and kept.mark.seq >= first:
         return kept
-    if not header.parts:
-        raise BooksRefused(f"the books do not say where the actors of the session {header.session} stood")
     return Standing(mark=Mark(session, first - 1), at=header.starts, actors=header.carried)
 
 
@@ -98,7 +95,8 @@ def from_books(
     header, entries = session.header, list(session.reader)
     covered = [one for one in entries if one.seq <= kept.mark.seq]
     tail = entries[len(covered) :]
-    if (covered[-1].seq if covered else first_seq(header) - 1) != kept.mark.seq:
+    first = first_seq(header)
+    if (covered[-1].seq if covered else first - 1) != kept.mark.seq:
         raise BooksRefused(f"the books cover input {kept.mark.seq}, which {session.path} does not have")
     said: list[Message] = []
     heard: list[Observer] = [lambda seq, at, message, caused: said.extend(caused)]
@@ -114,14 +112,17 @@ def from_books(
         recorder=recorder,
         observers=[tell],
         virtual_time=False,
-        # The mark that the actors go on has the number of the input they stand behind.
-        first_seq=kept.mark.seq,
+        # That the actors go on is told under the number of the input they stand behind.
+        first_seq=kept.mark.seq if covered else first,
         decisions=hashlib.sha256(),
         learned=learned(session, covered, kept.actors),
     )
-    begun = SessionStarted(ts_event=header.starts, session=header.session, part=header.part + 1)
-    sequencer.post("machine", begun, kept.at)
-    _compare(session, kept.mark.seq, said, None)
+    if covered:
+        begun = SessionStarted(
+            ts_event=header.starts, session=header.session, part=header.part + 1, unbroken=True
+        )
+        sequencer.post("machine", begun, kept.at)
+        _compare(session, kept.mark.seq, said, None)
     heard += observers
     for entry in tail:
         said.clear()
@@ -133,11 +134,23 @@ def from_books(
 
 def _compare(session: TapeSession, seq: int, said: Sequence[Message], entry: Entry | None) -> None:
     """Whether what the code sends is what was sent; an input that was cut short may have more to send."""
-    mine = [encode(one) for one in said if isinstance(one, Command)]
-    theirs = [encode(one) for one in entry.commands] if entry is not None else []
+    mine, theirs = _orders(said), _orders(entry.commands if entry is not None else ())
     if entry is not None and entry.count is None:
         mine = mine[: len(theirs)]
     crashed = [one.actor for one in said if isinstance(one, ActorCrashed) and one.actor in MONEY_ACTORS]
     if crashed or mine != theirs:
         what = f"{crashed[0]} crashes" if crashed else f"{len(mine)} orders would leave, {len(theirs)} did"
         raise BooksRefused(f"{session.path}: after input {seq}, which the books do not cover whole, {what}")
+
+
+def _orders(said: Sequence[Message]) -> list[bytes]:
+    """What changes something at the broker, whatever the reason given for it; reads change nothing."""
+    return [
+        encode(_reasonless(one)) for one in said if isinstance(one, SubmitOrder | CancelOrder | ReplaceOrder)
+    ]
+
+
+def _reasonless(one: SubmitOrder | CancelOrder | ReplaceOrder) -> Message:
+    if isinstance(one, ReplaceOrder):
+        return msgspec.structs.replace(one, cause=0)
+    return msgspec.structs.replace(one, cause=0, reason="")

@@ -114,7 +114,8 @@ class Executor(AccountKeeper):
         yield from self._set_expiry()
         lots = [lot for lot in self._lots.values() if not lot.is_over]
         if started.part > 1:
-            yield from self._account.goes_on(any(lot.live for lot in lots), self.now, self.seq)
+            working = any(lot.live for lot in lots)
+            yield from self._account.goes_on(working, started.unbroken, self.now, self.seq)
         for lot in lots:
             if lot.entry.is_live and lot.entry.filled and not lot.closing:
                 yield self._timer(PARTIAL + lot.lot_id, self._protect_ns)

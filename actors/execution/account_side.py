@@ -73,13 +73,19 @@ class AccountSide:
         return AccountState(gate=self.gate.state(), watch=self.watch.state(), in_market=self._in_market)
 
     def restore(self, state: AccountState) -> None:
-        """Know what another instance knew; entries wait for a comparison nevertheless."""
+        """Know what another instance knew."""
         self.gate.restore(state.gate)
         self.watch.restore(state.watch)
         self._in_market = state.in_market
 
-    def goes_on(self, has_orders: bool, now: int, cause: int) -> Iterator[Decision]:
-        """Timers do not outlive a part of a session: set them again."""
+    def goes_on(self, has_orders: bool, unbroken: bool, now: int, cause: int) -> Iterator[Decision]:
+        """Timers do not outlive a part of a session: set them again; entries wait for a comparison.
+
+        Args:
+            has_orders: Whether any works. unbroken: whether nothing went by meanwhile: entries need not wait.
+        """
+        if not unbroken:
+            self.started()
         if self.reconciles and self._in_market:
             yield _timer(READ, now, cause, self._reconcile_ns)
         if has_orders:

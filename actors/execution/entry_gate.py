@@ -21,6 +21,8 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     unborrowable: list[str]
     doubted: dict[str, str]
     eaten: dict[str, str]
+    deaf: str
+    waits: str
     blocked: str
     can_short: bool
 
@@ -50,13 +52,15 @@ class EntryGate:
         self._judge()
 
     def state(self) -> GateState:
-        """What outlives a process; that the stream is ready and the books agree does not."""
+        """All that is known."""
         return GateState(
             until=self._until,
             untradable=list(self._untradable),
             unborrowable=list(self._unborrowable),
             doubted=self._doubted,
             eaten=self._eaten,
+            deaf=self._deaf,
+            waits=self._waits,
             blocked=self._blocked,
             can_short=self._can_short,
         )
@@ -65,6 +69,7 @@ class EntryGate:
         """Know what another instance knew."""
         self._until, self._doubted = dict(state.until), dict(state.doubted)
         self._eaten = dict(state.eaten)
+        self._deaf, self._waits = state.deaf, state.waits
         self.assets(state.untradable, state.unborrowable)
         self._blocked, self._can_short = state.blocked, state.can_short
         self._judge()

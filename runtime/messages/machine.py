@@ -15,6 +15,8 @@ class SessionStarted(Input, frozen=True, kw_only=True, gc=False, array_like=True
     """ISO date of the trading day."""
     part: int = 1
     """Beyond 1 the session has begun already, and goes on under changed settings or code."""
+    unbroken: bool = False
+    """With a later part: nothing went by meanwhile, so nobody has to be compared with the broker first."""
 
 
 class SessionParted(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

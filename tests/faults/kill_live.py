@@ -29,7 +29,9 @@ from typing import Any
 
 import msgspec
 
+from actors.verification import verify
 from runtime import kill_switch
+from storage.tape import parts_in
 from tests.alpaca_server.hosted import HostedAlpacaServer
 from tests.alpaca_server.player import play
 from tests.alpaca_server.server import AlpacaServer
@@ -123,7 +125,8 @@ class Round:
 
     def __init__(self, bears: Nursery, hosted: HostedAlpacaServer, root: Path, figures: Figures) -> None:
         self.bears, self.hosted, self.root, self.figures = bears, hosted, root, figures
-        self.tape = root / "tapes" / f"{busy.SESSION}.tape"
+        self.words: list[str] = []
+        """More words for the engines to come."""
         self.log = root / "output.txt"
         self._tick = threading.Event()  # never set: a wait that gives up the processor
 
@@ -144,6 +147,7 @@ class Round:
         self._is_ready = False
         words = ["run", "--headless", "--clock", "broker", "--speed", f"{SPEED:g}", "--root", str(self.root)]
         words += [word for each in busy.overrides() for word in ("--set", each)]
+        words += self.words
         return self.bears.bear(
             words=words,
             log=str(self.log),
@@ -154,9 +158,13 @@ class Round:
             crash_while=crash_while,
         )
 
+    def tapes(self) -> list[Path]:
+        """The session's tapes; more than one if a change was accepted."""
+        return parts_in(self.root / "tapes", busy.SESSION)
+
     def _told_ready(self) -> int:
-        """How often the tape says that the order stream was READY."""
-        return len(_READY.findall(self.tape.read_bytes())) if self.tape.exists() else 0
+        """How often the tapes say that the order stream was READY."""
+        return sum(len(_READY.findall(tape.read_bytes())) for tape in self.tapes())
 
     def is_ready(self) -> bool:
         """Whether the engine that runs has told on its tape that the order stream is READY."""
@@ -217,7 +225,9 @@ class Round:
         code = self.bears.wait(pid)
         if code not in (exits.OK, *(() if halted_from is None else (exits.HALTED,))):
             self.figures.wrong.append(f"stopped with {code}: {self.log.read_text()[-2_000:]}")
-        wrong = check_history(server, self.root, self.tape, halted_from=halted_from)
+        *earlier, last = self.tapes()
+        wrong = check_history(server, self.root, last, halted_from=halted_from)
+        wrong += [told.text() for told in map(verify, earlier) if not told.identical]
         if halted_from is None:
             wrong += [f"unprotected: {one}" for one in unprotected(server, self.root)]
         self.figures.wrong += [f"{self.root.name}: {one}" for one in wrong]

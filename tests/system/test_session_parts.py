@@ -8,7 +8,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from actors.books_state import from_books, usable
 from actors.gateways.replay_feed import TapeSession
+from config.snapshot import from_snapshot
+from storage.standing import Standing
+from storage.statements import Mark
 from storage.tape import Entry
 from tests.demo_run import tapes
 from tests.system.parted import Heard, begin, cut, feed, machine
@@ -80,3 +84,23 @@ def test_another_part_of_a_session_stands_and_decides_as_if_it_had_not_been_cut(
         for mine, theirs in itertools.zip_longest(heard.decisions, plain.decisions):
             assert mine == theirs, at
         assert differences(bare(whole.carry()), bare(parted.carry())) == [], at
+
+
+@pytest.mark.parametrize("place", [0, 4, 7])
+def test_out_of_the_books_of_any_input_the_actors_stand_where_the_tape_ends(place: int, tmp_path: Path):
+    session, entries = recording(place)
+    for number, behind in enumerate((0, 1, 40)):
+        at = len(entries) * (2 + number) // 6 + place
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        stopped, path = cut(session, entries[:at], in_folder(session, folder))
+        first = TapeSession(path.with_name(f"{session.header.session}.tape"))
+        then = machine(session)
+        feed(then, entries[: at - behind])
+        mark = Mark(int(session.header.session.replace("-", "")), at - behind)
+        kept = Standing(mark=mark, at=then.moment.now, actors=then.standing())
+        chosen = from_snapshot(session.header.settings)
+        taken, _ = from_books(first, chosen, usable(kept, first.header), [])
+        assert differences(bare(stopped.standing()), bare(taken.standing())) == [], at
+        again, _ = from_books(first, chosen, usable(None, first.header), [])
+        assert differences(bare(stopped.standing()), bare(again.standing())) == [], at
