@@ -18,6 +18,7 @@ from actors.execution.lot_orders import (
     entry_prices,
     opened,
 )
+from actors.execution.order_state import OrderState
 from config.schema import Orders
 from runtime.messages.account import ExternalChanged, ReadAccount
 from runtime.messages.base import Decision
@@ -262,40 +263,50 @@ class Executor(AccountKeeper):
         return said
 
     def on_order_filled(self, event: OrderFilled) -> Iterable[Decision]:
-        lot = self._lot_of.get(event.client_order_id) or self._lot_of.get(event.parent_id)
+        name = event.client_order_id
+        lot = self._lot_of.get(name) or self._lot_of.get(event.parent_id)
         if lot is None:
-            if ids.parse(event.client_order_id) is None:
-                return self._others_traded(event)
-            return (self._stranger(event.client_order_id, event.symbol),)
+            if ids.parse(name) is None:
+                return self._account.watch.stranger(event, self.now, self.seq)
+            return (self._stranger(name, event.symbol),)
         if self._account.reconciles:
             self._account.watch.traded(event.symbol, self.moment.now)
-        before = lot.orders.get(event.client_order_id)
+        before = lot.orders.get(name)
         if before is None:
             before = lot_commands.unannounced_leg_state(lot, event)
-            self._lot_of[event.client_order_id] = lot
+            self._lot_of[name] = lot
         after = order_state.filled(before, event)
         if after is before:
             return ()
         told = self._told(lot, before, after)
         said: list[Decision] = []
         if after.role == "entry":
-            if before.status in order_state.TERMINAL or after.filled > after.quantity:
-                lot.is_corrected = True  # what rests was made for fewer shares
-            if before.status == "pending_cancel" and after.status == "filled":
-                # The cancellation came too late, and with it that of the exits, which work from now on.
-                for leg in lot.group_of(after.client_order_id):
-                    said += self._told(lot, leg, order_state.cancel_refused(leg))
-            elif (
-                after.status not in order_state.TERMINAL
-                and not lot.is_timed
-                and (lot.stop_loss or lot.take_profit)
-            ):
-                lot.is_timed = True
-                said.append(self._timer(PARTIAL + lot.lot_id, self._protect_ns))
+            was_plain = before.status in order_state.PLAINLY_LIVE
+            if not was_plain or after.status != "filled" or after.filled > after.quantity:
+                said = self._entry_traded(lot, before, after)
         elif lot.held < 0 and not lot.entry.is_live:  # else the entry's own fill is still to be told
             text = f"lot {lot.lot_id} was oversold: {lot.held} shares of {lot.symbol}"
             said.append(self._noted("CRITICAL", text))
-        return *told, *said, *self._advance(lot)
+        wanted = self._advance(lot)
+        return (*told, *said, *wanted) if said or wanted else told
+
+    def _entry_traded(self, lot: LotOrders, before: OrderState, after: OrderState) -> list[Decision]:
+        """See to an entry's fill that is not simply its last: a part, one too late or one too much."""
+        said: list[Decision] = []
+        if before.status in order_state.TERMINAL or after.filled > after.quantity:
+            lot.is_corrected = True  # what rests was made for fewer shares
+        if before.status == "pending_cancel" and after.status == "filled":
+            # The cancellation came too late, and with it that of the exits, which work from now on.
+            for leg in lot.group_of(after.client_order_id):
+                said += self._told(lot, leg, order_state.cancel_refused(leg))
+        elif (
+            after.status not in order_state.TERMINAL
+            and not lot.is_timed
+            and (lot.stop_loss or lot.take_profit)
+        ):
+            lot.is_timed = True
+            said.append(self._timer(PARTIAL + lot.lot_id, self._protect_ns))
+        return said
 
     def on_order_ended(self, event: OrderCanceled | OrderExpired) -> Iterable[Decision]:
         lot = self._lot_of.get(event.client_order_id)

@@ -173,7 +173,8 @@ class Portfolio(Actor):
         if self._corrected and fill.execution_id in self._corrected:
             return None  # told once more: it counts as it was corrected
         seen = self._cumulative.get(name, 0)
-        fresh = min(fill.quantity, fill.cumulative - seen)
+        quantity, unseen = fill.quantity, fill.cumulative - seen
+        fresh = quantity if quantity <= unseen else unseen
         if fresh <= 0:
             return None
         signed = fresh if fill.side == "buy" else -fresh
@@ -182,7 +183,8 @@ class Portfolio(Actor):
         if facts.role == "entry":
             if lot is None:
                 lot = self._new_lot(facts, fill)
-                self._record(facts.strategy).opened_today += 1
+                record = self._records.get(facts.strategy) or self._record(facts.strategy)
+                record.opened_today += 1
             book.enter(lot, signed, price, fill.commission, fill.slippage)
         elif lot is None or abs(signed) > abs(lot.quantity) or (signed > 0) == (lot.quantity > 0):
             note = self._noted(f"exit fill {fill.execution_id} exceeds lot {facts.lot_id}")
@@ -190,20 +192,17 @@ class Portfolio(Actor):
         else:
             book.leave(lot, signed, price, fill.commission, fill.slippage)
             if lot.quantity == 0:
-                self._record(lot.strategy).close_trade(
-                    fill.ts_event, lot.realised / MICRO, lot.commission / MICRO
-                )
+                record = self._records.get(lot.strategy) or self._record(lot.strategy)
+                record.close_trade(fill.ts_event, lot.realised / MICRO, lot.commission / MICRO)
                 self._closed[lot.id] = Closed(lot, fill.ts_event, price, facts.reason or facts.role)
         self._cumulative[name] = seen + fresh
         self.unsettled = True
         moment = self.moment
-        said = (
-            lot_changed(lot, facts, fill, signed, moment.seq),
-            position(book, symbol, price, moment.now, moment.seq),
-        )
-        if fill.position is None or (book.net(symbol) == fill.position and not self._doubted):
-            return said
-        return (*said, *self._doubt(fill))
+        changed = lot_changed(lot, facts, fill, signed, moment.seq)
+        held = position(book, symbol, price, moment.now, moment.seq, lot)
+        if fill.position is None or (held.quantity == fill.position and not self._doubted):
+            return changed, held
+        return changed, held, *self._doubt(fill)
 
     def on_fill_corrected(
         self, event: FillCorrected
@@ -396,7 +395,12 @@ class Portfolio(Actor):
 
     def carry(self) -> Carried:
         book = self._book
-        kept = {key: facts_of(f) for key, f in self._orders.items() if self._still_matters(key, f)}
+        lots, matters = book.lots, self._still_matters
+        kept = {
+            name: facts_of(facts)
+            for name, facts in self._orders.items()
+            if facts.lot_id in lots or (facts.role == "entry" and matters(name, facts))
+        }
         return Carried(
             capital=book.capital,
             cash=book.cash,

@@ -173,6 +173,10 @@ class SimulatedBroker(Actor):
                     self._touch(order, row, found)
         if len(found) > 1:
             found.sort(key=_when)
+        if not self._book.groups:  # what happens to one order then changes no other
+            for is_later, _, order, clean, row in found:
+                self._trade(order, clean, row, started + INTRABAR_NS if is_later else started, out)
+            return
         at = 0
         while at < len(found):
             is_later, _, order, clean, row = found[at]

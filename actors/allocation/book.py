@@ -124,8 +124,7 @@ class Book:
         if slippage:
             lot.slippage += micros(slippage)
         lot.mark = mark
-        lot.peak = max(lot.peak, price)
-        lot.trough = min(lot.trough or price, price)
+        lot.peak = lot.trough = price
         self._install(lot)
         self.realised[lot.strategy] -= fee
 

@@ -60,13 +60,22 @@ def lot_corrected(
     return corrected
 
 
-def position(book: Book, symbol: str, price: float, now: int, cause: int) -> PositionChanged:
-    """The net position: the sum of its lots, named after the largest."""
+def position(
+    book: Book, symbol: str, price: float, now: int, cause: int, traded: Lot | None = None
+) -> PositionChanged:
+    """The net position: the sum of its lots, named after the largest.
+
+    Args:
+        traded: A lot that has just traded: its mark is the price.
+    """
     names = book.by_symbol.get(symbol)
     if names is None:
         return PositionChanged(now, cause, symbol, "", 0, 0.0, 0, None, None, price, 0.0)
-    largest = book.refresh(book.lots[names[0]])
-    net, entered, unrealised = largest.quantity, largest.cost, largest.unrealised
+    largest = book.lots[names[0]]
+    if largest is not traded:
+        book.refresh(largest)
+    net, entered = largest.quantity, largest.cost
+    unrealised = net * largest.mark - entered
     since = largest.entry_ts
     for name in names[1:] if len(names) > 1 else ():
         lot = book.refresh(book.lots[name])

@@ -24,6 +24,8 @@ from runtime.messages.trading import (
 
 _UNFILLED = frozenset(("canceled", "expired", "rejected"))
 TERMINAL = frozenset(("filled", "canceled", "expired", "rejected"))
+PLAINLY_LIVE = frozenset(("submitted", "accepted", "partially_filled", "unknown"))
+"""Every status but the terminal ones and `pending_cancel`."""
 
 
 class OrderState(msgspec.Struct, frozen=True, gc=False):

@@ -66,11 +66,13 @@ class OrderBook:
             if not members:
                 del self.groups[order.group]
         if not order.held:
-            same = self.live[order.symbol_id]
+            place = order.symbol_id
+            same = self.live[place]
             del same[order.client_order_id]
-            self.moved(order)
+            self._bands.pop(place, None)
+            self._limits = None
             if not same:
-                del self.live[order.symbol_id]
+                del self.live[place]
                 self._wanted = None
 
     def others(self, order: WorkingOrder) -> list[WorkingOrder]:
