@@ -242,16 +242,18 @@ class Executor(AccountKeeper):
     # ---- what the broker says ---------------------------------------------------------------
 
     def on_order_accepted(self, event: OrderAccepted) -> Iterable[Decision]:
-        lot = self._lot_of.get(event.client_order_id)
+        name = event.client_order_id
+        lot = self._lot_of.get(name)
         if lot is None:
-            return (self._stranger(event.client_order_id, event.symbol),)
-        parent = lot.orders[event.client_order_id]
+            return (self._stranger(name, event.symbol),)
+        parent = lot.orders[name]
         after = order_state.accepted(parent, event)
-        is_plain = not event.legs and after.status == "accepted"
-        if is_plain and after.role == ("exit" if lot.closing else "entry") and not self._is_halted:
-            return self._told(lot, parent, after)  # nothing can be wanted beside an order that just works
+        told = self._told(lot, parent, after)
+        is_plain = not event.legs and after.status == "accepted" and not self._is_halted
+        if is_plain and after.role == ("exit" if lot.closing else "entry"):
+            return told  # nothing can be wanted beside an order that just works
         now, seq = self.moment.now, self.moment.seq
-        said = [*self._told(lot, parent, after)]
+        said = [*told]
         for leg in event.legs:
             if leg.client_order_id in lot.orders:
                 continue

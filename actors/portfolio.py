@@ -186,7 +186,7 @@ class Portfolio(Actor):
                 record = self._records.get(facts.strategy) or self._record(facts.strategy)
                 record.opened_today += 1
             book.enter(lot, signed, price, fill.commission, fill.slippage)
-        elif lot is None or abs(signed) > abs(lot.quantity) or (signed > 0) == (lot.quantity > 0):
+        elif lot is None or signed * lot.quantity >= 0 or (signed + lot.quantity) * signed > 0:
             note = self._noted(f"exit fill {fill.execution_id} exceeds lot {facts.lot_id}")
             return (note, *self._doubt(fill))  # not booked: it may be told again
         else:

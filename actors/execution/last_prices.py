@@ -26,13 +26,17 @@ class LastPrices:
 
     def price(self, place: int) -> float | None:
         """Close of the symbol's newest bar, USD; before its first the previous close, None if unknown."""
-        until, price = self._looked_up.get(place, (0, None))
         frames = self._frames
+        if frames:
+            ids = frames[-1].ids
+            # A frame of every symbol has it at its own place; only others are searched.
+            if place < len(ids) and ids.item(place) == place:
+                return frames[-1].values.item(CLOSE, place)
+        until, price = self._looked_up.get(place, (0, None))
         for index in range(len(frames) - 1, until - 1, -1):
             ids = frames[index].ids
             count = len(ids)
             at = place
-            # A frame of every symbol has it at its own place; only others are searched.
             if place >= count or ids.item(place) != place:
                 at = int(ids.searchsorted(place))
                 if at >= count or ids.item(at) != place:

@@ -194,12 +194,14 @@ def next_step(lot: LotOrders) -> Step | None:
         return _closing(lot, entry)
     if entry.status not in TERMINAL:
         return None
+    is_doubtful = lot.is_corrected or lot.is_uncovered
+    if not is_doubtful and lot.stop_loss is None and lot.take_profit is None:
+        return None  # it has no exits to rest or to move
     held, live = -lot.missing, []
     for one in lot.orders.values():
         held += one.filled if one.role == "entry" else -one.filled
         if one.status not in TERMINAL:
             live.append(one)
-    is_doubtful = lot.is_corrected or lot.is_uncovered
     if is_doubtful and (resting := [one for one in live if one.role != "exit"]):
         # Of a pair the broker counts both down, whichever traded.
         covered = min(one.remaining for one in resting)

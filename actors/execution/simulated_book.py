@@ -10,13 +10,13 @@ from actors.execution.working_order import WorkingOrder
 from runtime.messages.market import HIGH, LOW, OPEN, VOLUME, Bars, FloatArray, IdArray
 
 _FEW = 24
-"""Symbols with live orders up to which looking at each is cheaper than sorting out the untouched ones."""
+"""Live orders with a price up to which looking at each is cheaper than sorting out the untouched ones."""
 
 
 class OrderBook:
     """Orders that are not over; held legs are in it but not live."""
 
-    __slots__ = ("_bands", "_limits", "_wanted", "groups", "live", "orders")
+    __slots__ = ("_bands", "_limits", "_priced", "_wanted", "groups", "live", "orders")
 
     def __init__(self, orders: Iterable[WorkingOrder] = ()) -> None:
         self.orders: dict[str, WorkingOrder] = {}
@@ -27,6 +27,8 @@ class OrderBook:
         self._bands: dict[int, tuple[float, float]] = {}
         """Per symbol: the price at or below which, and at or above which, an order may trade."""
         self._limits: FloatArray | None = None
+        self._priced = 0
+        """Live orders that wait for a price; the others trade in whatever bar comes."""
         for order in orders:
             self.add(order)
 
@@ -44,6 +46,8 @@ class OrderBook:
         self._go_live(order)
 
     def _go_live(self, order: WorkingOrder) -> None:
+        if order.limit is not None or order.stop is not None:
+            self._priced += 1
         same = self.live.get(order.symbol_id)
         if same is None:
             self.live[order.symbol_id] = {order.client_order_id: order}
@@ -68,10 +72,13 @@ class OrderBook:
         if not order.held:
             place = order.symbol_id
             same = self.live[place]
-            del same[order.client_order_id]
             self._bands.pop(place, None)
             self._limits = None
-            if not same:
+            if order.limit is not None or order.stop is not None:
+                self._priced -= 1
+            if len(same) > 1:
+                del same[order.client_order_id]
+            else:
                 del self.live[place]
                 self._wanted = None
 
@@ -92,7 +99,7 @@ class OrderBook:
         count = len(bars.ids)
         if not len(wanted) or not count:
             return []
-        limits = self._bands_of(wanted) if len(wanted) > _FEW else None
+        limits = self._bands_of(wanted) if self._priced > _FEW else None
         if count == symbols:
             places = wanted
         else:
