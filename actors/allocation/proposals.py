@@ -2,10 +2,10 @@
 
 from actors.allocation.commitments import Commitment
 from actors.allocation.desk import Planned
-from runtime.messages.base import with_
 from runtime.messages.trading import OrderClass, OrderProposed, OrderType
 
 _CLASSES: tuple[OrderClass, ...] = ("simple", "oto", "bracket")
+_NOTHING: dict[str, float] = {}
 
 
 def entry(planned: Planned, close: float, name: str, now: int, cause: int) -> OrderProposed:
@@ -19,38 +19,35 @@ def entry(planned: Planned, close: float, name: str, now: int, cause: int) -> Or
     if kind == "marketable":
         limit = close * (1 + style.offset_frac if signal.direction == "long" else 1 - style.offset_frac)
     order_type: OrderType = "limit" if kind == "marketable" else kind
-    order = OrderProposed(
-        ts_event=now,
-        cause=cause,
-        client_order_id=name,
-        signal_id=signal.id,
-        lot_id=signal.id,
-        strategy=signal.strategy,
-        symbol=signal.symbol,
-        side="buy" if signal.direction == "long" else "sell",
-        intent="entry",
-        quantity=planned.shares,
-        type=order_type,
-        order_class=_CLASSES[(signal.stop_loss is not None) + (signal.take_profit is not None)],
-        time_in_force="day" if signal.intraday else "gtc",
-        reference_price=planned.price,
-    )
-    return with_(
-        order,
-        limit_price=limit,
-        stop_price=style.stop,
-        stop_loss=signal.stop_loss,
-        take_profit=signal.take_profit,
-        target_follows_fill=signal.target_follows_fill,
+    return OrderProposed(
+        now,
+        cause,
+        name,
+        signal.id,
+        signal.id,
+        signal.strategy,
+        signal.symbol,
+        "buy" if signal.direction == "long" else "sell",
+        "entry",
+        planned.shares,
+        order_type,
+        _CLASSES[(signal.stop_loss is not None) + (signal.take_profit is not None)],
+        "day" if signal.intraday else "gtc",
+        planned.price,
+        limit,
+        style.stop,
+        signal.stop_loss,
+        signal.take_profit,
+        signal.target_follows_fill,
+        signal.expires_at,
+        signal.intraday,
+        planned.sized.notional,
+        planned.sized.binding,
+        planned.sized.caps,
+        planned.contributions,
+        signal.reason,
+        signal.group_id,
         stop_follows_fill=signal.stop_follows_fill,
-        expires_at=signal.expires_at,
-        intraday=signal.intraday,
-        notional=planned.sized.notional,
-        binding=planned.sized.binding,
-        sizing=planned.sized.caps,
-        contributions=planned.contributions,
-        reason=signal.reason,
-        group_id=signal.group_id,
     )
 
 
@@ -62,26 +59,25 @@ def leave(
     Args:
         close: Last close, USD. name: its client order id. signal_id: what asked for it; empty: nobody did.
     """
-    order = OrderProposed(
-        ts_event=now,
-        cause=cause,
-        client_order_id=name,
-        signal_id=signal_id or lot.lot_id,
-        lot_id=lot.lot_id,
-        strategy=lot.strategy,
-        symbol=lot.symbol,
-        side="sell" if lot.direction == "long" else "buy",
-        intent="exit",
-        quantity=abs(lot.held) or lot.ordered or 1,
-        type="market",
-        order_class="simple",
-        time_in_force="day",
-        reference_price=close,
-    )
-    return with_(
-        order,
+    return OrderProposed(
+        now,
+        cause,
+        name,
+        signal_id or lot.lot_id,
+        lot.lot_id,
+        lot.strategy,
+        lot.symbol,
+        "sell" if lot.direction == "long" else "buy",
+        "exit",
+        abs(lot.held) or lot.ordered or 1,
+        "market",
+        "simple",
+        "day",
+        close,
         intraday=lot.intraday,
         notional=abs(lot.held) * close,
         binding="EXIT",
+        sizing=_NOTHING,
+        contributions=_NOTHING,
         reason=reason,
     )

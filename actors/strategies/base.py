@@ -12,7 +12,7 @@ import msgspec
 
 from actors.strategies.context import MINUTE, Daily, Holding, StrategyContext
 from actors.strategies.parameters import ParameterError, ParameterSpec, params_hash, unknown, validate
-from runtime.messages.base import Decision, with_
+from runtime.messages.base import Decision
 from runtime.messages.market import Bars
 from runtime.messages.trading import Direction, EntryStyle, SignalRaised, SignalType
 
@@ -173,34 +173,31 @@ class Strategy:
         if price is None:
             at = context.index.get(name, -1)
             price = context.price_of(at) if at >= 0 else math.nan
-        signal = SignalRaised(
-            ts_event=now,
-            cause=context.moment.seq,
-            id=context.next_id(),
-            strategy=context.name,
-            symbol=name,
-            signal_type=signal_type,
-            direction="long" if signal_type == "BUY" else "short",
-            strength=float(strength),
-            confidence=float(confidence),
-            price=float(price),
-            stop_loss=None if stop is None else float(stop),
-            take_profit=None if target is None else float(target),
-            expires_at=int(expires_at),
-            reason=reason,
-            params_hash=self.params_hash,
-        )
-        return with_(
-            signal,
-            not_before=int(not_before),
-            features=_finite(features) if features else _NO_FEATURES,
-            group_id=group_id,
-            weight=weight,
-            entry=entry or _AT_MARKET,
+        return SignalRaised(
+            now,
+            context.moment.seq,
+            context.next_id(),
+            context.name,
+            name,
+            signal_type,
+            "long" if signal_type == "BUY" else "short",
+            float(strength),
+            float(confidence),
+            float(price),
+            None if stop is None else float(stop),
+            None if target is None else float(target),
+            int(expires_at),
+            reason,
+            self.params_hash,
+            _finite(features) if features else _NO_FEATURES,
+            group_id,
+            weight,
+            int(not_before),
+            entry or _AT_MARKET,
             intraday=self.is_intraday,
             target_follows_fill=target_follows_fill,
-            stop_follows_fill=stop_follows_fill,
             quantity=quantity,
+            stop_follows_fill=stop_follows_fill,
             size_factor=float(size_factor),
         )
 
@@ -218,29 +215,24 @@ class Strategy:
         price = context.price_of(context.index.get(symbol, len(context.symbols)))
         now = context.moment.now
         later = now >= context.close and context.next_open > 0
-        signal = SignalRaised(
-            ts_event=now,
-            cause=context.moment.seq,
-            id=context.next_id(),
-            strategy=context.name,
-            symbol=symbol,
-            signal_type="CLOSE",
-            direction=direction,
-            strength=1.0,
-            confidence=1.0,
-            price=price if math.isfinite(price) else (lots[0].entry_price if lots else 0.0),
-            stop_loss=None,
-            take_profit=None,
-            expires_at=max(context.next_close, context.next_open + 1)
-            if later
-            else max(context.close, now + 1),
-            reason=reason,
-            params_hash=self.params_hash,
-        )
-        return with_(
-            signal,
+        return SignalRaised(
+            now,
+            context.moment.seq,
+            context.next_id(),
+            context.name,
+            symbol,
+            "CLOSE",
+            direction,
+            1.0,
+            1.0,
+            price if math.isfinite(price) else (lots[0].entry_price if lots else 0.0),
+            None,
+            None,
+            max(context.next_close, context.next_open + 1) if later else max(context.close, now + 1),
+            reason,
+            self.params_hash,
+            _finite(features) if features else _NO_FEATURES,
             not_before=context.next_open if later else 0,
-            features=_finite(features) if features else _NO_FEATURES,
             lot_id=what.lot_id if isinstance(what, Holding) else "",
             intraday=self.is_intraday,
         )
