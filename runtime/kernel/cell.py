@@ -12,7 +12,7 @@ import msgspec
 
 from runtime.kernel.actor import Actor, Moment
 from runtime.messages.base import Decision, Input, Message
-from runtime.messages.codec import encode, encode_into
+from runtime.messages.codec import encode, encode_each_into
 from runtime.messages.machine import ActorCrashed
 
 SETTLE = None
@@ -20,7 +20,7 @@ SETTLE = None
 
 POISON_LIMIT = 4096
 
-DECISIONS: set[type] = set()
+_DECISIONS: set[type] = set()
 _INPUTS: set[type] = set()
 """Types seen to be decisions, inputs: asking a struct class with `isinstance` costs more than encoding."""
 
@@ -81,9 +81,11 @@ class Cell:
     __slots__ = (
         "actor",
         "bit",
+        "calm",
         "carried",
         "crash_times",
         "dated",
+        "dated_seq",
         "failed_start",
         "figures",
         "handlers",
@@ -115,6 +117,9 @@ class Cell:
         self.history: list[Message | tuple[int, int] | None] = []
         """What it handled, in order, after the (sequence number, time) of the input that brought it."""
         self.dated = -1, -1
+        self.dated_seq = -1
+        self.calm: set[type[Message]] = set()
+        """What it may say without a lower-ranked actor having to run at once, as far as known."""
         self.figures = Figures()
         self.crash_times: deque[int] = deque()
         self.skips: dict[int, str] = {}
@@ -182,7 +187,7 @@ class Cell:
                 self._check(emitted)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge: failures become records
             return self.crash(message, error)
-        if (moment.seq, moment.now) != self.dated:
+        if moment.seq != self.dated_seq or self.is_port:
             self.date_history()
         self.history.append(message)
         return emitted or ()  # type: ignore[return-value]  # bounded above
@@ -250,7 +255,7 @@ class Cell:
         """Note which input the next messages of the history belong to."""
         dated = self.moment.seq, self.moment.now
         if dated != self.dated:
-            self.dated = dated
+            self.dated, self.dated_seq = dated, dated[0]
             self.history.append(dated)
 
     def _check(self, emitted: Emitted) -> None:
@@ -260,13 +265,13 @@ class Cell:
                 if type(message) not in _INPUTS:
                     _check_input(message)
             return
+        for message in emitted:
+            if type(message) not in _DECISIONS:
+                check_decision(message)
         said = self.said
         before = len(said)
         try:
-            for message in emitted:
-                if type(message) not in DECISIONS:
-                    check_decision(message)
-                encode_into(message, said, -1)
+            encode_each_into(emitted, said)
         except Exception:
             del said[before:]
             raise
@@ -384,7 +389,7 @@ def check_decision(message: Message) -> None:
     """
     if not isinstance(message, Decision):
         raise TypeError(f"emitted {type(message).__name__}, which is no decision")
-    DECISIONS.add(type(message))
+    _DECISIONS.add(type(message))
 
 
 def _check_input(message: Message) -> None:

@@ -4,33 +4,35 @@ import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from runtime.kernel.cell import DECISIONS, Cell, Emitted, check_decision
+from runtime.kernel.cell import Cell, Emitted, check_decision
 from runtime.messages.base import Command, Input, Message
-from runtime.messages.codec import encode_into
+from runtime.messages.codec import encode_each_into
 from runtime.messages.machine import ActorCrashed, CancelTimer, SetTimer
 
 CASCADE_LIMIT = 100_000
 """More messages than this from one input is a cycle, not a decision."""
+
+Delivery = tuple[tuple[Callable[[Message], None], ...], int]
+"""How a message gets into the inbox of each who handles it, in rank order (a stopped one counts a drop), and
+the bits of those that then have mail. A true tuple: Python takes a named one apart much more slowly."""
 
 
 class CascadeTooLong(RuntimeError):
     """One input caused more than `CASCADE_LIMIT` messages: a bug that must halt trading."""
 
 
-class Route(NamedTuple):
-    """Where a kind of message goes.
+class Special(NamedTuple):
+    """What a kind of message needs besides plain delivery.
 
     Attributes:
-        appends: How it gets into the inbox of each who handles it, in rank order.
-        mask: The bits of those that then have mail: a stopped one counts a drop instead.
-        urgent: The bits of those that do more than note it.
-        cells: Who they are.
+        acts: Whether it is a command or about a timer.
+        address: Name of the field that says who it is for, or empty.
+        deliveries: How it gets there, by that field's value.
     """
 
-    appends: tuple[Callable[[Message], None], ...]
-    mask: int
-    urgent: int
-    cells: tuple[Cell, ...]
+    acts: bool
+    address: str
+    deliveries: dict[str, Delivery]
 
 
 class Flow:
@@ -56,11 +58,12 @@ class Flow:
         self._cells = {cell.bit: cell for cell in cells if not cell.spec.port}
         self._said = said
         self._act, self._recover = act, recover
-        self._routes: dict[tuple[type[Message], str], Route] = {}
-        self._plain: dict[type[Message], Route] = {}
-        """Routes of kinds that need nothing but delivery: no address, no timer, no command."""
-        self._acting: dict[type[Message], bool] = {}
-        """Whether a kind is a command or about a timer, as far as asked."""
+        self._plain: dict[type[Message], Delivery] = {}
+        """Of kinds that need nothing but delivery: no address, no timer, no command."""
+        self._special: dict[type[Message], Special] = {}
+        """Of all others."""
+        self._takers: dict[type[Message], tuple[Cell, ...]] = {}
+        """Who handles an input, in rank order, stopped ones too."""
         self.ready = 0
         self.settling = 0
 
@@ -70,67 +73,77 @@ class Flow:
         """Hand an input to whoever handles it; what several parts say goes on as those parts."""
         kind = type(message)
         if kind.parts:
-            for part in getattr(message, kind.parts):
-                appends, mask, _, _ = self._plain.get(type(part)) or self._route_of(part)
-                for append in appends:
-                    append(part)
-                self.ready |= mask
-            return
-        route = self._plain.get(kind)
-        if route is None or self.ready:
+            self._enter_parts(getattr(message, kind.parts))
+        elif self.ready or kind.address:
             self.route(message)
         else:
-            self._run_through(route.cells, message, caused)
+            self._run_through(self._takers_of(kind), message, caused)
+
+    def _enter_parts(self, parts: tuple[Message, ...]) -> None:
+        """The parts of one input, in order; those of one kind, as most are, all at once."""
+        if len(set(map(type, parts))) > 1:
+            for part in parts:
+                self.route(part)
+            return
+        for cell in self._takers_of(type(parts[0])) if parts else ():
+            if cell.stopped:
+                cell.figures.drops += len(parts)
+            else:
+                cell.inbox.extend(parts)
+                self.ready |= cell.bit
+
+    def _takers_of(self, kind: type[Message]) -> tuple[Cell, ...]:
+        takers = self._takers.get(kind)
+        if takers is None:
+            takers = self._takers[kind] = self._who_handles(kind, "")
+        return takers
 
     def route(self, message: Message) -> None:
         """Put a message into the inboxes of all who handle it."""
-        route = self._plain.get(type(message)) or self._route_of(message)
-        for append in route.appends:
+        appends, mask = self._plain.get(type(message)) or self._deliver_special(message)
+        for append in appends:
             append(message)
-        self.ready |= route.mask
+        self.ready |= mask
 
     def leave_out(self, cell: Cell) -> None:
         """A cell has stopped: it gets no mail any more."""
-        self._routes.clear()
         self._plain.clear()
+        self._special.clear()
         self.ready &= ~cell.bit
         self.settling &= ~cell.bit
 
-    def _special(self, message: Message) -> Route:
-        """Do what a kind needs besides delivery (an address, a timer, a command); who gets it."""
+    def _deliver_special(self, message: Message) -> Delivery:
+        """Do what a kind needs besides delivery (an address, a timer, a command); how it gets there."""
         kind = type(message)
-        acts = self._acting.get(kind)
-        if acts is None:
-            acts = self._acting[kind] = issubclass(kind, Command | SetTimer | CancelTimer)
+        special = self._special.get(kind)
+        if special is None:
+            acts = issubclass(kind, Command | SetTimer | CancelTimer)
+            if not acts and not kind.address:
+                made = self._plain[kind] = self._make_delivery(kind, "")
+                return made
+            special = self._special[kind] = Special(acts, kind.address, {})
+        acts, address, deliveries = special
         if acts:
             self._act(message)
-        route = self._routes.get((kind, getattr(message, kind.address) if kind.address else ""))
-        return self._route_of(message) if route is None else route
+        wanted = getattr(message, address) if address else ""
+        delivery = deliveries.get(wanted)
+        if delivery is None:
+            delivery = deliveries[wanted] = self._make_delivery(kind, wanted)
+        return delivery
 
-    def _route_of(self, message: Message) -> Route:
-        kind = type(message)
-        key = (kind, getattr(message, kind.address) if kind.address else "")
-        route = self._routes.get(key)
-        return self._make_route(*key) if route is None else route
+    def _make_delivery(self, kind: type[Message], wanted: str) -> Delivery:
+        cells = self._who_handles(kind, wanted)
+        appends = tuple(cell.drop if cell.stopped else cell.inbox.append for cell in cells)
+        return appends, sum(cell.bit for cell in cells if not cell.stopped)
 
-    def _make_route(self, kind: type[Message], wanted: str) -> Route:
-        """To everybody who handles the kind; an addressed one to whom it is for and who listens to all."""
-        cells = tuple(
+    def _who_handles(self, kind: type[Message], wanted: str) -> tuple[Cell, ...]:
+        """Everybody who handles the kind; of an addressed one whom it is for and who listens to all."""
+        return tuple(
             cell
             for cell in self._cells.values()
             if kind in cell.handlers
             and (not kind.address or cell.spec.name == wanted or not (kind.exclusive or cell.spec.private))
         )
-        running = [cell for cell in cells if not cell.stopped]
-        route = self._routes[kind, wanted] = Route(
-            tuple(cell.drop if cell.stopped else cell.inbox.append for cell in cells),
-            sum(cell.bit for cell in running),
-            sum(cell.bit for cell in running if kind not in cell.noted),
-            cells,
-        )
-        if not kind.address and not issubclass(kind, Command | SetTimer | CancelTimer):
-            self._plain[kind] = route
-        return route
 
     # ---- who runs next ----------------------------------------------------------------------
 
@@ -145,8 +158,6 @@ class Flow:
             lowest = pending & -pending
             cell = cells[lowest]
             if self.ready & lowest:
-                if len(cell.inbox) > cell.high_water:
-                    cell.high_water = len(cell.inbox)
                 crash = self._drain_with_care(cell, caused) if cell.skips else self._drain(cell, caused)
                 if not cell.inbox:
                     self.ready &= ~lowest
@@ -197,30 +208,34 @@ class Flow:
         else:
             self._release(result, caused)  # type: ignore[arg-type]  # a crash it is not
 
-    def _release(self, said: Emitted, caused: list[Message]) -> int:
-        """Deliver what was said; the bits of those who have mail now that they will not only note."""
-        urgent = 0
+    def _release(self, said: Emitted, caused: list[Message]) -> None:
+        """Deliver what was said."""
         caused += said
+        plain, ready = self._plain, self.ready
         for emitted in said:
-            appends, bits, hurry, _ = self._plain.get(type(emitted)) or self._special(emitted)
+            appends, bits = plain.get(type(emitted)) or self._deliver_special(emitted)
             for append in appends:
                 append(emitted)
-            self.ready |= bits
-            urgent |= hurry
-        return urgent
+            ready |= bits
+        self.ready = ready
 
     def _drain(self, cell: Cell, caused: list[Message]) -> ActorCrashed | None:
         """Hand over the mail a cell has, in order, until a lower-ranked one has to run, or until a crash.
 
-        `Cell.run` and `_release` once a message, written as one loop: this is what every hop costs.
+        `Cell.run` written as one loop, and what was said to all of the mail encoded and released at once:
+        this is what every hop costs.
         """
-        moment, buffer, plain, handlers = cell.moment, self._said, self._plain, cell.handlers
-        if cell.dated[0] != moment.seq:
+        moment, handlers, calm = cell.moment, cell.handlers, cell.calm
+        if cell.dated_seq != moment.seq:
             cell.date_history()
         mail = list(cell.inbox)
         cell.inbox.clear()
+        if len(mail) > cell.high_water:
+            cell.high_water = len(mail)
         rest = iter(mail)
-        lower, ready, urgent, encoded = cell.bit - 1, 0, 0, len(buffer)
+        said: list[Message] = []
+        failed: tuple[Message, BaseException] | None = None
+        hurry = False
         begun = 0 if moment.seq & 15 else time.perf_counter_ns()
         for message in rest:
             try:
@@ -229,28 +244,52 @@ class Flow:
                     if type(answer) is not tuple:
                         answer = cell.bounded(answer)
                     for emitted in answer:
-                        if type(emitted) not in DECISIONS:
-                            check_decision(emitted)
-                        encode_into(emitted, buffer, -1)
+                        if type(emitted) not in calm:
+                            hurry |= self._hurries(cell, emitted)
+                    said += answer
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge, as in `Cell.run`
-                del buffer[encoded:]
-                self.ready |= ready
-                return cell.handled(mail, list(rest), (message, error))
-            if answer:
-                encoded = len(buffer)
-                caused += answer
-                for emitted in answer:
-                    appends, bits, hurry, _ = plain.get(type(emitted)) or self._special(emitted)
-                    for append in appends:
-                        append(emitted)
-                    ready |= bits
-                    urgent |= hurry
-                if urgent & lower:
-                    break
-        self.ready |= ready
+                failed = message, error
+                break
+            if hurry:
+                break
+        if said:
+            encoded = len(self._said)
+            try:
+                encode_each_into(said, self._said)
+            except Exception:  # noqa: BLE001 - it is raised again by the message whose answer it is
+                del self._said[encoded:]
+                return self._drain_again(cell, mail, caused)
+            self._release(said, caused)
         if begun:
             cell.figures.busy_ns += (time.perf_counter_ns() - begun) << 4
-        return cell.handled(mail, list(rest))
+        return cell.handled(mail, list(rest), failed)
+
+    def _hurries(self, cell: Cell, emitted: Message) -> bool:
+        """Whether somebody of lower rank does more than note it, and so must run before the cell goes on.
+
+        A kind that nobody does is remembered, and that it is a decision at all.
+
+        Raises:
+            TypeError: It is none.
+        """
+        check_decision(emitted)
+        kind = type(emitted)
+        for other in self._cells.values():
+            if other.bit < cell.bit and kind in other.handlers and kind not in other.noted:
+                return True
+        cell.calm.add(kind)
+        return False
+
+    def _drain_again(self, cell: Cell, mail: list[Message], caused: list[Message]) -> ActorCrashed | None:
+        """One of the answers to the mail cannot be encoded: find it with the actor as it was before."""
+        cell.inbox.extendleft(reversed(mail))
+        try:
+            cell.restart()
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge
+            first = cell.inbox.popleft()
+            cell.figures.handled += 1
+            return cell.crash(first, error)
+        return self._drain_with_care(cell, caused)
 
     def _drain_with_care(self, cell: Cell, caused: list[Message]) -> ActorCrashed | None:
         """The same while recorded crashes are to come: each message may be one of them."""
@@ -258,6 +297,8 @@ class Flow:
             said = cell.run(cell.inbox.popleft())
             if type(said) is ActorCrashed:
                 return said
-            if said and self._release(said, caused) & (cell.bit - 1):  # type: ignore[arg-type]
+            if said:
+                # A lower-ranked actor may have to run now; if none has, this one goes on.
+                self._release(said, caused)  # type: ignore[arg-type]  # a crash it is not
                 break
         return None

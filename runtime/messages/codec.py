@@ -1,5 +1,6 @@
 """One union of every message and one codec for it."""
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import msgspec
@@ -56,3 +57,16 @@ _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(_UNION, dec_hoo
 encode = _encoder.encode
 encode_into = _encoder.encode_into
 decode = _decoder.decode
+
+
+def encode_each_into(messages: Sequence[Message], buffer: bytearray) -> None:
+    """Append the encodings of messages, one after the other: as an array, whose head is then cut out.
+
+    One call for all of them costs less than one each; the bytes are the same.
+
+    Raises:
+        Exception: One cannot be encoded; what the buffer then ends with is nothing that can be read.
+    """
+    begins, count = len(buffer), len(messages)
+    encode_into(messages, buffer, -1)
+    del buffer[begins : begins + (1 if count < 16 else 3 if count < 65_536 else 5)]
