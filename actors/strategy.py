@@ -361,22 +361,33 @@ class StrategyActor(Actor):
         if said is None:
             return
         context, admission, state = self._context, self._admission, self._state()
+        made, spoken, seq = context.made, self._spoken, self.moment.seq
         for message in said:
-            told = heard(message, context)
-            if not isinstance(told, SignalRaised):
-                yield told
-                continue
-            why = foreign(told, context) or ("id was used before" if told.id in self._spoken else "")
-            if why:
-                # Under an id of its own: the refusal must not be taken for one of the true owner's signal.
-                yield self._drop(msgspec.structs.replace(told, id=context.next_id()), "INVALID", why)
-                continue
-            self._spoken.add(told.id)
+            if (
+                type(message) is SignalRaised
+                and made.pop(message.id, None) is message
+                and message.cause == seq
+            ):
+                told = message  # made this moment by the base of strategies, which checked it
+            else:
+                heard_one = heard(message, context)
+                if type(heard_one) is not SignalRaised:
+                    yield heard_one
+                    continue
+                told = heard_one
+                why = foreign(told, context) or ("id was used before" if told.id in spoken else "")
+                if why:
+                    # Under an id of its own: the refusal is not to be taken for the true owner's signal's.
+                    yield self._drop(msgspec.structs.replace(told, id=context.next_id()), "INVALID", why)
+                    continue
+            spoken.add(told.id)
             if late and told.signal_type != "CLOSE":
                 yield self._drop(told, "LATE", "a late bar never triggers an entry")
                 continue
             reason, detail = admission.judge(told, state)
             yield self._drop(told, reason, detail) if reason else told
+        if made:
+            made.clear()
 
     def _drop(self, signal: SignalRaised, reason: str, detail: str) -> SignalDropped:
         numbers = (

@@ -160,13 +160,13 @@ class Admission:
         held, lot_id = self._context.held(signal.symbol), signal.lot_id
         if not held and signal.symbol not in self._context.index:
             return "INVALID", f"{signal.symbol} is not in the symbol table"
-        meant = [holding for holding in held if holding.lot_id == lot_id] if lot_id else held
+        meant = [holding.lot_id for holding in held if not lot_id or holding.lot_id == lot_id]
         if not meant:
             return "NO_HOLDING", "nothing of its own to close"
-        if all(holding.lot_id in self.closing for holding in meant):
+        if self.closing.keys() >= set(meant):
             return "DUPLICATE", "is being closed"
-        for holding in meant:
-            self.closing[holding.lot_id] = signal.id
+        for lot in meant:
+            self.closing[lot] = signal.id
         return _MAY_LEAVE
 
     def _entry_refusal(self, signal: SignalRaised, now: int) -> tuple[str, str]:

@@ -12,6 +12,7 @@ import msgspec
 
 from actors.strategies.context import MINUTE, Daily, Holding, StrategyContext
 from actors.strategies.parameters import ParameterError, ParameterSpec, params_hash, unknown, validate
+from actors.strategies.speech import clipped, few
 from runtime.messages.base import Decision
 from runtime.messages.market import Bars
 from runtime.messages.trading import Direction, EntryStyle, SignalRaised, SignalType
@@ -27,10 +28,6 @@ OPENING_DELAY = 5 * MINUTE
 
 _AT_MARKET = EntryStyle()
 _NO_FEATURES: dict[str, float] = {}
-
-
-def _finite(features: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(value) for name, value in features.items() if math.isfinite(value)}
 
 
 def scaled(value: float, low: float, high: float) -> float:
@@ -64,7 +61,7 @@ class Strategy:
 
     def __init__(self, params: Any, context: StrategyContext) -> None:
         self.params = params
-        self.params_hash = params_hash(params)
+        self.params_hash = self._own_hash = params_hash(params)
         self.context = context
         self.is_intraday = self.intraday or context.intraday
         self.start()
@@ -173,7 +170,7 @@ class Strategy:
         if price is None:
             at = context.index.get(name, -1)
             price = context.price_of(at) if at >= 0 else math.nan
-        return SignalRaised(
+        signal = SignalRaised(
             now,
             context.moment.seq,
             context.next_id(),
@@ -187,9 +184,9 @@ class Strategy:
             None if stop is None else float(stop),
             None if target is None else float(target),
             int(expires_at),
-            reason,
+            clipped(reason),
             self.params_hash,
-            _finite(features) if features else _NO_FEATURES,
+            few(features) if features else _NO_FEATURES,
             group_id,
             weight,
             int(not_before),
@@ -200,6 +197,15 @@ class Strategy:
             stop_follows_fill=stop_follows_fill,
             size_factor=float(size_factor),
         )
+        if (
+            signal_type in ("BUY", "SELL")
+            and (quantity is None or type(quantity) is int)
+            and (weight is None or type(weight) is float)
+            and (entry is None and group_id is None)
+            and type(target_follows_fill) is type(stop_follows_fill) is bool
+        ):
+            self._vouch_for(signal)
+        return signal
 
     def close(
         self, what: Holding | int | str, reason: str, *, features: Mapping[str, float] | None = None
@@ -215,7 +221,7 @@ class Strategy:
         price = context.price_of(context.index.get(symbol, len(context.symbols)))
         now = context.moment.now
         later = now >= context.close and context.next_open > 0
-        return SignalRaised(
+        signal = SignalRaised(
             now,
             context.moment.seq,
             context.next_id(),
@@ -229,13 +235,29 @@ class Strategy:
             None,
             None,
             max(context.next_close, context.next_open + 1) if later else max(context.close, now + 1),
-            reason,
+            clipped(reason),
             self.params_hash,
-            _finite(features) if features else _NO_FEATURES,
+            few(features) if features else _NO_FEATURES,
             not_before=context.next_open if later else 0,
             lot_id=what.lot_id if isinstance(what, Holding) else "",
             intraday=self.is_intraday,
         )
+        if not signal.lot_id or signal.lot_id in context.holdings:
+            self._vouch_for(signal)
+        return signal
+
+    def _vouch_for(self, signal: SignalRaised) -> None:
+        """Spare the host the check of a signal whose every field was made here or is of the right type."""
+        context = self.context
+        if (
+            type(signal.symbol) is str
+            and signal.symbol in context.index
+            and type(signal.reason) is str
+            and not signal.features  # what could still be changed from outside
+            and signal.params_hash is self._own_hash
+            and type(signal.intraday) is bool
+        ):
+            context.made[signal.id] = signal
 
     # ---- parameters -------------------------------------------------------------------------
 

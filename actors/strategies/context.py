@@ -14,7 +14,7 @@ from runtime.kernel.actor import Moment
 from runtime.messages.market import CLOSE, HIGH, LOW, OPEN, VOLUME, Bars, DailyBars, FloatArray
 from runtime.messages.risk import Phase, Regime
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import Direction
+from runtime.messages.trading import Direction, SignalRaised
 
 MINUTE = 60_000_000_000
 """One minute, ns."""
@@ -153,7 +153,7 @@ class StrategyContext:
     # More than 30 attributes, and an instance would look each of them up in a dictionary of its own.
     __slots__ = (
         "_lots_of", "_pending_of", "allow_short", "close", "count", "daily", "date", "ends", "frame",
-        "holdings", "index", "intraday", "market_close", "moment", "name", "next", "next_close",
+        "holdings", "index", "intraday", "made", "market_close", "moment", "name", "next", "next_close",
         "next_open", "open", "opening_volume", "pending", "phase", "prefix", "previous", "regime",
         "rules", "scalar", "sector_ids", "sectors", "session", "signals", "slots", "slow", "symbols",
         "vix", "vix_sessions",
@@ -207,6 +207,8 @@ class StrategyContext:
         self._pending_of: dict[str, list[str]] = {}
         self.moment = Moment()
         self.signals = 0
+        self.made: dict[str, SignalRaised] = {}
+        """Signals made and checked by the base of strategies that have not been said yet, by id."""
         self.prefix = f"{name}-{self.date}-"
         """What the ids of its signals begin with."""
 
@@ -242,7 +244,7 @@ class StrategyContext:
     def held(self, symbol: str) -> list[Holding]:
         """The strategy's open lots in a symbol, oldest first."""
         lots = self._lots_of.get(symbol)
-        return [self.holdings[lot] for lot in lots] if lots else []
+        return list(map(self.holdings.__getitem__, lots)) if lots else []
 
     def on_its_way(self, symbol: str, now: int) -> list[Pending]:
         """Entries in a symbol that have neither filled nor lapsed by `now`, oldest first."""

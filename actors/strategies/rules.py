@@ -17,9 +17,10 @@ SPLIT_RATIOS = (1 / 10, 1 / 5, 1 / 4, 1 / 3, 1 / 2, 2.0, 3.0, 5.0, 10.0)
 
 def invalid(signal: SignalRaised, rules: HostRules = DEFAULT) -> str:
     """Why a signal breaks the message contract (strategies 1); empty when it does not."""
-    if signal.expires_at <= max(signal.ts_event, signal.not_before):
+    expires = signal.expires_at
+    if expires <= signal.ts_event or expires <= signal.not_before:
         return "expires before it can trade"
-    if not (math.isfinite(signal.price) and signal.price > 0):
+    if not 0.0 < signal.price < math.inf:
         return f"price {signal.price!r} is not a price"
     if signal.signal_type == "CLOSE":
         return ""
@@ -27,14 +28,22 @@ def invalid(signal: SignalRaised, rules: HostRules = DEFAULT) -> str:
 
 
 def _out_of_bounds(signal: SignalRaised) -> str:
-    for name, value in (
-        ("strength", signal.strength),
-        ("confidence", signal.confidence),
-        ("size_factor", signal.size_factor),
-        ("weight", 0.0 if signal.weight is None else signal.weight),
+    weight = 0.0 if signal.weight is None else signal.weight
+    # Asked of each first, because nearly all are within; then which it was.
+    if not (
+        0.0 <= signal.strength <= 1.0
+        and 0.0 <= signal.confidence <= 1.0
+        and 0.0 <= signal.size_factor <= 1.0
+        and 0.0 <= weight <= 1.0
     ):
-        if not 0.0 <= value <= 1.0:
-            return f"{name} {value!r} is not within 0 and 1"
+        for name, value in (
+            ("strength", signal.strength),
+            ("confidence", signal.confidence),
+            ("size_factor", signal.size_factor),
+            ("weight", weight),
+        ):
+            if not 0.0 <= value <= 1.0:
+                return f"{name} {value!r} is not within 0 and 1"
     if signal.quantity is not None and signal.quantity < 1:
         return f"quantity {signal.quantity} is not a number of shares"
     if signal.direction != ("long" if signal.signal_type == "BUY" else "short"):
@@ -53,9 +62,10 @@ def _impossible_exits(signal: SignalRaised, rules: HostRules) -> str:
     if not 0 <= low < signal.price < high or below == 0.0 or above == math.inf:
         return f"{signal.direction} with stop {_said(stop)}, price {signal.price:g}, target {_said(target)}"
     style = signal.entry
-    for name, price in (("limit", style.limit), ("stop", style.stop)):
-        if price is not None and not low < price < high:
-            return f"entry {name} {price:g} is not between stop {_said(stop)} and target {_said(target)}"
+    if style.limit is not None or style.stop is not None:
+        for name, price in (("limit", style.limit), ("stop", style.stop)):
+            if price is not None and not low < price < high:
+                return f"entry {name} {price:g} is not between stop {_said(stop)} and target {_said(target)}"
     if stop is None:
         return ""
     least = max(rules.min_stop_ticks * TICK, rules.min_stop_frac * signal.price)

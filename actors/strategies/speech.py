@@ -5,6 +5,7 @@ message types, the names and numbers a host gives out, and nothing of whether a 
 """
 
 import math
+from collections.abc import Mapping
 
 import msgspec
 
@@ -38,7 +39,7 @@ def heard(said: object, context: StrategyContext) -> SignalRaised | Noted:
             ts_event=now,
             cause=seq,
             reason=clipped(signal.reason),
-            features=_few(signal.features) if signal.features else signal.features,
+            features=few(signal.features) if signal.features else signal.features,
         )
         return msgspec.convert(msgspec.to_builtins(told), SignalRaised)
     if kind is Noted:
@@ -81,6 +82,7 @@ def clipped(text: str, limit: int = REASON) -> str:
     return one_line(text[:limit])[:limit]
 
 
-def _few(features: dict[str, float]) -> dict[str, float]:
-    few = list(features.items())[:FEATURES]
-    return {clipped(name, NAME): float(value) for name, value in few if math.isfinite(value)}
+def few(features: Mapping[str, float]) -> dict[str, float]:
+    """Features with finite numbers and names that are short and printable, and not too many of them."""
+    first = list(features.items())[:FEATURES]
+    return {clipped(name, NAME): float(value) for name, value in first if math.isfinite(value)}

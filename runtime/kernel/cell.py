@@ -192,16 +192,17 @@ class Cell:
         self.history.append(message)
         return emitted or ()  # type: ignore[return-value]  # bounded above
 
-    def answer(self, mail: deque[Message], said: deque[Input]) -> ActorCrashed | None:
-        """`run` for a port: hand over messages, in order, until none is left or one crashes it.
+    def answer(self, said: deque[Input]) -> ActorCrashed | None:
+        """`run` for a port: hand over the inbox, in order, until it is empty or a message crashes it.
 
         Args:
-            mail: Taken from its left. said: gets what the port says, which are inputs.
+            said: gets what the port says, which are inputs.
         """
         self.date_history()
-        handlers, remember, before = self.handlers, self.history.append, len(self.history)
-        while mail:
-            message = mail.popleft()
+        handlers, mail = self.handlers, list(self.inbox)
+        self.inbox.clear()
+        rest = iter(mail)
+        for message in rest:
             try:
                 emitted = handlers[type(message)](message)
                 if emitted:
@@ -209,17 +210,16 @@ class Cell:
                     for one in emitted:
                         if type(one) not in _INPUTS:
                             _check_input(one)
+                    said.extend(emitted)  # type: ignore[arg-type]  # inputs, as just checked
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge, as in `run`
-                self.figures.handled += len(self.history) - before + 1
-                return self.crash(message, error)
-            remember(message)
-            if emitted:
-                said.extend(emitted)  # type: ignore[arg-type]  # inputs, as just checked
-        self.figures.handled += len(self.history) - before
-        return None
+                return self.handled(mail, list(rest), (message, error))
+        return self.handled(mail)
 
     def handled(
-        self, mail: list[Message], left: list[Message], failed: tuple[Message, BaseException] | None = None
+        self,
+        mail: list[Message],
+        left: Sequence[Message] = (),
+        failed: tuple[Message, BaseException] | None = None,
     ) -> ActorCrashed | None:
         """Account for mail that was taken out of the inbox and handed over.
 

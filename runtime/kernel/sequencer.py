@@ -219,14 +219,17 @@ class Sequencer:
             commands, self._commands = self._commands, []
             if not self._ports:
                 return
+            kinds = set(map(type, commands))
             for cell in self._ports:
-                mail: deque[Message] = deque(one for one in commands if type(one) in cell.handlers)
+                all_its = kinds <= cell.handlers.keys()
+                mail = commands if all_its else [one for one in commands if type(one) in cell.handlers]
                 if cell.stopped or cell.skips:
                     for one in mail:
                         self._run_port(cell, one, caused)
                     continue
-                while mail:
-                    crash = cell.answer(mail, self._backlog)
+                cell.inbox.extend(mail)
+                while cell.inbox:
+                    crash = cell.answer(self._backlog)
                     if crash is not None:
                         self._recover(cell, crash, caused)
             if self._flow.ready:
