@@ -57,9 +57,7 @@ class Commitments:
         lot = self.lots.get(lot_id)
         if lot is None:
             return
-        self._count(lot, -1)
-        lot.ordered = 0
-        self._count(lot, 1)
+        self._count(lot, lot.held, 0, lot.price)
         if lot.held == 0:
             self._remove(lot)
 
@@ -79,12 +77,10 @@ class Commitments:
         if change.state == "closed":
             self._remove(lot)
             return
-        self._count(lot, -1)
-        lot.held = change.quantity
+        ordered, price = lot.ordered, lot.price
         if change.role == "entry":
-            lot.ordered = max(0, lot.ordered - abs(change.fill_quantity))
-            lot.price = micros(change.entry_price)
-        self._count(lot, 1)
+            ordered, price = max(0, ordered - abs(change.fill_quantity)), micros(change.entry_price)
+        self._count(lot, change.quantity, ordered, price)
 
     def used(self, strategy: str) -> float:
         """USD of a strategy's sleeve that is taken."""
@@ -115,22 +111,26 @@ class Commitments:
         """A strategy's lots in a symbol, oldest first."""
         return [lot for lot in self.by_symbol.get(symbol, {}).values() if lot.strategy == strategy]
 
-    def _count(self, lot: Commitment, sign: int) -> None:
-        """Take a lot out of the running sums (-1) or put it in (1)."""
-        worth = (lot.ordered + abs(lot.held)) * lot.price
-        self._used[lot.strategy] = self._used.get(lot.strategy, 0) + sign * worth
-        self._on_order += sign * lot.ordered * lot.price
+    def _count(self, lot: Commitment, held: int, ordered: int, price: int) -> None:
+        """Change a lot and, by what that makes it weigh more or less, the running sums."""
+        change = (ordered + abs(held)) * price - (lot.ordered + abs(lot.held)) * lot.price
+        self._used[lot.strategy] = self._used.get(lot.strategy, 0) + change
+        self._on_order += ordered * price - lot.ordered * lot.price
+        lot.held, lot.ordered, lot.price = held, ordered, price
 
     def _add(self, lot: Commitment) -> None:
-        self._count(lot, 1)
+        strategy = lot.strategy
+        self._used[strategy] = self._used.get(strategy, 0) + (lot.ordered + abs(lot.held)) * lot.price
+        self._on_order += lot.ordered * lot.price
         self.lots[lot.lot_id] = lot
         self.by_symbol.setdefault(lot.symbol, {})[lot.lot_id] = lot
-        self.counts[lot.strategy] = self.counts.get(lot.strategy, 0) + 1
+        self.counts[strategy] = self.counts.get(strategy, 0) + 1
 
     def _remove(self, lot: Commitment) -> None:
         if self.lots.pop(lot.lot_id, None) is None:
             return
-        self._count(lot, -1)
+        self._used[lot.strategy] -= (lot.ordered + abs(lot.held)) * lot.price
+        self._on_order -= lot.ordered * lot.price
         lots = self.by_symbol[lot.symbol]
         del lots[lot.lot_id]
         if not lots:

@@ -38,6 +38,7 @@ class OrderGuard:
         self._limits = limits
         self._duplicate_window = round(limits.duplicate_window_s * 1e9)
         self._sent: deque[int] = deque(old.sent)
+        self._looked_at = -1
         self._passed = {(s, y, side, q): ts for ts, s, y, side, q in old.passed}
 
     def state(self) -> GuardState:
@@ -84,34 +85,30 @@ class OrderGuard:
         value = quantity * highest
         if not (value <= limits.max_order_value):
             return _refuse("max_order_value", "USD of one order", value, limits.max_order_value)
-        if self._passed:
-            self._forget(now - self._duplicate_window)
-            key = (order.strategy, order.symbol, order.side, quantity)
-            before = self._passed.get(key)
-            if before is not None:
-                age = (now - before) / 1e9
-                text = f"the same order passed {age:g} s before"
-                return _refuse("duplicate_order", text, age, limits.duplicate_window_s)
-        rate = self._rate(now) + 1
+        if now != self._looked_at:
+            self._looked_at = now
+            self._forget(now)
+        before = self._passed.get((order.strategy, order.symbol, order.side, quantity))
+        if before is not None:
+            age = (now - before) / 1e9
+            text = f"the same order passed {age:g} s before"
+            return _refuse("duplicate_order", text, age, limits.duplicate_window_s)
+        rate = len(self._sent) + 1
         if not (rate <= limits.max_messages_per_minute):
             return _refuse("message_rate", "messages in 60 s", rate, limits.max_messages_per_minute)
         return None
 
-    def _forget(self, horizon: int) -> None:
-        """Drop passed orders at or before the horizon, from the oldest on."""
-        passed = self._passed
+    def _forget(self, now: int) -> None:
+        """Drop, oldest first, what passed a window or was sent a minute before: once a moment is enough."""
+        passed, horizon = self._passed, now - self._duplicate_window
         while passed:
             oldest = next(iter(passed))
             if passed[oldest] > horizon:
-                return
+                break
             del passed[oldest]
-
-    def _rate(self, now: int) -> int:
-        sent = self._sent
-        horizon = now - MINUTE
+        sent, horizon = self._sent, now - MINUTE
         while sent and sent[0] <= horizon:
             sent.popleft()
-        return len(sent)
 
 
 def _refuse(rule: str, reason: str, value: float, limit: float) -> Refusal:

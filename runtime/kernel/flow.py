@@ -73,24 +73,27 @@ class Flow:
         """Hand an input to whoever handles it; what several parts say goes on as those parts."""
         kind = type(message)
         if kind.parts:
-            self._enter_parts(getattr(message, kind.parts))
+            parts = getattr(message, kind.parts)
+            if not parts or not self._spread(parts):
+                for part in parts:
+                    self.route(part)
         elif self.ready or kind.address:
             self.route(message)
         else:
             self._run_through(self._takers_of(kind), message, caused)
 
-    def _enter_parts(self, parts: tuple[Message, ...]) -> None:
-        """The parts of one input, in order; those of one kind, as most are, all at once."""
-        if len(set(map(type, parts))) > 1:
-            for part in parts:
-                self.route(part)
-            return
-        for cell in self._takers_of(type(parts[0])) if parts else ():
+    def _spread(self, messages: Sequence[Message]) -> bool:
+        """Deliver messages all at once if they are of one kind that needs nothing else; whether they were."""
+        kind = type(messages[0])
+        if kind not in self._plain or len(set(map(type, messages))) > 1:
+            return False
+        for cell in self._takers_of(kind):
             if cell.stopped:
-                cell.figures.drops += len(parts)
+                cell.figures.drops += len(messages)
             else:
-                cell.inbox.extend(parts)
+                cell.inbox.extend(messages)
                 self.ready |= cell.bit
+        return True
 
     def _takers_of(self, kind: type[Message]) -> tuple[Cell, ...]:
         takers = self._takers.get(kind)
@@ -211,6 +214,8 @@ class Flow:
     def _release(self, said: Emitted, caused: list[Message]) -> None:
         """Deliver what was said."""
         caused += said
+        if len(said) > 2 and self._spread(said):  # as most is that is said to a frame: one kind, many times
+            return
         plain, ready = self._plain, self.ready
         for emitted in said:
             appends, bits = plain.get(type(emitted)) or self._deliver_special(emitted)

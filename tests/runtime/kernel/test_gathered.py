@@ -3,6 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import ClassVar
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec
 from runtime.kernel.recording import Recorded
@@ -144,3 +147,36 @@ def test_a_crash_over_one_part_leaves_the_others_and_replay_skips_the_same_part(
     recorded = [Recorded(c.actor, c.ordinal, c.message_digest) for c in tape.crashes]
     tape.feed(build([], simulated=False, recorder=again, virtual_time=False, recorded=recorded))
     assert again.accounts == tape.accounts
+
+
+class Counter(Actor):
+    """Says how many fills it has heard of; of one it says what no tape can hold, or fails at once."""
+
+    def __init__(self, bad: int, fails: bool) -> None:
+        self.bad, self.fails, self.heard = bad, fails, 0
+
+    def on_fill(self, fill: Fill) -> tuple[Said]:
+        if self.fails and fill.n == self.bad:
+            raise RuntimeError("failed")
+        self.heard += 1
+        who = object() if fill.n == self.bad else "counter"
+        return (Said(ts_event=self.now, cause=self.seq, who=who, n=self.heard),)  # type: ignore[arg-type]
+
+
+@given(count=st.integers(1, 20), bad=st.integers(0, 20))
+def test_an_answer_that_cannot_be_encoded_is_the_crash_of_its_own_message_alone(count: int, bad: int) -> None:
+    def played(fails: bool) -> tuple[list[Message], Tape, int]:
+        log, tape = Log(), Tape()
+        specs = [ActorSpec(name="counter", rank=1, build=lambda _: Counter(bad, fails))]
+        sequencer = Sequencer(specs, observers=[log], recorder=tape)
+        fills = tuple(Fill(ts_event=AT, n=n) for n in range(count))
+        sequencer.post("broker", Fills(ts_event=AT, fills=fills), AT)
+        return log.of(Said), tape, sequencer.figures()["counter"].handled
+
+    said, tape, handled = played(fails=False)
+    assert len(said) == count - (bad < count)
+    wanted, told, as_many = played(fails=True)
+    assert (said, tape.accounts, handled) == (wanted, told.accounts, as_many)
+    assert [(one.ordinal, one.poison) for one in tape.crashes] == [
+        (one.ordinal, one.poison) for one in told.crashes
+    ]
