@@ -5,6 +5,7 @@ broker stands in for the real one. What every input caused is projected into the
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, compress
 from typing import Any, Protocol
@@ -60,16 +61,12 @@ class Summary(msgspec.Struct):
     regimes_seen: list[str] = []
 
 
-_COUNTED: tuple[type[Message], ...] = (SignalRaised, SubmitOrder, BreakerTripped, Noted, ActorCrashed)
-"""Decisions and crashes of which the summary tells how many there were."""
-
-
 class Tally:
     """Observer that counts what the summary reports."""
 
     def __init__(self) -> None:
         self._summary = Summary(regimes_seen=[])
-        self._seen: dict[type[Message], int] = dict.fromkeys((OrderFilled, *_COUNTED), 0)
+        self._seen: Counter[type[Message]] = Counter()
         self._first = True
         self._folds: dict[type[Message], Callable[[Any], None]] = {
             LotChanged: self._lot,
@@ -93,13 +90,12 @@ class Tally:
         if kind is Bars:
             self._summary.bars += len(message.ids)  # type: ignore[attr-defined]
         elif kind is OrderFilled or kind is OrdersReported:
-            self._seen[OrderFilled] += list(map(type, parts_of(message))).count(OrderFilled)
+            self._seen.update(map(type, parts_of(message)))
         if not caused:
             return
         # Counted and sifted without a line of Python a message: this sees every message of a run.
         kinds: list[type[Message]] = list(map(type, caused))
-        for counted in _COUNTED:
-            self._seen[counted] += kinds.count(counted)
+        self._seen.update(kinds)
         folds = self._folds
         for said in compress(caused, map(folds.__contains__, kinds)):
             folds[type(said)](said)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any
 
 from runtime.kernel.cell import Cell, Emitted, check_decision
 from runtime.messages.base import Command, Input, Message
@@ -21,18 +21,9 @@ class CascadeTooLong(RuntimeError):
     """One input caused more than `CASCADE_LIMIT` messages: a bug that must halt trading."""
 
 
-class Special(NamedTuple):
-    """What a kind of message needs besides plain delivery.
-
-    Attributes:
-        acts: Whether it is a command or about a timer.
-        address: Name of the field that says who it is for, or empty.
-        deliveries: How it gets there, by that field's value.
-    """
-
-    acts: bool
-    address: str
-    deliveries: dict[str, Delivery]
+Special = tuple[Callable[[Any], None] | None, str, dict[str, Delivery]]
+"""What a command or a timer does besides being delivered; the field that says who it is for, or none; how it
+gets there by that field's value."""
 
 
 class Flow:
@@ -41,7 +32,7 @@ class Flow:
     Args:
         cells: Every actor, in rank order; ports take no part.
         said: Where every decision is encoded for the hash, in the order in which it was made.
-        act: Does what a command or a timer needs besides delivery.
+        command, timer: Do what a command, a timer needs besides delivery.
         recover: Tells of an actor's crash and restarts it.
 
     Attributes:
@@ -52,12 +43,13 @@ class Flow:
         self,
         cells: Sequence[Cell],
         said: bytearray,
-        act: Callable[[Message], None],
+        command: Callable[[Command], None],
+        timer: Callable[[SetTimer | CancelTimer], None],
         recover: Callable[[Cell, ActorCrashed, list[Message]], None],
     ) -> None:
         self._cells = {cell.bit: cell for cell in cells if not cell.spec.port}
         self._said = said
-        self._act, self._recover = act, recover
+        self._command, self._timer, self._recover = command, timer, recover
         self._plain: dict[type[Message], Delivery] = {}
         """Of kinds that need nothing but delivery: no address, no timer, no command."""
         self._special: dict[type[Message], Special] = {}
@@ -120,14 +112,18 @@ class Flow:
         kind = type(message)
         special = self._special.get(kind)
         if special is None:
-            acts = issubclass(kind, Command | SetTimer | CancelTimer)
-            if not acts and not kind.address:
+            act: Callable[[Any], None] | None = None
+            if issubclass(kind, Command):
+                act = self._command
+            elif issubclass(kind, SetTimer | CancelTimer):
+                act = self._timer
+            elif not kind.address:
                 made = self._plain[kind] = self._make_delivery(kind, "")
                 return made
-            special = self._special[kind] = Special(acts, kind.address, {})
-        acts, address, deliveries = special
-        if acts:
-            self._act(message)
+            special = self._special[kind] = (act, kind.address, {})
+        act, address, deliveries = special
+        if act is not None:
+            act(message)
         wanted = getattr(message, address) if address else ""
         delivery = deliveries.get(wanted)
         if delivery is None:

@@ -17,9 +17,7 @@ from runtime.messages.machine import (
     ActorCrashed,
     ActorRestarted,
     ActorStopped,
-    CancelTimer,
     SessionEnded,
-    SetTimer,
     Source,
     TimerFired,
 )
@@ -83,9 +81,11 @@ class Sequencer:
         self._port_routes: dict[type[Message], tuple[Cell, ...]] = {}
         self._ports = tuple(cell for cell in self._cells if cell.spec.port)
         self._gather = next((cell.spec.gather for cell in self._cells if cell.spec.gather), None)
-        self._flow = Flow(self._cells, self._said, self._act, self._recover)
         self._backlog: deque[Input] = deque()
         self._commands: list[Command] = []
+        # Without a tape nothing but `append` stands between a command and its port.
+        command = self._commands.append if recorder is None else self._command
+        self._flow = Flow(self._cells, self._said, command, self.timers.apply, self._recover)
         self._aside: list[Message] = []
         self._hash = hashlib.sha256() if decisions is None else decisions
         self.expect(recorded)
@@ -186,12 +186,8 @@ class Sequencer:
 
     # ---- ports ------------------------------------------------------------------------------
 
-    def _act(self, message: Message) -> None:
-        """Put a command on the tape and aside for the ports; set or cancel a timer."""
-        if type(message) is SetTimer or type(message) is CancelTimer:
-            self.timers.apply(message)
-            return
-        command: Command = message  # type: ignore[assignment]
+    def _command(self, command: Command) -> None:
+        """Put a command on the tape and aside for the ports."""
         self._commands.append(command)
         if self._recorder is not None:
             self._recorder.command(self._seq, command)
@@ -216,7 +212,8 @@ class Sequencer:
     def _deliver(self, caused: list[Message]) -> None:
         """Hand commands to the ports; a port's crash is heard within the same input."""
         while self._commands:
-            commands, self._commands = self._commands, []
+            commands = self._commands.copy()
+            self._commands.clear()
             if not self._ports:
                 return
             kinds = set(map(type, commands))
