@@ -22,6 +22,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ SYMBOLS = ("SPY", "AAA", "BBB", "CCC")
 SECTORS = {"AAA": "Energy", "BBB": "Utilities", "CCC": "Materials"}
 LEAD = 40.0
 """Market minutes before the open: at 400 times the speed six seconds for the engine to be there."""
+STAGES = ("start", "market", "stop", "settle", "judge")
 AFTER = 4
 """Market minutes after the close at which the engine is stopped."""
 STOP_S = 30.0
@@ -140,10 +142,13 @@ class Campaign:
             faults=[f"{kind}={FAULTS[kind]}" for kind in chosen],
             words=("--config", str(root / "paced.toml")),
         )
-        begun = time.monotonic()
+        marks = [time.monotonic()]
         with session(pace) as (broker, engine, environ):
+            marks.append(time.monotonic())
             self._wait((LEAD + self.minutes + AFTER) * 60 / self.speed)
+            marks.append(time.monotonic())
             codes = [engine.end(STOP_S)]
+            marks.append(time.monotonic())
             fate = engine.fate() if codes[0] else ""
             told = [line for line in engine.said() if line.endswith(OPEN_END)]
             ours, theirs = books_positions(root), broker_positions(environ)
@@ -156,14 +161,19 @@ class Campaign:
                     codes.append(again.end(STOP_S))
                     fate += again.fate() if codes[1] else ""
             left = summary_of(broker)
+            marks.append(time.monotonic())
         found = judged(root, seed, self.minutes, left, fate)
+        marks.append(time.monotonic())
         if ours != theirs and not told:
             found["wrong"]["silent"] = f"at the first end: books {ours}, broker {theirs}"
         return found | {
             "faults_on": chosen,
             "open_ends": told,
             "starts": len(codes),
-            "seconds": round(time.monotonic() - begun, 1),
+            "seconds": {
+                name: round(after - before, 1)
+                for name, (before, after) in zip(STAGES, pairwise(marks), strict=True)
+            },
         }
 
     def _wait(self, seconds: float) -> None:
