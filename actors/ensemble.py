@@ -21,6 +21,7 @@ from actors.execution.ids import client_order_id
 from config.schema import Settings
 from runtime.kernel.actor import Actor
 from runtime.messages.account import ExternalChanged, LotCorrected
+from runtime.messages.corporate import LotSplit
 from runtime.messages.machine import ActorStopped, SessionStarted
 from runtime.messages.market import CLOSE, Bars, DailyReady, SymbolAdded
 from runtime.messages.risk import (
@@ -196,7 +197,7 @@ class Ensemble(Actor):
     def on_strategy_day(self, day: StrategyDay) -> None:
         self._desk.days[day.strategy] = day
 
-    def on_lot_changed(self, change: LotChanged | LotCorrected) -> None:
+    def on_lot_changed(self, change: LotChanged | LotCorrected | LotSplit) -> None:
         self._commitments.lot_changed(change)
 
     def on_symbol_added(self, added: SymbolAdded) -> None:

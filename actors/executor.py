@@ -9,16 +9,18 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from actors.execution import ids, lot_commands, order_state, refusals
-from actors.execution.account_keeper import AccountKeeper
 from actors.execution.account_side import READ, STUCK, AccountState
 from actors.execution.lot_keeper import EXPIRY, PARTIAL, RETRY, SECOND_NS
 from actors.execution.lot_orders import (
+    KILL_SWITCH,
     MOST_CANCELS,
     LotOrders,
     entry_prices,
     opened,
 )
 from actors.execution.order_state import OrderState
+from actors.execution.split_keeper import SplitKeeper
+from actors.execution.split_watch import DayFacts
 from config.schema import Orders
 from runtime.messages.account import ExternalChanged, ReadAccount
 from runtime.messages.base import Decision
@@ -57,7 +59,7 @@ class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountState | None = None
 
 
-class Executor(AccountKeeper):
+class Executor(SplitKeeper):
     """Sends what the breaker approved; sees to it that no share stands without a stop or an exit.
 
     Args:
@@ -65,6 +67,7 @@ class Executor(AccountKeeper):
         halt_rest: No entries in a symbol for so long after its halt ended, ns (strategies 0).
         cancel_protective: Whether the kill switch cancels stops and targets too (seed 6).
         reconciles: Whether there is a broker whose account can differ from our books: a real one.
+        day: What is known of the session beforehand; None: splits are not looked for.
     """
 
     def __init__(
@@ -75,6 +78,7 @@ class Executor(AccountKeeper):
         halt_rest: int = 300 * SECOND_NS,
         cancel_protective: bool = False,
         reconciles: bool = False,
+        day: DayFacts | None = None,
     ) -> None:
         super().__init__(
             settings,
@@ -85,6 +89,7 @@ class Executor(AccountKeeper):
             reconciles=reconciles,
             external=carried.external if carried else (),
             doubted=carried.doubted if carried else (),
+            day=day,
         )
         self._is_flattening = carried is not None and carried.is_flattening
         self._is_confirmed = carried is not None and carried.is_confirmed
@@ -141,6 +146,7 @@ class Executor(AccountKeeper):
         if prices.limit is not None or prices.stop is not None:
             state = msgspec.structs.replace(state, limit_price=prices.limit, stop_price=prices.stop)
         lot = opened(order, state, prices)
+        lot.session = self._session
         self._lots[lot.lot_id] = self._lot_of[state.client_order_id] = lot
         now, seq = self.moment.now, self.moment.seq
         sent: tuple[Decision, ...] = (lot_commands.enter(order, prices, now, seq),)
@@ -169,11 +175,11 @@ class Executor(AccountKeeper):
         self.unsettled = True
         self._is_flattening = self._is_flattening or halt.flatten
         for lot in self._lots.values():
-            yield from self._end_entry(lot, "kill switch")
+            yield from self._end_entry(lot, KILL_SWITCH)
             if lot.is_over:
                 continue
             if halt.flatten and not lot.closing:
-                lot.closing, lot.exit_reason = True, "kill switch"
+                lot.closing, lot.exit_reason = True, KILL_SWITCH
             yield from self._advance(lot)
 
     def settle(self) -> Iterator[HaltConfirmed | ReadAccount | Noted]:
@@ -316,7 +322,7 @@ class Executor(AccountKeeper):
             return ()
         before = lot.orders[event.client_order_id]
         told = self._told(lot, before, order_state.ended(before, event))
-        return *told, *self._advance(lot)
+        return *told, *self._advance(lot), *self._withdrawn(lot)
 
     def on_order_rejected(self, event: OrderRejected) -> Iterator[Decision]:
         lot = self._lot_of.get(event.client_order_id)

@@ -20,6 +20,7 @@ from actors.execution.lot_orders import LotOrders
 from actors.gateways.alerts import AlertDesk, AlertGateway
 from actors.gateways.broker_stream import BrokerStream
 from actors.gateways.broker_tasks import BrokerTasks
+from actors.gateways.corporate_actions import CorporateActions
 from actors.gateways.daily_data import DailyData
 from actors.gateways.db_writer import DbWriter
 from actors.gateways.emergency import Emergency, EmergencyExit
@@ -94,6 +95,7 @@ class Gateways:
         self.supervisor = Supervisor(
             [
                 *daily,
+                self._spec("corporate_actions", Inbox(), self._corporate_actions),
                 self._spec("kill_watch", links.outlet.kills, self._kill_watch),
                 self._spec("broker_stream", Inbox(), self._broker_stream()),
                 self._spec("order_gateway", links.outlet.orders, self._order_gateway),
@@ -139,6 +141,18 @@ class Gateways:
             )
 
         return build
+
+    def _corporate_actions(self, inbox: Inbox) -> Gateway:
+        links = self._links
+        return CorporateActions(
+            inbox,
+            links.host.post,
+            header=links.header,
+            source=links.history,
+            held=lambda: held(links.host.sequencer),
+            clock=links.clock,
+            real=links.real,
+        )
 
     def _spec(self, name: str, inbox: Inbox, build: Callable[[Inbox], Gateway]) -> GatewaySpec:
         return gateway_spec(self._links.plan.settings.supervision, name, inbox, build)
@@ -274,7 +288,7 @@ def gateway_spec(
         name=name,
         build=build,
         inbox=inbox,
-        transient=name == "daily_data",
+        transient=name in ("daily_data", "corporate_actions"),
         intensity=rules.max_restarts,
         period=round(rules.restart_period_s * SECOND),
         stop_timeout=round(rules.drain_timeout_s * SECOND) // len(STOP_ORDER),

@@ -5,16 +5,26 @@ from collections.abc import Iterator
 import msgspec
 
 from actors.allocation.book import MICRO, Book, Lot
-from actors.allocation.corrections import Closed, correct
+from actors.allocation.corrections import Closed, became, correct
 from actors.allocation.day_result import DayResult
 from actors.allocation.lot_messages import lot_changed, lot_corrected, position
+from actors.allocation.lot_split import apply_split, follow_market
 from actors.allocation.performance import Record
-from actors.allocation.portfolio_state import Carried, Facts, Today, facts_of, new_books, with_ids
+from actors.allocation.portfolio_state import (
+    Carried,
+    Facts,
+    Today,
+    facts_of,
+    facts_of_fill,
+    new_books,
+    with_ids,
+)
 from actors.execution import ids
 from config.schema import Account
 from config.strategies import StrategySettings
 from runtime.kernel.actor import Actor, only_notes
 from runtime.messages.account import ExternalChanged, LotCorrected, Reconciled
+from runtime.messages.corporate import LotSplit, SplitApplied, SplitAwaited
 from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
 from runtime.messages.market import Bars, SymbolAdded
 from runtime.messages.risk import EquityMarked, Noted, PortfolioDay, StrategyDay, TaskDone, TaskDue
@@ -164,7 +174,7 @@ class Portfolio(Actor):
         self, fill: OrderFilled
     ) -> tuple[LotChanged | PositionChanged | PositionMismatched | Noted, ...] | None:
         name, symbol, price = fill.client_order_id, fill.symbol, fill.price
-        facts = self._orders.get(name) or self._facts(fill)
+        facts = self._orders.get(name) or facts_of_fill(self._orders, fill)
         if facts is None:
             if ids.parse(fill.parent_id or name) is None:
                 return None  # somebody else's: `EXTERNAL`
@@ -208,12 +218,12 @@ class Portfolio(Actor):
         self, event: FillCorrected
     ) -> Iterator[LotCorrected | PositionChanged | PositionMismatched | Noted]:
         """The broker took a fill back or changed it: lots, cash and P&L as if it had been told so first."""
-        facts = self._facts(event)
+        facts = facts_of_fill(self._orders, event)
         if facts is None and ids.parse(event.parent_id or event.client_order_id) is None:
             return  # somebody else's
         what = (
             f"fill {event.previous_execution_id} of {event.quantity_before} {event.symbol} at "
-            f"{event.price_before} was {self._became(event)}"
+            f"{event.price_before} was {became(event)}"
         )
         book = self._book
         closed = self._closed.get(facts.lot_id) if facts else None
@@ -244,20 +254,6 @@ class Portfolio(Actor):
         self.unsettled = True
         yield from self._doubt(event)
 
-    @staticmethod
-    def _became(event: FillCorrected) -> str:
-        return f"changed to {event.quantity} at {event.price}" if event.quantity else "taken back"
-
-    def _facts(self, fill: OrderFilled | FillCorrected) -> Facts | None:
-        """The fill's order; a leg whose acceptance has not been told yet is known by its parent."""
-        facts = self._orders.get(fill.client_order_id)
-        if facts is not None or not fill.parent_id:
-            return facts
-        parent = self._orders.get(fill.parent_id)
-        if parent is None:
-            return None
-        return msgspec.structs.replace(parent, role="exit", reason="leg")
-
     def _doubt(self, fill: OrderFilled | FillCorrected) -> Iterator[PositionMismatched | Noted]:
         """Say when the lots of a symbol stop, or start again, to sum to the broker's position."""
         if fill.position is not None:
@@ -276,6 +272,13 @@ class Portfolio(Actor):
         yield PositionMismatched(ts_event=self.now, cause=self.seq, symbol=symbol, ours=ours, broker=theirs)
 
     # ---- the account ------------------------------------------------------------------------
+
+    def on_split_awaited(self, awaited: SplitAwaited) -> None:
+        follow_market(self._book, awaited, self._ids.get(awaited.symbol, -1))
+
+    def on_split_applied(self, event: SplitApplied) -> Iterator[LotSplit | PositionChanged | Noted]:
+        self.unsettled = True
+        return apply_split(self._book, event, self._ids.get(event.symbol, -1), self._record)
 
     def on_external_changed(self, change: ExternalChanged) -> None:
         self._external[change.symbol] = change.quantity

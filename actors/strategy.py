@@ -15,9 +15,10 @@ from actors.strategies.base import Strategy
 from actors.strategies.context import Holding, Pending, StrategyContext
 from actors.strategies.host_rules import HostRules
 from actors.strategies.speech import NAME, clipped, foreign, heard
-from runtime.kernel.actor import Actor, Moment
+from runtime.kernel.actor import Actor, Moment, only_notes
 from runtime.messages.account import LotCorrected
 from runtime.messages.base import Decision, Message
+from runtime.messages.corporate import CorporateActionsRead, LotSplit
 from runtime.messages.machine import SessionStarted
 from runtime.messages.market import (
     Bars,
@@ -62,7 +63,7 @@ class Section(Protocol):
     def shadow(self) -> bool: ...
 
 
-Fate = LotChanged | LotCorrected | SignalDropped
+Fate = LotChanged | LotCorrected | LotSplit | SignalDropped
 """What becomes of a signal."""
 
 
@@ -293,7 +294,7 @@ class StrategyActor(Actor):
 
     # ---- what became of its signals ---------------------------------------------------------
 
-    def on_lot_changed(self, lot: LotChanged | LotCorrected) -> Iterable[Decision] | None:
+    def on_lot_changed(self, lot: LotChanged | LotCorrected | LotSplit) -> Iterable[Decision] | None:
         context, moment = self._context, self.moment
         self._heard.append((moment.seq, moment.now, lot))
         late: tuple[Decision, ...] = ()
@@ -340,6 +341,11 @@ class StrategyActor(Actor):
             self._admission.down.pop(change.stream, None)
         else:
             self._admission.down[change.stream] = change.reason
+
+    @only_notes
+    def on_corporate_actions_read(self, read: CorporateActionsRead) -> None:
+        """History and today's prices are in other units for a day; the executor tells of it."""
+        self._admission.freeze(one.symbol for one in read.actions if one.ex_date == read.session)
 
     def on_symbol_added(self, added: SymbolAdded) -> None:
         self._context.add_symbol(added.symbol, added.sector)

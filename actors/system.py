@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from actors import breaker, ensemble, executor, phase_clock, portfolio, regime, simulated_broker
 from actors.allocation.slots import Claim, quotas
 from actors.execution.fill_model import LiquidityClass, liquidity_of
+from actors.execution.split_watch import DayFacts
 from actors.market.indicators import realised_vol, returns
 from actors.strategies.base import Strategy
 from actors.strategies.host_rules import HostRules
@@ -186,6 +187,7 @@ def build(settings: Settings, header: SessionHeader, panels: Panels, *, simulate
                 halt_rest=host_rules(settings).halt_rest,
                 cancel_protective=settings.kill_switch.cancel_protective,
                 reconciles=not simulated and header.books.startswith(("paper:", "live:")),
+                day=day_facts(settings, header, panels),
             ),
             intensity,
         ),
@@ -277,6 +279,17 @@ def previous_closes(panels: Panels, symbols: int) -> NDArray[np.float64]:
         return np.full(symbols, np.nan)
     closes: NDArray[np.float64] = daily[3, :, -1] * ratio
     return closes
+
+
+def day_facts(settings: Settings, header: SessionHeader, panels: Panels) -> DayFacts:
+    """What the executor must know of a session to see a split."""
+    ids = {symbol: at for at, symbol in enumerate(header.symbols)}
+    closes = previous_closes(panels, len(ids))
+
+    def previous_close(symbol: str) -> float:
+        return closes.item(ids[symbol]) if symbol in ids else math.nan
+
+    return DayFacts(header.session, header.open, ids, previous_close, settings.data.split_tolerance)
 
 
 def _readiness(make: Callable[[bytes | None], StrategyActor]) -> str:

@@ -141,6 +141,13 @@ STATEMENTS: dict[str, Statement] = {
         "id, signal_id, timestamp, symbol, strategy, side, quantity, status, exit_reason, session, seq",
         _ONCE,
     ),
+    "split": _insert(
+        _T,
+        "splits",
+        "id, lot_id, strategy, symbol, numerator, denominator, source, quantity_before, quantity_after, "
+        "entry_before, entry_after, stop_loss, target_price, cash_micros, applied_at, session, seq",
+        _ONCE,
+    ),
     "position": _upsert(
         _T,
         "positions",

@@ -6,6 +6,7 @@ from typing import Any
 
 from runtime.messages.account import LotCorrected
 from runtime.messages.base import Message
+from runtime.messages.corporate import LotSplit
 from runtime.messages.trading import (
     CancelOrder,
     FillCorrected,
@@ -217,7 +218,7 @@ def _fill_corrected(p: Pen, m: FillCorrected) -> None:
     p.cause("correction", (m.execution_id, m.client_order_id, lot), m.ts_event, numbers)
 
 
-def _lot_changed(p: Pen, m: LotChanged | LotCorrected) -> None:
+def _lot_changed(p: Pen, m: LotChanged | LotCorrected | LotSplit) -> None:
     closed = m.state == "closed"
     p.out.append(
         (
@@ -295,6 +296,47 @@ def _lot_changed(p: Pen, m: LotChanged | LotCorrected) -> None:
     p.cause("lot", (m.lot_id, m.execution_id, m.lot_id), m.ts_event, numbers)
 
 
+def _lot_split(p: Pen, m: LotSplit) -> None:
+    """The split itself, then the lot and its trade in new terms; from it and the fills all is recomputed."""
+    p.out.append(
+        (
+            "split",
+            (
+                m.execution_id,
+                m.lot_id,
+                m.strategy,
+                m.symbol,
+                m.numerator,
+                m.denominator,
+                m.source,
+                m.before,
+                m.quantity,
+                m.entry_before,
+                m.entry_price,
+                m.stop_loss,
+                m.take_profit,
+                micros(m.in_lieu),
+                m.ts_event,
+                p.session,
+                p.seq,
+            ),
+        )
+    )
+    numbers: dict[str, Any] = {
+        "ratio": f"{m.numerator} for {m.denominator}",
+        "source": m.source,
+        "before": m.before,
+        "quantity": m.quantity,
+        "entry_before": m.entry_before,
+        "entry_price": m.entry_price,
+        "stop_loss": m.stop_loss,
+        "take_profit": m.take_profit,
+        "in_lieu": m.in_lieu,
+    }
+    p.cause("split", (m.execution_id, m.lot_id, m.lot_id), m.ts_event, numbers)
+    _lot_changed(p, m)
+
+
 def _position_changed(p: Pen, m: PositionChanged) -> None:
     side = "long" if m.quantity > 0 else "short" if m.quantity < 0 else "flat"
     notional = abs(m.quantity) * m.entry_price
@@ -332,6 +374,7 @@ TRADE_ROWS: dict[type[Message], Callable[[Pen, Any], None]] = {
     FillCorrected: _fill_corrected,
     LotChanged: _lot_changed,
     LotCorrected: _lot_changed,
+    LotSplit: _lot_split,
     PositionChanged: _position_changed,
 }
 """Message type to what writes it."""

@@ -1,68 +1,21 @@
 """What we hold, lot by lot, to the micro-dollar: costs, marks, realised and open profit.
 
-All money is integer micro-dollars (USD * 1e6), so sums do not depend on their order. A lot is one
-strategy's entry; partial exits take their share of the remaining cost, the last exit takes what is left.
+All money is integer micro-dollars (USD * 1e6), so sums do not depend on their order. Partial exits of a lot
+take their share of the remaining cost, the last exit takes what is left.
 """
 
 import math
 
-import msgspec
 import numpy as np
 
+from actors.allocation.lot import MICRO, Lot, micros
 from runtime.messages.market import CLOSE, HIGH, LOW, Bars
-from runtime.messages.trading import Direction
 
-MICRO = 1_000_000
+__all__ = ["MICRO", "Book", "Lot", "micros"]
+
 _FIRST_CAPACITY = 64
 _FEW = 8
 """Slots up to which lots are marked one by one."""
-
-
-def micros(dollars: float) -> int:
-    """USD to the nearest integer micro-dollar."""
-    return round(dollars * MICRO)
-
-
-class Lot(msgspec.Struct, gc=False):
-    """One strategy's entry and what is left of it.
-
-    Attributes:
-        quantity: Signed shares held. entered: signed shares ever bought (sold short).
-        cost: Micro-dollars of what is held now, signed like `quantity`.
-        entry_value: Micro-dollars of everything ever entered, signed.
-        realised: Micro-dollars, net of commissions.
-    """
-
-    id: str
-    strategy: str
-    symbol: str
-    symbol_id: int
-    direction: Direction
-    intraday: bool
-    stop_loss: float | None
-    take_profit: float | None
-    entry_ts: int
-    group_id: str | None = None
-    quantity: int = 0
-    entered: int = 0
-    cost: int = 0
-    entry_value: int = 0
-    realised: int = 0
-    commission: int = 0
-    slippage: int = 0
-    peak: float = 0.0
-    trough: float = 0.0
-    mark: int = 0
-
-    @property
-    def entry_price(self) -> float:
-        """Average entry price, USD per share."""
-        return self.entry_value / self.entered / MICRO if self.entered else 0.0
-
-    @property
-    def unrealised(self) -> int:
-        """Open profit at the last mark, micro-dollars."""
-        return self.quantity * self.mark - self.cost
 
 
 class Book:
@@ -167,6 +120,27 @@ class Book:
         cost = _round_half_even(lot.entry_value * held, lot.entered) if lot.entered else 0
         gained = received - (lot.entry_value - cost) - lot.realised
         self._trade(lot, is_now - was, lot.mark / MICRO, lot.mark, cost - lot.cost, gained, 0, 0.0)
+
+    def restate(
+        self, lot: Lot, *, quantity: int, cost: int, entered: int, entry_value: int, mark: int, cash: int,
+        gained: int, by: float,
+    ) -> None:  # fmt: skip
+        """Count a lot in other shares, `by` new ones for an old one (the rest as in `Lot`, micro-dollars).
+
+        Args:
+            cash, gained: What it brings, and how much of that is profit.
+        """
+        slot = self._slot_of[lot.id]
+        self._peak[slot] /= by
+        self._trough[slot] /= by
+        lot.entered, lot.entry_value = entered, entry_value
+        self.cash += cash
+        self._trade(lot, quantity - lot.quantity, mark / MICRO, mark, cost - lot.cost, gained, 0, 0.0)
+
+    def follow(self, lot: Lot, symbol_id: int) -> None:
+        """Mark a lot by this symbol from now on; -1: it keeps its mark."""
+        self._ids[self._slot_of[lot.id]] = lot.symbol_id = symbol_id
+        self._strangers = self._strangers or symbol_id < 0
 
     def _trade(
         self, lot: Lot, quantity: int, price: float, mark: int, cost: int, gained: int, fee: int,

@@ -24,6 +24,11 @@ class Closed(msgspec.Struct, frozen=True, gc=False):
     reason: str
 
 
+def became(event: FillCorrected) -> str:
+    """What a fill has become, in words."""
+    return f"changed to {event.quantity} at {event.price}" if event.quantity else "taken back"
+
+
 def correct(
     book: Book, lot: Lot, record: Record, event: FillCorrected, *, is_entry: bool, closed: Closed | None
 ) -> None:

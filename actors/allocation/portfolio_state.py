@@ -1,5 +1,7 @@
 """What the portfolio remembers of orders, and what of it crosses a session."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from actors.allocation.book import Lot, micros
@@ -7,7 +9,7 @@ from actors.allocation.corrections import Closed
 from actors.allocation.performance import Record
 from config.schema import Account
 from runtime.messages.risk import TaskDue
-from runtime.messages.trading import Role, SubmitOrder
+from runtime.messages.trading import FillCorrected, OrderFilled, Role, SubmitOrder
 
 
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +65,15 @@ class Carried(msgspec.Struct, kw_only=True):
     corrected: list[str] = []
     """Ids of fills that were taken back or changed, and of the corrections: not to be booked again."""
     today: Today | None = None
+
+
+def facts_of_fill(orders: Mapping[str, Facts], fill: OrderFilled | FillCorrected) -> Facts | None:
+    """A fill's order; a leg whose acceptance has not been told yet is known by its parent."""
+    facts = orders.get(fill.client_order_id)
+    if facts is not None or not fill.parent_id:
+        return facts
+    parent = orders.get(fill.parent_id)
+    return None if parent is None else msgspec.structs.replace(parent, role="exit", reason="leg")
 
 
 def facts_of(order: Facts) -> OrderFacts:

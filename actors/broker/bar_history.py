@@ -5,10 +5,11 @@ Source: alpaca.md 4.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+import msgspec
 
 from actors.broker.bar_pages import bars_of, columns_of
 from actors.broker.http import Connection
@@ -124,8 +125,17 @@ class BarHistory:
                 return found
             query["page_token"] = token
 
+    async def corporate_actions(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """One page of announcements; raises as `minute_bars`."""
+        page, _ = await self._ask(query, _object_of, "/corporate-actions", "v1")
+        return page
+
     async def _ask(
-        self, query: Mapping[str, str], read: Callable[[bytes], tuple[Read, str]]
+        self,
+        query: Mapping[str, str],
+        read: Callable[[bytes], tuple[Read, str]],
+        path: str = "/stocks/bars",
+        version: str = "v2",
     ) -> tuple[Read, str]:
         """One page and the token of the next, in its turn, asked and read in a thread, within its time."""
         await self._gate.enter(Priority.READ)
@@ -136,11 +146,11 @@ class BarHistory:
 
             with anyio.move_on_after(self._timeouts.total):
                 found = await anyio.to_thread.run_sync(
-                    lambda: read(connection.get_bytes("/stocks/bars", asked)), abandon_on_cancel=True
+                    lambda: read(connection.get_bytes(path, asked, version=version)), abandon_on_cancel=True
                 )
                 self._idle.append(connection)
                 return found
-        raise BrokerUnavailable("no bars in time", is_unknown=False)
+        raise BrokerUnavailable("no answer in time", is_unknown=False)
 
     def _connection(self) -> Connection:
         return Connection(self._url, self._keys, (self._timeouts.connect, self._timeouts.read))
@@ -149,6 +159,14 @@ class BarHistory:
         """Close idle connections."""
         while self._idle:
             self._idle.pop().close()
+
+
+def _object_of(body: bytes) -> tuple[dict[str, Any], str]:
+    try:
+        page = msgspec.json.decode(body, type=dict[str, Any])
+    except (ValueError, RecursionError):
+        raise BrokerUnavailable("an answer that says nothing", is_unknown=False) from None
+    return page, ""
 
 
 def _groups(symbols: Sequence[str], most: int) -> Iterator[list[str]]:

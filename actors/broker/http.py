@@ -61,11 +61,12 @@ class Connection:
         """GET; the decoded body. Raises as `call`."""
         return call("GET", lambda: self._client.get(path, dict(query or {})))
 
-    def get_bytes(self, path: str, query: Mapping[str, str] | None = None) -> bytes:
+    def get_bytes(self, path: str, query: Mapping[str, str] | None = None, *, version: str = "v2") -> bytes:
         """GET; the body as it came: large ones are better decoded by who knows what is in them."""
         self._session.is_raw = True
         try:
-            return call("GET", lambda: self._client.get(path, dict(query or {}))) or b""
+            asked = dict(query or {})
+            return call("GET", lambda: self._client.get(path, asked, api_version=version)) or b""
         finally:
             self._session.is_raw = False
 

@@ -65,6 +65,10 @@ class AccountSide:
         self._stuck = StuckOrders(round(settings.stuck_s * _SECOND_NS))
         self._in_market = self._is_armed = self._is_doubtful = False
         self._differ: list[tuple[str, str, str]] = []
+        self.awaits = False
+        """Whether something waits for the next comparison, in the market's hours or not."""
+        self.unsure: list[str] = []
+        """Symbols whose positions are not judged: it is known, and told, that they may differ."""
 
     # ---- in another part of the session ------------------------------------------------------
 
@@ -106,14 +110,14 @@ class AccountSide:
         While events may be missing only the stream's own catch-up is compared with, which tells them first.
         """
         self.watch.found = None
-        if snapshot.reason == "schedule" and self.gate.is_deaf:
+        if self.is_blind(snapshot):
             return
         orders: list[OrderState] = []
         held: dict[str, int] = {}
         for lot in lots:
             orders += lot.orders.values()
             held[lot.symbol] = held.get(lot.symbol, 0) + lot.net
-        yield from self.watch.compare(snapshot, orders, held, now, cause, ACTOR)
+        yield from self.watch.compare(snapshot, orders, held, now, cause, ACTOR, self.unsure)
         unexplained = self._unexplained()
         for one in orders:
             if one.symbol in unexplained and one.filled and not one.is_live:
@@ -130,6 +134,16 @@ class AccountSide:
         self._is_doubtful = any(one not in before for one in self._differ)
         return [one[0] for one in self._differ if one not in before]
 
+    def is_blind(self, snapshot: BrokerSnapshot) -> bool:
+        """Whether a snapshot says too little: events that explain it may be missing."""
+        return snapshot.reason == "schedule" and self.gate.is_deaf
+
+    def soon(self, now: int, cause: int, *, at_once: bool = False) -> Iterator[Decision]:
+        """Have the account compared again soon, and until nothing waits for it."""
+        yield _timer(READ, now, cause, self._retry_ns if at_once else self._reconcile_ns)
+        if at_once and not self.gate.is_deaf:
+            yield self._asked(now, cause)
+
     def phase(self, change: PhaseChanged, now: int, cause: int) -> Iterator[Decision]:
         """Between the open and the close the account is compared on a schedule."""
         was, self._in_market = self._in_market, change.phase in _MARKET_PHASES
@@ -138,12 +152,15 @@ class AccountSide:
 
     def read(self, now: int, cause: int) -> Iterator[Decision]:
         """The time to read the account has come."""
-        if not (self._in_market or self.gate.is_waiting or self._is_doubtful):
+        if not (self._in_market or self.gate.is_waiting or self._is_doubtful or self.awaits):
             return
         yield _timer(READ, now, cause, self._reconcile_ns)
         if not self.gate.is_deaf:  # else the stream has it compared once it is ready
-            reason: Literal["start", "schedule"] = "start" if self.gate.is_waiting else "schedule"
-            yield ReadAccount(ts_event=now, cause=cause, reason=reason)
+            yield self._asked(now, cause)
+
+    def _asked(self, now: int, cause: int) -> ReadAccount:
+        reason: Literal["start", "schedule"] = "start" if self.gate.is_waiting else "schedule"
+        return ReadAccount(ts_event=now, cause=cause, reason=reason)
 
     # ---- orders without news ----------------------------------------------------------------
 

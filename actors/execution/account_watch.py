@@ -7,6 +7,7 @@ fills of others in between.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 
 import msgspec
 
@@ -28,6 +29,7 @@ from runtime.messages.trading import (
 MOST_READS = 3
 """Comparisons that show the same unanswered difference before it is left to a person."""
 
+_BILLION = 1_000_000_000
 _with = msgspec.structs.replace
 
 
@@ -109,6 +111,25 @@ class AccountWatch:
         for one in self.external:
             yield _with(one, ts_event=now, cause=cause)
 
+    def moved_since(self, at: int) -> list[str]:
+        """Symbols that traded from then on, ns UTC."""
+        return [symbol for symbol, moment in self._moved.items() if moment >= at]
+
+    def shares_beside(self) -> dict[str, Fraction]:
+        """Shares by symbol that are not ours, with fractions."""
+        return {
+            symbol: one.quantity + Fraction(round(one.fraction * _BILLION), _BILLION)
+            for symbol, one in self._external.items()
+            if one.quantity or one.fraction
+        }
+
+    def was_split(self, symbol: str, beside: int) -> None:
+        """Expect other whole shares beside ours from the next comparison on: they were split too."""
+        self._gaps.pop(symbol, None)
+        before = self._external.get(symbol)
+        if before is not None:
+            self._external[symbol] = _with(before, quantity=beside)
+
     # ---- a snapshot -------------------------------------------------------------------------
 
     def compare(
@@ -119,10 +140,15 @@ class AccountWatch:
         now: int,
         cause: int,
         component: str,
+        unsure: Iterable[str] = (),
     ) -> Iterator[Decision]:
-        """Tell what differs and what is asked for; a `Reconciled` ends it."""
+        """Tell what differs and what is asked for; a `Reconciled` ends it.
+
+        Args:
+            unsure: Symbols whose positions are not judged now.
+        """
         shares = {symbol: one.quantity for symbol, one in self._external.items() if one.quantity}
-        moved = [symbol for symbol, at in self._moved.items() if at >= snapshot.ts_event]
+        moved = [*self.moved_since(snapshot.ts_event), *unsure]
         found = self.found = reconcile.compare(orders, held, shares, snapshot, moved)
         self._read_at = snapshot.ts_event
         waiting, fresh = self._sort(found)

@@ -48,6 +48,7 @@ class EntryGate:
         self._unborrowable: dict[str, None] = {}
         self._doubted: dict[str, str] = {}
         self._eaten: dict[str, str] = {}
+        self._frozen: dict[str, str] = {}
         self._closed = ""
         self._judge()
 
@@ -89,6 +90,8 @@ class EntryGate:
             return self._doubted[symbol]
         if symbol in self._eaten:
             return self._eaten[symbol]
+        if symbol in self._frozen:
+            return self._frozen[symbol]
         if symbol in self._untradable:
             return f"{symbol} is not tradable at the broker"
         if side == "sell":
@@ -166,3 +169,10 @@ class EntryGate:
             self._eaten[symbol] = reason
         else:
             self._eaten.pop(symbol, None)
+
+    def freeze(self, symbol: str, reason: str) -> None:
+        """Keep entries out of a symbol for the session: its shares or its name change; empty: let them in."""
+        if reason:
+            self._frozen[symbol] = reason
+        else:
+            self._frozen.pop(symbol, None)

@@ -21,6 +21,10 @@ MOST_CANCELS = 5
 """Refused cancellations of a lot's orders before a person is called."""
 
 
+KILL_SWITCH = "kill switch"
+"""Why a lot is sold that a halt closes."""
+
+
 class LotOrders(msgspec.Struct, gc=False):
     """A lot as the executor sees it.
 
@@ -39,6 +43,10 @@ class LotOrders(msgspec.Struct, gc=False):
             be more than is held, or less.
         is_uncovered: Whether the broker's orders that rest are for more or fewer shares than they should be.
         missing: Shares of it that the account does not have, because somebody else sold (bought) them.
+        waits: Whether it is not known yet if its shares were split: nothing rests or is sold meanwhile.
+        adjusted: Shares that splits made of those that its orders traded, beyond their sum.
+        splits: Names of the splits that it has had.
+        session: Trading day of its entry, ISO: what is entered today is not split today; empty: earlier.
     """
 
     lot_id: str
@@ -66,6 +74,10 @@ class LotOrders(msgspec.Struct, gc=False):
     is_corrected: bool = False
     missing: int = 0
     is_uncovered: bool = False
+    waits: bool = False
+    adjusted: int = 0
+    splits: tuple[str, ...] = ()
+    session: str = ""
 
     @property
     def net(self) -> int:
@@ -85,7 +97,7 @@ class LotOrders(msgspec.Struct, gc=False):
     @property
     def held(self) -> int:
         """Shares held: entered minus exited; below zero only if the broker sold more than the lot had."""
-        held = 0
+        held = self.adjusted
         for one in self.orders.values():
             if one.role == "entry":
                 held += one.filled
@@ -106,7 +118,7 @@ class LotOrders(msgspec.Struct, gc=False):
     @property
     def is_over(self) -> bool:
         """Whether nothing is held and nothing works any more."""
-        held = 0
+        held = self.adjusted
         for one in self.orders.values():
             if one.status not in TERMINAL:
                 return False
@@ -190,6 +202,8 @@ def opened(order: OrderProposed, entry: OrderState, prices: "EntryPrices") -> Lo
 def next_step(lot: LotOrders) -> Step | None:
     """The one thing to do now, or None: wait for an event."""
     entry = lot.orders[lot.entry_id]
+    if lot.waits and not (lot.closing and lot.exit_reason == KILL_SWITCH):
+        return _withdraw(lot)
     if lot.closing:
         return _closing(lot, entry)
     if entry.status not in TERMINAL:
@@ -197,7 +211,7 @@ def next_step(lot: LotOrders) -> Step | None:
     is_doubtful = lot.is_corrected or lot.is_uncovered
     if not is_doubtful and lot.stop_loss is None and lot.take_profit is None:
         return None  # it has no exits to rest or to move
-    held, live = -lot.missing, []
+    held, live = lot.adjusted - lot.missing, []
     for one in lot.orders.values():
         held += one.filled if one.role == "entry" else -one.filled
         if one.status not in TERMINAL:
@@ -217,11 +231,19 @@ def next_step(lot: LotOrders) -> Step | None:
     return _follow(lot, entry, live)
 
 
+def _withdraw(lot: LotOrders) -> Step | None:
+    """Nothing may trade old shares at new prices; what a person's halt sells is sold all the same."""
+    for one in lot.orders.values():
+        if one.is_live and one.role != "exit" and one.status != "pending_cancel":
+            return Cancel(one, "a split is awaited")
+    return None
+
+
 def _closing(lot: LotOrders, entry: OrderState) -> Step | None:
     if entry.status not in TERMINAL:
         return Cancel(entry, "exit wanted") if entry.status != "pending_cancel" else None
     first: OrderState | None = None
-    held = 0
+    held = lot.adjusted
     for one in lot.orders.values():
         held += one.filled if one.role == "entry" else -one.filled
         if one.status not in TERMINAL:

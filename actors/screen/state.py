@@ -14,6 +14,7 @@ from actors.screen.strategies import StrategyList
 from actors.screen.tables import Curve, cut
 from config.schema import Settings
 from runtime.messages.base import Input, Message, parts_of
+from runtime.messages.corporate import LotSplit
 from runtime.messages.machine import ActorStopped, ErrorResolved, SessionEnded, SessionStarted
 from runtime.messages.market import Bars, FeedChanged, SymbolAdded, TradingStatus
 from runtime.messages.risk import (
@@ -110,6 +111,7 @@ class ScreenState:
             OrderChanged: self._order,
             OrderEnded: self._order,
             LotChanged: self._lot,
+            LotSplit: self._lot,
             EquityMarked: self._marked,
             BreakerTripped: self._tripped,
             BreakerCleared: self._cleared,

@@ -1,7 +1,7 @@
 """May this signal leave now? What freezes, halts, cools down or silences a symbol, for one strategy."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class Admission:
         self.closing: dict[str, str] = {}
         self._halted: dict[str, int] = {}
         self._split: dict[str, None] = {}
+        self._changing: dict[str, None] = {}
         self._liquid: dict[str, bool] = {}
         self._frames: list[Bars] = []
         self._last_frame = 0
@@ -108,6 +109,10 @@ class Admission:
         fresh = [symbol for symbol in moved if symbol not in self._split]
         self._split.update(dict.fromkeys(fresh))
         return [_frozen(fresh, SPLIT)] if fresh else []
+
+    def freeze(self, symbols: Iterable[str]) -> None:
+        """Refuse entries in symbols for the session, without a word: a corporate action takes effect."""
+        self._changing.update(dict.fromkeys(symbols))
 
     def halt(self, symbol: str, halted: bool, now: int) -> None:
         """Note a halt or its end."""
@@ -180,6 +185,8 @@ class Admission:
             return "STALE_FEED", silent
         if symbol in self.unpriced or symbol in self._split:
             return "FROZEN", "price history does not fit today's price"
+        if symbol in self._changing:
+            return "FROZEN", "a corporate action takes effect today"
         if self._halted.get(symbol, 0) > now:
             return "HALTED", "halted, or resumed too short a while ago"
         if not tonight and self._stands_still(symbol, now):

@@ -196,6 +196,28 @@ _STANDING = """
     ) STRICT
 """
 
+_SPLITS = """
+    CREATE TABLE splits (                           -- what a split made of a lot, beside its fills
+        id              TEXT PRIMARY KEY,
+        lot_id          TEXT NOT NULL,
+        strategy        TEXT NOT NULL,
+        symbol          TEXT NOT NULL,
+        numerator       INTEGER NOT NULL CHECK (numerator > 0),     -- new shares
+        denominator     INTEGER NOT NULL CHECK (denominator > 0),   -- for old ones
+        source          TEXT NOT NULL CHECK (source IN ('announced', 'seen')),
+        quantity_before INTEGER NOT NULL,           -- signed shares
+        quantity_after  INTEGER NOT NULL,
+        entry_before    REAL NOT NULL,
+        entry_after     REAL NOT NULL,
+        stop_loss       REAL,
+        target_price    REAL,
+        cash_micros     INTEGER NOT NULL,           -- effect on cash: for a part of a share
+        applied_at      INTEGER NOT NULL,
+        session         INTEGER NOT NULL,
+        seq             INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID
+"""
+
 _INDEXES = (
     "CREATE INDEX signals_by_time ON signals (timestamp)",
     "CREATE INDEX signals_pending_by_lot ON signals (lot_id) WHERE status = 'pending'",
@@ -213,4 +235,5 @@ TRADES = (
     ),
     Migration(2, "what the account has beside our lots", (_EXTERNAL,)),
     Migration(3, "where every actor stood after the last input that is covered", (_STANDING,)),
+    Migration(4, "what splits made of lots", (_SPLITS,)),
 )

@@ -50,6 +50,13 @@ _COSTS = """
       FROM executions
      WHERE signal_id IS NOT NULL AND (:session IS NULL OR session = :session)
 """
+_SPLITS = """
+    SELECT symbol, strategy, lot_id, numerator, denominator, source, quantity_before, quantity_after,
+           entry_before, entry_after, cash_micros, applied_at
+      FROM splits
+     WHERE :session IS NULL OR session = :session
+  ORDER BY applied_at, lot_id
+"""
 _EXITS = """
     SELECT exit_reason, count(*) AS trades, total(pnl) AS pnl
       FROM trades
@@ -105,6 +112,7 @@ def report(ledger: Ledger, span: Span = WHOLE) -> Record:
         "days": records(performance, _DAYS, asked),
         "trades": _zeros(record(trades, _TRADES, asked)),
         "costs": record(trades, _COSTS, asked),
+        "splits": records(trades, _SPLITS, asked),
         "exits": records(trades, _EXITS, asked),
         "strategies": _joined(records(trades, _BY_STRATEGY, asked), records(performance, _STATS)),
         "signals": records(trades, _SIGNALS, asked),

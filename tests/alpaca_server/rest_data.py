@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from tests.alpaca_server import corporate
 from tests.alpaca_server.calls import Answer, Call
 from tests.alpaca_server.clock import MINUTE, midnight, ns, rfc3339
 from tests.alpaca_server.market import number
@@ -119,13 +120,7 @@ class DataApi:
                 "z": "C"}  # fmt: skip
 
     def corporate_actions(self, call: Call) -> Answer:
-        wanted = set(call.symbols())
-        found = {
-            kind: rows
-            for kind, all_rows in self._market.corporate_actions.items()
-            if (rows := [row for row in all_rows if not wanted or row.get("symbol") in wanted])
-        }
-        return Answer(body={"corporate_actions": found, "next_page_token": None})
+        return Answer(body=corporate.page(self._market.corporate_actions, call.query, call.symbols()))
 
 
 def _bad(message: str) -> Refused:

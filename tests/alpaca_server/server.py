@@ -8,11 +8,13 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
+from fractions import Fraction
 from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
 from aiohttp import web
 
+from tests.alpaca_server import corporate
 from tests.alpaca_server.calls import Answer, Call
 from tests.alpaca_server.clock import MINUTE, MarketClock, ns
 from tests.alpaca_server.faults import Faults
@@ -297,6 +299,10 @@ class AlpacaServer:
         """Put a position into the account that nobody traded here."""
         self.broker.assets.put(symbol)
         self.broker.account.hold(symbol, Decimal(str(quantity)), Decimal(str(average)))
+
+    async def split(self, symbol: str, new: int, old: int, **how: Any) -> None:
+        """Split a position and do to its orders what is said, as overnight; `corporate.split` knows how."""
+        await self.act(lambda broker: corporate.split(broker, symbol, Fraction(new, old), **how))
 
     @property
     def positions(self) -> dict[str, Decimal]:

@@ -96,7 +96,7 @@ def test_a_newer_schema_is_refused_untouched(tmp_path: Path) -> None:
     link = sqlite3.connect(path)
     link.execute("PRAGMA user_version = 99")
     link.close()
-    with pytest.raises(SchemaTooNew, match="schema 99, this program knows 3"):
+    with pytest.raises(SchemaTooNew, match="schema 99, this program knows 4"):
         make(path)
     with pytest.raises(SchemaTooNew):
         open_reader(path, "trades")

@@ -20,6 +20,7 @@ from actors.broker.rest import Rest, Timeouts
 from actors.broker.stream_faults import BackOff
 from actors.broker.trade_socket import TradeSocket
 from actors.broker.websocket import SocketLimits
+from actors.execution.split_watch import DayFacts
 from actors.executor import Executor, ExecutorCarried
 from actors.gateways.broker_stream import BrokerStream
 from actors.gateways.order_gateway import OrderGateway
@@ -54,10 +55,10 @@ ENTRY = f"{LOT}:e1"
 Kind = TypeVar("Kind", bound=Message)
 
 
-def header(server: AlpacaServer) -> SessionHeader:
+def header(server: AlpacaServer, session: str = "2026-11-20") -> SessionHeader:
     now = server.clock.now()
     return SessionHeader(
-        session="2026-11-20", previous="2026-11-19", next="2026-11-23", starts=now, open=now,
+        session=session, previous="2026-11-19", next="2026-11-23", starts=now, open=now,
         close=now + 390 * MINUTE, ends=now + 540 * MINUTE, early_close=False,
         phases=(PhaseStart(phase="TRADING", ts=now),), settings={}, settings_hash="", symbols=SYMBOLS,
         sectors=("",) * len(SYMBOLS),
@@ -77,12 +78,17 @@ class LiveOrders:
         orders: Orders = Orders(),  # noqa: B008 - frozen
         recalled: Sequence[Any] = (),
         told_until: int = 0,
+        session: str = "2026-11-20",
+        day: DayFacts | None = None,
     ) -> None:
         self.server = server
-        self.header = header(server)
+        self.header = header(server, session)
+        self._day = day
         self.clock, self.wall = ReplayClock(server.clock.now()), LiveClock()
         self.inputs: list[Input] = []
         self.caused: list[Message] = []
+        self.steps: list[tuple[Input, Sequence[Message]]] = []
+        """Every input with what it caused."""
         self.script: dict[str, list[Callable[[int, int], Decision]]] = {}
         self._changed = asyncio.Event()
         self.desk = Desk(Directory())
@@ -113,7 +119,7 @@ class LiveOrders:
     def _specs(self, orders: Orders) -> list[ActorSpec]:
         def executor(raw: bytes | None) -> Actor:
             kept = None if raw is None else msgspec.msgpack.decode(raw, type=ExecutorCarried)
-            return Executor(orders, kept, reconciles=True)
+            return Executor(orders, kept, reconciles=True, day=self._day)
 
         def portfolio(raw: bytes | None) -> Actor:
             kept = None if raw is None else msgspec.msgpack.decode(raw, type=Carried)
@@ -136,6 +142,7 @@ class LiveOrders:
     def _see(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
         self.inputs.append(message)
         self.caused += caused
+        self.steps.append((message, caused))
         for said in caused:
             if isinstance(said, Command):
                 self.inbox.offer(said)

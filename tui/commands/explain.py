@@ -30,6 +30,7 @@ _KINDS = {
     "ended": "order ended",
     "fill": "fill",
     "lot": "lot",
+    "split": "SPLIT",
 }
 
 

@@ -136,6 +136,22 @@ def _show(found: dict[str, Any]) -> None:
             for s in found["strategies"]
         ),
     )
+    if found["splits"]:
+        print_table(
+            "Splits",
+            ("symbol", "lot", "ratio", "shares", "entry", "cash for parts"),
+            (
+                (
+                    s["symbol"],
+                    s["lot_id"],
+                    f"{s['numerator']} for {s['denominator']}",
+                    f"{s['quantity_before']} -> {s['quantity_after']}",
+                    f"{text(s['entry_before'])} -> {text(s['entry_after'])}",
+                    s["cash_micros"] / 1e6,
+                )
+                for s in found["splits"]
+            ),
+        )
     print_table(
         "Exits",
         ("reason", "trades", "P&L"),

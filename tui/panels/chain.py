@@ -37,6 +37,7 @@ _TITLES: dict[str, tuple[str, Role]] = {
     "ended": ("order ended", "quiet"),
     "fill": ("fill", "strong"),
     "lot": ("lot", "strong"),
+    "split": ("SPLIT", "warn"),
 }
 
 

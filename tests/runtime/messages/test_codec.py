@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.messages import account, base, machine, market, reports, risk, trading
+from runtime.messages import account, base, corporate, machine, market, reports, risk, trading
 from runtime.messages.base import Command, Decision, Input, Message
 from runtime.messages.codec import MESSAGES, decode, encode, encode_into
 from runtime.messages.market import Bars, BarsRevised, Columns
@@ -43,7 +43,7 @@ def bars(values: list[list[float]]) -> Bars:
 def test_every_message_type_of_the_modules_is_in_the_union() -> None:
     defined = {
         kind
-        for module in (account, machine, market, reports, risk, trading)
+        for module in (account, corporate, machine, market, reports, risk, trading)
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if issubclass(kind, Message) and kind.__module__ == module.__name__
     }
