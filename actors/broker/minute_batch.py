@@ -6,19 +6,22 @@ says why. Source: architecture 8; faults G 64.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
-from msgspec.structs import astuple
 from numpy.typing import NDArray
 
 from actors.broker.market_wire import MINUTE, MinuteBar, WireBar, nanoseconds
+from runtime.messages.market import COLUMNS, TRADE_COUNT, VWAP
 from storage.loaders import quarantine
 
 WORTH = 16
 """Bars from which on columns are cheaper than bars."""
 
 _ONE_KIND = {MinuteBar}
+_NUMBERS = tuple(attrgetter(key) for key in "ohlcv")
+_MAYBE = attrgetter("n"), attrgetter("vw")
 
 
 class Batch(NamedTuple):
@@ -43,21 +46,25 @@ def plain_minute(bars: Sequence[WireBar], symbols: Mapping[str, int]) -> Batch |
     """
     if len(bars) < WORTH or set(map(type, bars)) != _ONE_KIND:
         return None
-    names, opens, high, low, close, volume, moments, counts, averages = zip(*map(astuple, bars), strict=True)
-    if moments.count(moments[0]) < len(bars):
+    moment = bars[0].t
+    if [bar.t for bar in bars].count(moment) < len(bars):
         return None
-    ids = [symbols.get(name, -1) for name in names]
+    ids = [symbols.get(bar.S, -1) for bar in bars]
     members = set(ids)
     if -1 in members or len(members) < len(ids):
         return None
-    ts = nanoseconds(moments[0])
+    ts = nanoseconds(moment)
     if ts <= 0 or ts % MINUTE:
         return None
-    # A count or an average that was not told (None) becomes NaN.
-    values = np.array((opens, high, low, close, volume, counts, averages), dtype=np.float64)
+    values = np.empty((len(COLUMNS), len(bars)))
+    # Column by column: a tuple for every bar would call the collector of garbage into the minute.
+    for row, number in zip(values, _NUMBERS, strict=False):
+        row[:] = np.fromiter(map(number, bars), np.float64, len(bars))
+    for row, number in zip(values[len(_NUMBERS) :], _MAYBE, strict=True):
+        row[:] = np.array(list(map(number, bars)), dtype=np.float64)  # what was not told (None) becomes NaN
     if not _is_sound(values):
         return None
-    counted, average = values[5:]
+    counted, average = values[TRADE_COUNT], values[VWAP]
     counted[~((counted > 0.0) & (counted < quarantine.MAX_VOLUME))] = np.nan
     average[~((average > 0.0) & (average <= quarantine.MINUTES.most))] = np.nan
     return Batch(ts, ids, members, values)
