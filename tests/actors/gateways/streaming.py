@@ -11,6 +11,7 @@ import msgspec
 from actors.broker.bar_history import BarHistory
 from actors.broker.market_feed import Hours, MarketStreamSettings
 from actors.broker.minute_join import MinuteJoin, Quarantine
+from actors.broker.right_of_way import RightOfWay
 from actors.broker.websocket import SocketLimits
 from actors.gateways.market_stream import MarketStream
 from config.secrets import Secret, Secrets
@@ -80,6 +81,7 @@ class Desk:
         *,
         told: int = 0,
         gap_from: int = 0,
+        way: RightOfWay | None = None,
         **changes: Any,
     ) -> None:
         self.server = server
@@ -98,6 +100,7 @@ class Desk:
         self.settings = msgspec.structs.replace(self.settings, **changes)
         self.secrets = keys(server)
         self.gap_from = gap_from
+        self.way = way
         self.gateway = self.build()
 
     def build(self) -> MarketStream:
@@ -115,6 +118,7 @@ class Desk:
             history=self.rest,
             clock=self.clock,
             real=self.real,
+            way=self.way,
             gap_from=self.gap_from,
         )
 

@@ -1,3 +1,4 @@
+import asyncio
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,20 @@ async def write(writer: DbWriter, count: int = len(DAY_ROWS)) -> None:
         for seq, at, rows in DAY_ROWS[:count]:
             assert writer.post(Mark(DAY, seq), at, rows)
         writer.close()
+
+
+async def test_nothing_is_written_before_its_turn_and_then_everything_is(tmp_path: Path) -> None:
+    turn = asyncio.Event()
+    writer = DbWriter(tmp_path, "paper:1", turn=turn)
+    async with anyio.create_task_group() as group:
+        await group.start(writer.run)
+        for seq, at, rows in DAY_ROWS:
+            assert writer.post(Mark(DAY, seq), at, rows)
+        await anyio.wait_all_tasks_blocked()
+        assert set(writer.covered().values()) == {NOTHING}
+        turn.set()
+        writer.close()
+    assert await on_disk(tmp_path) == EXPECTED
 
 
 async def test_the_writer_and_the_synchronous_books_write_the_same(tmp_path: Path) -> None:

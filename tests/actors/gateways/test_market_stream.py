@@ -7,8 +7,10 @@ import anyio
 import pytest
 
 from actors.broker.market_feed import Hours, StreamSymbols
+from actors.broker.right_of_way import MOST, RightOfWay
 from actors.broker.websocket import SocketLimits
 from config.secrets import Secrets
+from runtime.kernel.clock import ReplayClock
 from runtime.kernel.host import LaneFull
 from runtime.messages.market import Bars, BarsQuarantined, BarsRevised, TradingStatus
 from storage.loaders import quarantine
@@ -55,6 +57,31 @@ async def test_minutes_come_as_bars_in_either_encoding(alpaca, encoding):
     assert desk.gateway.daily["SPY"].c == 401.0
     asked = alpaca.history.frames("market", "open")[0].headers["content-type"]
     assert asked == f"application/{encoding}"
+
+
+async def test_what_comes_behind_a_minute_is_read_once_its_orders_have_left_and_none_of_it_is_lost(alpaca):
+    way = RightOfWay(clock := ReplayClock(1))
+    desk = Desk(alpaca, way=way)
+
+    async def push(price: float) -> int:
+        begins = alpaca.clock.now() // MINUTE * MINUTE
+        desk.advance(begins + MINUTE + 30_000_000)
+        await alpaca.push_minute(dict.fromkeys(desk.symbols, (price,) * 4), t=begins)
+        return begins
+
+    async with desk.running():
+        first = await push(150.0)
+        await desk.posted.until(lambda: closes(desk))
+        second = await push(151.0)
+        await turns(200)
+        assert closes(desk) == [(first, {"AAPL": 150.0, "SPY": 150.0})]
+        assert desk.gateway.daily == {}  # the running days come behind every minute
+        way.observe(1, 0, desk.posted.all(Bars)[0], ())
+        await desk.posted.until(lambda: len(closes(desk)) == 2)
+        assert closes(desk)[1] == (second, {"AAPL": 151.0, "SPY": 151.0})
+        assert desk.gateway.daily["SPY"].c == 150.0
+        clock.advance(1 + MOST)  # nobody is waited for longer than that
+        await eventually(lambda: desk.gateway.daily["SPY"].c == 151.0)
 
 
 async def test_the_subscription_goes_in_pieces_and_covers_every_channel(alpaca):
