@@ -34,8 +34,15 @@ def keep_small() -> bool:
 
 
 def give_back() -> bool:
-    """Collect garbage and give free memory back, in some tens of milliseconds; whether it could be done."""
+    """Collect garbage and give free memory back, in some tens of milliseconds; whether it could be done.
+
+    What the collector was told to leave alone is looked through as well: the first session was among it.
+    """
+    is_frozen = bool(gc.get_freeze_count())
+    gc.unfreeze()
     gc.collect()
+    if is_frozen:
+        gc.freeze()
     trim = _of_glibc("malloc_trim")
     if trim is None:
         return False

@@ -2,9 +2,9 @@
 
     python -m tests.faults.soak [--sessions 5] [--symbols 500] [--minutes 390]
 
-Prints one JSON object: after each session the engine's memory, objects, tasks, threads and open files, and
-whatever still waits in an inbox; then how much memory grew from the end of the first session to that of the
-last. The broker is in this process, so nothing of it counts.
+Prints one JSON object: after each session the engine's memory, objects, tasks, threads and open files,
+whatever still waits in an inbox, and how long the next session took to be up; then how much memory grew from
+the end of the first session to that of the last. The broker is in this process, so nothing of it counts.
 """
 
 import argparse
@@ -81,7 +81,9 @@ def soak(root: Path, *, sessions: int, symbols: int, minutes: int) -> dict[str, 
                 engine("minute", t)
             hosted.call(_forget)
             found.append(engine("figures"))
+            begun = time.monotonic()
             _to(hosted, engine, session_times(following).open - MINUTE)
+            found[-1]["turn_s"] = round(time.monotonic() - begun, 2)
         code = engine.end()
     first, last = found[0]["rss_mb"], found[-1]["rss_mb"]
     return {

@@ -28,6 +28,7 @@ from runtime.messages.market import Bars, FeedChanged
 from runtime.messages.trading import BrokerStreamChanged
 from tests.benchmarks.bench_latency import BOOKS, start
 from tests.faults.soak_market import settings
+from tui.commands.serving import teller
 
 PATIENCE_S = 30.0
 DRAIN_S = 5.0
@@ -53,8 +54,9 @@ class Soaking:
         self.inputs = self.orders = 0
         self._changed = asyncio.Event()
         self.days = LiveDays(
-            self.plan, clock=self.clock, real=LiveClock(), errors=self.errors, observers=[self.see]
-        )
+            self.plan, clock=self.clock, real=LiveClock(), errors=self.errors, observers=[self.see],
+            listening=teller(None),
+        )  # fmt: skip
 
     def plan(self, session: str) -> Plan:
         """One more session of the same stocks."""

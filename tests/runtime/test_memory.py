@@ -1,7 +1,9 @@
 import ctypes
+import gc
 import os
 import subprocess
 import sys
+import weakref
 
 import pytest
 
@@ -33,6 +35,29 @@ def test_a_process_is_told_where_its_memory_comes_from_before_it_imports_what_al
         [sys.executable, "-c", _HELD], env=environ, capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout.split() == ["True", "system", "True"]
+
+
+class Ring:
+    """Holds itself."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+def test_garbage_among_what_was_frozen_is_found_and_the_rest_stays_frozen() -> None:
+    ring = Ring()
+    alive = weakref.ref(ring)
+    gc.collect()
+    gc.freeze()
+    try:
+        del ring
+        memory.give_back()
+        assert alive() is None
+        assert gc.get_freeze_count() > 0
+    finally:
+        gc.unfreeze()
+    memory.give_back()
+    assert gc.get_freeze_count() == 0
 
 
 def test_where_the_c_library_is_another_nothing_is_done(monkeypatch) -> None:
