@@ -104,10 +104,10 @@ def corrected(update: wire.TradeUpdate, known: Known, at: int) -> FillCorrected 
         return None
     now_quantity, now_price = (0, before[1]) if is_bust else (abs(quantity or 0), price or before[1])
     told = _corrected(known, at, update.order.id, name, previous, side, before, (now_quantity, now_price))
-    if is_current(update.order, known):
-        # Whether the order's own figure follows is not documented; from here on it counts as following.
-        known.base = known.filled - (shares(update.order.filled_qty) or 0)
-    else:
+    # Whether the order's own figure follows is not documented. One that fits neither hides something that
+    # was missed: it stays a difference, to be looked into.
+    was = known.filled - now_quantity + before[0]
+    if not is_current(update.order, known) or cumulative_of(update.order, known) == was:
         known.base += now_quantity - before[0]
     return msgspec.structs.replace(told, position=shares(update.position_qty), base=known.base)
 

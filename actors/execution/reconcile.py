@@ -154,7 +154,8 @@ def _live_here(
         return
     if there.filled != state.filled:
         moving[state.symbol] = True
-        if there.filled > state.filled or state.symbol not in traded:
+        is_this = there.broker_order_id == state.broker_order_id  # else a replacement has taken its place
+        if there.filled > state.filled or (is_this and state.symbol not in traded):
             # Fewer, and not because a fill came while the broker was asked: one was taken back.
             yield _of_order("fills", state, mine, f"{there.filled} filled", "looked up")
         return
