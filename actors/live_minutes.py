@@ -27,10 +27,13 @@ def minute_fetcher(make: Callable[[], BarHistory], seconds: float) -> Fetch:
     async def read(symbols: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[Minutes]:
         history = make()
         found: dict[int, Minutes] = {}
+        left = iter(enumerate(spans))
 
-        async def one(at: int, first: int, last: int) -> None:
+        async def some() -> None:
+            # One span after the other: begun all at once, none of them would be whole when time is up.
             try:
-                found[at] = await history.minute_columns(symbols, first, last)
+                for at, (first, last) in left:
+                    found[at] = await history.minute_columns(symbols, first, last)
             except (BrokerUnavailable, BrokerRejected, KeysRefused) as error:
                 _log.warning("minutes of earlier sessions could not be read", error=str(error))
                 group.cancel_scope.cancel()
@@ -38,8 +41,8 @@ def minute_fetcher(make: Callable[[], BarHistory], seconds: float) -> Fetch:
         try:
             with anyio.move_on_after(seconds):
                 async with anyio.create_task_group() as group:
-                    for at, span in enumerate(spans):
-                        group.start_soon(one, at, *span)
+                    for _ in range(LINES):
+                        group.start_soon(some)
         finally:
             await history.aclose()
         read = next((at for at in range(len(spans)) if at not in found), len(spans))

@@ -4,7 +4,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from actors.live_minutes import minute_fetcher
+from actors.live_minutes import LINES, minute_fetcher
 from runtime.errors import BrokerUnavailable
 from storage.loaders.own_minutes import Minutes
 
@@ -16,9 +16,17 @@ class History:
 
     def __init__(self, *, silent: int = -1, refused: int = -1) -> None:
         self.silent, self.refused = silent, refused
-        self.closed = 0
+        self.closed = self.under_way = self.most = 0
 
     async def minute_columns(self, symbols, start, end) -> Minutes:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            return await self._told(symbols, start)
+        finally:
+            self.under_way -= 1
+
+    async def _told(self, symbols, start) -> Minutes:
         for _ in range(2 * (len(SPANS) - start)):
             await anyio.lowlevel.checkpoint()
         if start == self.silent:
@@ -40,6 +48,12 @@ async def fetched(history: History, seconds: float = 5.0) -> list[int]:
 
 async def test_spans_come_in_the_order_in_which_they_were_asked_for():
     assert await fetched(History()) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_no_more_spans_are_begun_than_can_be_read_so_that_the_first_are_whole_when_time_is_up():
+    history = History(silent=5)
+    assert await fetched(history, 0.05) == [0, 1, 2, 3, 4]
+    assert history.most == LINES
 
 
 @pytest.mark.parametrize(("history", "seconds"), [(History(silent=3), 0.05), (History(refused=3), 5.0)])

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from actors.market.calendar import session_times, sessions_between
+from storage.loaders.own_minutes import Minutes, OwnMinutes
 from tests.alpaca_server.clock import rfc3339
 from tests.alpaca_server.hosted import HostedAlpacaServer
 
@@ -30,6 +32,8 @@ SESSION = "2026-11-20"
 MINUTE = 60_000_000_000
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE_S = 120.0
+KNOWN = 20
+"""Earlier sessions whose minutes a session starts from."""
 PRICE = 50.0
 
 
@@ -79,6 +83,24 @@ def lay_minutes(server: Any) -> None:
     server.market.page = page
 
 
+def lay_known(root: Path, names: list[str]) -> None:
+    """Keep the minutes of earlier sessions as an earlier start would have."""
+
+    def fetch(symbols: Sequence[str], spans: Sequence[tuple[int, int]]) -> list[Minutes]:
+        found = []
+        for first, last in spans:
+            times = np.arange(first, last + 1, MINUTE)
+            codes = np.repeat(np.arange(len(symbols), dtype=np.int32), len(times))
+            values = np.full((5, len(codes)), PRICE)
+            values[4] = 1_000.0
+            found.append(Minutes(names=symbols, codes=codes, ts=np.tile(times, len(symbols)), values=values))
+        return found
+
+    days = [session_times(day) for day in sessions_between("2026-08-01", "2026-11-19")[-KNOWN:]]
+    known = OwnMinutes(root / "data" / "historical" / "intraday_1min", root / "tapes", names, now=2**62)
+    known.read([(day.session, day.open, day.close) for day in days], names, fetch)
+
+
 def started(hosted: HostedAlpacaServer, root: Path, moment: int) -> dict[str, Any]:
     """One start, ended in order once everything is up; its figures."""
     options = hosted.server.options
@@ -115,9 +137,7 @@ def measured(root: Path, symbols: int, sessions: int) -> dict[str, Any]:
             folder = root / name
             lay_files(folder, names, sessions)
             if name == "again":
-                (root / "first" / "data" / "historical" / "intraday_1min").rename(
-                    folder / "data" / "historical" / "intraday_1min"
-                )
+                lay_known(folder, names)
             found[name] = started(hosted, folder, opens - 30 * MINUTE)
         found["restart"] = started(hosted, root / "again", opens - 29 * MINUTE)
     return found | {"load_average": [round(each, 2) for each in os.getloadavg()]}
