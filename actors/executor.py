@@ -275,7 +275,7 @@ class Executor(SplitKeeper):
         lot = self._lot_of.get(name) or self._lot_of.get(event.parent_id)
         if lot is None:
             if ids.parse(name) is None:
-                return self._account.watch.stranger(event, self.now, self.seq)
+                return self._others_traded(event)
             return (self._stranger(name, event.symbol),)
         if self._account.reconciles:
             self._account.watch.traded(event.symbol, self.moment.now)
