@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from runtime.kernel.actor import Actor, Moment
-from runtime.messages.base import Decision, Input, Message
+from runtime.kernel.speech import DECISIONS, INPUTS, check_decision, check_input
+from runtime.messages.base import Input, Message
 from runtime.messages.codec import encode, encode_each_into
 from runtime.messages.machine import ActorCrashed
 
@@ -19,10 +20,6 @@ SETTLE = None
 """Stands in an actor's history for a `settle` call."""
 
 POISON_LIMIT = 4096
-
-_DECISIONS: set[type] = set()
-_INPUTS: set[type] = set()
-"""Types seen to be decisions, inputs: asking a struct class with `isinstance` costs more than encoding."""
 
 Emitted = list[Message] | tuple[Message, ...]
 Gather = Callable[[int, tuple[Any, ...]], Input]
@@ -96,6 +93,7 @@ class Cell:
         "lost",
         "moment",
         "noted",
+        "ordinal",
         "said",
         "settle",
         "skips",
@@ -121,6 +119,9 @@ class Cell:
         self.calm: set[type[Message]] = set()
         """What it may say without a lower-ranked actor having to run at once, as far as known."""
         self.figures = Figures()
+        self.ordinal = 0
+        """Of the message handed over last: how many there have been. A slot here, which is set faster than a
+        field of a struct."""
         self.crash_times: deque[int] = deque()
         self.skips: dict[int, str] = {}
         self.stopped = False
@@ -168,11 +169,10 @@ class Cell:
 
     def run(self, message: Message | None) -> Emitted | ActorCrashed:
         """Hand over one message (None: settle); what it emitted, or the crash."""
-        figures = self.figures
-        figures.handled += 1
-        moment = self.moment
-        if self.skips and figures.handled in self.skips and self._is_recorded_crash(message):
+        self.ordinal += 1
+        if self.skips and self.ordinal in self.skips and self._is_recorded_crash(message):
             return self.crash(message, None)
+        moment = self.moment
         try:
             if moment.seq & 15:
                 # `_call`, written out: this line is what every message costs.
@@ -180,7 +180,7 @@ class Cell:
             else:
                 begun = time.perf_counter_ns()
                 emitted = self._call(message)
-                figures.busy_ns += (time.perf_counter_ns() - begun) << 4
+                self.figures.busy_ns += (time.perf_counter_ns() - begun) << 4
             if emitted:
                 if type(emitted) is not tuple:
                     emitted = self.bounded(emitted)
@@ -208,8 +208,8 @@ class Cell:
                 if emitted:
                     emitted = emitted if type(emitted) is tuple else self.bounded(emitted)
                     for one in emitted:
-                        if type(one) not in _INPUTS:
-                            _check_input(one)
+                        if type(one) not in INPUTS:
+                            check_input(one)
                     said.extend(emitted)  # type: ignore[arg-type]  # inputs, as just checked
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge, as in `run`
                 return self.handled(mail, list(rest), (message, error))
@@ -229,7 +229,7 @@ class Cell:
         if left:
             del mail[-len(left) :]
             self.inbox.extendleft(reversed(left))
-        self.figures.handled += len(mail)
+        self.ordinal += len(mail)
         if failed is not None:
             mail.pop()
         self.history += mail
@@ -262,11 +262,11 @@ class Cell:
         """Encode decisions; what cannot be hashed is the actor's failure, not the machine's."""
         if self.is_port:
             for message in emitted:
-                if type(message) not in _INPUTS:
-                    _check_input(message)
+                if type(message) not in INPUTS:
+                    check_input(message)
             return
         for message in emitted:
-            if type(message) not in _DECISIONS:
+            if type(message) not in DECISIONS:
                 check_decision(message)
         said = self.said
         before = len(said)
@@ -277,7 +277,7 @@ class Cell:
             raise
 
     def _is_recorded_crash(self, message: Message | None) -> bool:
-        return self.skips[self.figures.handled] == digest_of(message)
+        return self.skips[self.ordinal] == digest_of(message)
 
     def crash(self, message: Message | None, error: BaseException | None) -> ActorCrashed:
         """What to tell of a failure over a message (None: settle); no error: a recorded one."""
@@ -291,7 +291,7 @@ class Cell:
             ts_event=now,
             cause=self.moment.seq,
             actor=self.spec.name,
-            ordinal=self.figures.handled,
+            ordinal=self.ordinal,
             message_type="settle" if message is None else type(message).__name__,
             message_digest=digest_of(message),
             poison=b"" if message is None else encode(message)[:POISON_LIMIT],
@@ -379,24 +379,6 @@ class Cell:
         self.stopped = True
         self.figures.drops += len(self.inbox)
         self.inbox.clear()
-
-
-def check_decision(message: Message) -> None:
-    """Whether an actor may say it.
-
-    Raises:
-        TypeError: It is no decision.
-    """
-    if not isinstance(message, Decision):
-        raise TypeError(f"emitted {type(message).__name__}, which is no decision")
-    _DECISIONS.add(type(message))
-
-
-def _check_input(message: Message) -> None:
-    """Whether a port may say it, likewise."""
-    if not isinstance(message, Input):
-        raise TypeError(f"emitted {type(message).__name__}, but a port may only emit inputs")
-    _INPUTS.add(type(message))
 
 
 def digest_of(message: Message | None) -> str:

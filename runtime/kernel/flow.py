@@ -4,7 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from runtime.kernel.cell import Cell, Emitted, check_decision
+from runtime.kernel.cell import Cell, Emitted
+from runtime.kernel.speech import check_decision
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.codec import encode_each_into
 from runtime.messages.machine import ActorCrashed, CancelTimer, SetTimer
@@ -157,7 +158,10 @@ class Flow:
             lowest = pending & -pending
             cell = cells[lowest]
             if self.ready & lowest:
-                crash = self._drain_with_care(cell, caused) if cell.skips else self._drain(cell, caused)
+                if len(cell.inbox) == 1 or cell.skips:
+                    crash = self._drain_singly(cell, caused)
+                else:
+                    crash = self._drain(cell, caused)
                 if not cell.inbox:
                     self.ready &= ~lowest
                     if cell.settle is not None and (cell.actor.unsettled or crash is not None):
@@ -288,12 +292,12 @@ class Flow:
             cell.restart()
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge
             first = cell.inbox.popleft()
-            cell.figures.handled += 1
+            cell.ordinal += 1
             return cell.crash(first, error)
-        return self._drain_with_care(cell, caused)
+        return self._drain_singly(cell, caused)
 
-    def _drain_with_care(self, cell: Cell, caused: list[Message]) -> ActorCrashed | None:
-        """The same while recorded crashes are to come: each message may be one of them."""
+    def _drain_singly(self, cell: Cell, caused: list[Message]) -> ActorCrashed | None:
+        """The same message by message: one alone, or any while recorded crashes are to come."""
         while cell.inbox:
             said = cell.run(cell.inbox.popleft())
             if type(said) is ActorCrashed:

@@ -328,7 +328,7 @@ class Sequencer:
         """Per-actor figures by name, in rank order."""
         for cell in self._cells:
             figures = cell.figures
-            figures.depth = len(cell.inbox)
+            figures.handled, figures.depth = cell.ordinal, len(cell.inbox)
             # An input may be handed over without the inbox.
             figures.high_water = max(cell.high_water, 1 if figures.handled else 0)
         return {cell.spec.name: cell.figures for cell in self._cells}
