@@ -50,6 +50,8 @@ async def opened(
         StreamFault: It could not be opened, or it ended inside the block.
     """
     try:
+        # Compressed, as the library offers it: a minute of 500 symbols is 14 kB instead of 43, which an idle
+        # connection sends at once, while the rest of 43 would wait for a round trip or two.
         socket = await connect(
             url,
             additional_headers=dict(headers or {}),
