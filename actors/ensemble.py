@@ -15,7 +15,8 @@ from actors.allocation import proposals
 from actors.allocation.adaptive import drawdown_factor
 from actors.allocation.commitments import Commitment, Commitments
 from actors.allocation.desk import Desk, Money, Refused
-from actors.allocation.outside import Outside, OutsideState
+from actors.allocation.ensemble_state import Carried, Today
+from actors.allocation.outside import Outside
 from actors.allocation.roster import Roster
 from actors.execution.ids import client_order_id
 from config.schema import Settings
@@ -50,41 +51,12 @@ from runtime.messages.trading import (
     SignalRaised,
 )
 
+__all__ = ["Carried", "Ensemble"]
+
 _DEAD = {"canceled": "ENTRY_CANCELED", "expired": "ENTRY_EXPIRED", "rejected": "BROKER_REJECTED"}
 _IDLE_STATES = ("INACTIVE", "DISABLED")
 
 Out = OrderProposed | SignalDropped
-
-
-class Today(msgspec.Struct, frozen=True, kw_only=True):
-    """What is of one session only.
-
-    Attributes:
-        equity, cash: USD as last marked. closes: float64 prices by symbol id, USD, as bytes.
-        outside: What others have in the account. closing: the task to close intraday lots, not done yet.
-        flattening: Why everything is to be closed, or empty.
-    """
-
-    equity: float
-    cash: float
-    closes: bytes
-    outside: OutsideState
-    closing: TaskDue | None
-    selling_down: bool
-    flattening: str
-
-
-class Carried(msgspec.Struct, kw_only=True):
-    """Ensemble state that crosses a session; in the middle of one also what is of today."""
-
-    pending: list[SignalRaised]
-    lots: list[Commitment]
-    reduced: bool
-    halted: bool
-    days: dict[str, StrategyDay] = {}
-    drawdown: float = 0.0
-    flattening: str = ""
-    today: Today | None = None
 
 
 class Ensemble(Actor):

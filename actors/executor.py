@@ -9,12 +9,12 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from actors.execution import ids, lot_commands, order_state, refusals
-from actors.execution.account_side import READ, STUCK, AccountState
+from actors.execution.account_side import READ, STUCK
+from actors.execution.executor_state import ExecutorCarried
 from actors.execution.lot_keeper import EXPIRY, PARTIAL, RETRY, SECOND_NS
 from actors.execution.lot_orders import (
     KILL_SWITCH,
     MOST_CANCELS,
-    LotOrders,
     entry_prices,
     opened,
 )
@@ -22,7 +22,7 @@ from actors.execution.order_state import OrderState
 from actors.execution.split_keeper import SplitKeeper
 from actors.execution.split_watch import DayFacts
 from config.schema import Orders
-from runtime.messages.account import ExternalChanged, ReadAccount
+from runtime.messages.account import ReadAccount
 from runtime.messages.base import Decision
 from runtime.messages.machine import SessionStarted, TimerFired
 from runtime.messages.market import TradingStatus
@@ -40,23 +40,7 @@ from runtime.messages.trading import (
     OrderUnknown,
 )
 
-
-class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
-    """Lots that are not flat or have a working order, and how the kill switch stands.
-
-    Attributes:
-        is_flattening: Whether the halt wants everything sold. is_confirmed: whether it was told as done.
-        external: What the account has beside our lots. doubted: symbols that differ from the broker's.
-        account: In the middle of a session, what is known of the account; `lots` are then all of today's.
-    """
-
-    lots: list[LotOrders]
-    is_halted: bool
-    is_flattening: bool = False
-    is_confirmed: bool = False
-    external: list[ExternalChanged] = []
-    doubted: list[str] = []
-    account: AccountState | None = None
+__all__ = ["Executor", "ExecutorCarried"]
 
 
 class Executor(SplitKeeper):

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from actors.strategies.admission import Admission
 from actors.strategies.base import Strategy
-from actors.strategies.context import Holding, Pending, StrategyContext
+from actors.strategies.context import Holding, StrategyContext
 from actors.strategies.host_rules import HostRules
+from actors.strategies.host_state import Fate, StrategyCarried, Today
 from actors.strategies.speech import NAME, clipped, foreign, heard
 from runtime.kernel.actor import Actor, Moment, only_notes
 from runtime.messages.account import LotCorrected
@@ -39,6 +40,8 @@ from runtime.messages.risk import (
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import LotChanged, SignalDropped, SignalRaised
 
+__all__ = ["Fate", "StrategyActor", "StrategyCarried"]
+
 PANEL_HANDLERS = {"on_daily_bars": "on_daily_ready", "on_daily_ready": "on_daily_ready"}
 BAR_HANDLERS = {"on_bars": "on_bars", "on_bars_revised": "on_bars_revised"}
 READINESS = ("ACTIVE", "DEGRADED", "INACTIVE", "SHADOW")
@@ -61,48 +64,6 @@ class Section(Protocol):
     def intraday(self) -> bool: ...
     @property
     def shadow(self) -> bool: ...
-
-
-Fate = LotChanged | LotCorrected | LotSplit | SignalDropped
-"""What becomes of a signal."""
-
-
-class Today(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a strategy's place in the machine stands in the middle of a session.
-
-    Attributes:
-        cooldowns: Symbol to sessions still blocked, this one included. closing: lots being closed, by which
-            signal. signals: how many ids it has given out. spoken: ids of signals that were raised.
-        heard: What became of its signals and lots today: number and time of the input, and the message.
-    """
-
-    holdings: tuple[Holding, ...] = ()
-    pending: tuple[Pending, ...] = ()
-    cooldowns: dict[str, int] = {}
-    closing: dict[str, str] = {}
-    signals: int = 0
-    spoken: list[str] = []
-    paused: bool = False
-    heard: list[tuple[int, int, Fate]] = []
-
-
-class StrategyCarried(msgspec.Struct, frozen=True, kw_only=True):
-    """What a strategy takes into the next session.
-
-    In the middle of one it is as the session began: in another part of it the strategy hears the day's market
-    again, and then stands where `today` says.
-
-    Attributes:
-        cooldowns: Symbol to sessions still blocked, this one included.
-        state: The strategy's own, as msgpack; empty: none.
-    """
-
-    holdings: tuple[Holding, ...] = ()
-    pending: tuple[Pending, ...] = ()
-    cooldowns: dict[str, int] = {}
-    paused: bool = False
-    state: bytes = b""
-    today: Today | None = None
 
 
 class StrategyActor(Actor):

@@ -29,6 +29,8 @@ from storage.transaction import MarkedRow, transaction
 
 _ROWS_A_BATCH = 5_000
 _MOST_LOGGED = 10_000
+_SMALL, _STATE_A_SECOND = 200_000, 1_000_000
+"""Bytes of the actors' state that are kept with every transaction; of more, about so many a second."""
 
 _log = get_logger(__name__)
 
@@ -84,6 +86,7 @@ class DbWriter:
         self._busy_ms = busy_ms
         self._turn = turn
         self._standing = standing
+        self._stands_next = 0.0
         self._pause = 0.0
         self._nudged = False
         self._unsaved = False
@@ -269,10 +272,13 @@ class DbWriter:
 
     def _stands(self) -> list[MarkedRow]:
         """Where the actors stand, if everything up to there is about to be written; called between inputs."""
-        if self._standing is None or self.depth or self.dropped_from is not None:
+        now = anyio.current_time()
+        if self._standing is None or self.depth or self.dropped_from is not None or now < self._stands_next:
             return []
         try:
-            return [(NOTHING, standing_row(self._standing()))]
+            row = standing_row(self._standing())
+            self._stands_next = now + max(0, len(row[1][-1]) - _SMALL) / _STATE_A_SECOND
+            return [(NOTHING, row)]
         except (TypeError, ValueError, OverflowError) as error:
             # What a later start may want must not end this one.
             _log.error("where the actors stand is kept no longer", error=f"{type(error).__name__}: {error}")
