@@ -15,6 +15,7 @@ from actors.execution.lot_keeper import EXPIRY, PARTIAL, RETRY, SECOND_NS
 from actors.execution.lot_orders import (
     KILL_SWITCH,
     MOST_CANCELS,
+    LotOrders,
     entry_prices,
     opened,
 )
