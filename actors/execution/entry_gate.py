@@ -21,6 +21,7 @@ class GateState(msgspec.Struct, frozen=True, kw_only=True):
     unborrowable: list[str]
     doubted: dict[str, str]
     eaten: dict[str, str]
+    frozen: dict[str, str]
     deaf: str
     waits: str
     blocked: str
@@ -60,6 +61,7 @@ class EntryGate:
             unborrowable=list(self._unborrowable),
             doubted=self._doubted,
             eaten=self._eaten,
+            frozen=self._frozen,
             deaf=self._deaf,
             waits=self._waits,
             blocked=self._blocked,
@@ -69,7 +71,7 @@ class EntryGate:
     def restore(self, state: GateState) -> None:
         """Know what another instance knew."""
         self._until, self._doubted = dict(state.until), dict(state.doubted)
-        self._eaten = dict(state.eaten)
+        self._eaten, self._frozen = dict(state.eaten), dict(state.frozen)
         self._deaf, self._waits = state.deaf, state.waits
         self.assets(state.untradable, state.unborrowable)
         self._blocked, self._can_short = state.blocked, state.can_short
