@@ -240,7 +240,7 @@ class SimulatedBroker(Actor):
                 return ()
         bps = (self._extreme_bps if self._is_extreme else self._bps)[order.symbol_id]
         price = fill_model.slipped(clean, sign, bps, order.limit)
-        paid = micros(price)
+        paid = round(price * MICRO)  # `micros`, written out
         fees = fill_model.fees_micros(costs, sign, quantity, quantity * paid) if costs.apply_costs else 0
         position = self._account.trade(symbol, sign * quantity, paid, fees)
         if order.reserve:

@@ -60,7 +60,7 @@ class Book:
 
     def enter(self, lot: Lot, quantity: int, price: float, commission: float, slippage: float) -> None:
         """Add a fill to a lot that opens (signed shares, USD, USD, USD)."""
-        mark = micros(price)
+        mark = round(price * MICRO)  # `micros`, written out: each call of it costs as much as what it does
         paid = quantity * mark
         fee = micros(commission) if commission else 0
         self.cash -= paid + fee
@@ -87,7 +87,7 @@ class Book:
             lot.cost if quantity == -lot.quantity else _round_half_even(lot.cost * -quantity, lot.quantity)
         )
         fee = micros(commission) if commission else 0
-        mark = micros(price)
+        mark = round(price * MICRO)
         received = -quantity * mark
         gained = received - share - fee
         self.cash += received - fee

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from actors.execution import ticks
+from actors.execution.ticks import MICRO
 from config.schema import Execution
 
 BAR_NS = 60_000_000_000
@@ -93,7 +94,7 @@ def slipped(price: float, sign: int, bps: float, limit: float | None) -> float:
         limit: Limit of a limit or stop-limit order, USD.
     """
     if bps <= 0:
-        return ticks.micros(price) / ticks.MICRO
+        return round(price * MICRO) / MICRO
     worse = ticks.beyond(max(price * (1 + sign * bps / 10_000), 0.0001), sign)
     if limit is not None and (worse - limit) * sign > 0:
         worse = limit
@@ -106,7 +107,7 @@ def fees_micros(costs: Execution, sign: int, quantity: int, value_micros: int) -
         return 0
     total = costs.commission_per_share * quantity
     if sign < 0:
-        total += costs.sell_fee_frac * value_micros / ticks.MICRO + costs.sell_fee_per_share * quantity
+        total += costs.sell_fee_frac * value_micros / MICRO + costs.sell_fee_per_share * quantity
     return ticks.micros(total)
 
 

@@ -3,9 +3,11 @@
 from fractions import Fraction
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.allocation import book as book_module
 from actors.allocation.book import MICRO, Book, Lot, micros
 from runtime.messages.market import Bars
 
@@ -129,3 +131,34 @@ def test_partial_exits_share_the_cost_without_losing_a_micro(
             gained += book.leave(one, -min(part, one.quantity), 2.0, 0.0, 0.0)
     assert gained == shares * 2 * MICRO - cost
     assert not np.any(book._quantity)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(-40, 40).filter(bool), st.integers(100, 20_000), st.sampled_from("xyz")),
+        min_size=1,
+        max_size=12,
+    ),
+    st.integers(1, 3),
+    st.lists(st.integers(100, 20_000), min_size=3, max_size=3),
+    st.sets(st.integers(0, 2), min_size=1),
+)
+def test_lots_marked_by_columns_are_worth_what_they_are_marked_one_by_one(
+    rows: list[tuple[int, int, str]], strategies: int, cents: list[int], present: set[int]
+) -> None:
+    ids = sorted(present)
+    bars = frame(ids, [cents[place] / 100 for place in ids])
+    told = []
+    for few in (0, 1_000):
+        held = Book(micros(100_000))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(book_module, "_FEW", few)
+            for number, (shares, price, strategy) in enumerate(rows):
+                name = "xyz"["xyz".index(strategy) % strategies]
+                one = lot(f"l{number}", SYMBOLS[number % 3], name, "long" if shares > 0 else "short")
+                held.enter(one, shares, price / 100, 0.01, 0.0)
+            is_marked = held.mark(bars, 3)
+        lots = [held.refresh(one) for one in held.lots.values()]
+        told.append((is_marked, held.equity, held.gross(), held.profits(), lots))
+    assert told[0] == told[1]
+    assert told[0][2] == sum(abs(one.quantity * one.mark) for one in told[0][4])
