@@ -21,7 +21,7 @@ import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -122,6 +122,8 @@ class Campaign:
         self, *, minutes: int, speed: float, faults: bool = True, per_minute: int = PER_MINUTE
     ) -> None:
         self.over = threading.Event()
+        # One start at a time: together they only keep each other from the processor.
+        self._starting = threading.Lock()
         self.minutes, self.speed, self.faults, self.per_minute = minutes, speed, faults, per_minute
 
     def run(self, root: Path, seed: int) -> dict[str, Any]:
@@ -142,8 +144,11 @@ class Campaign:
             faults=[f"{kind}={FAULTS[kind]}" for kind in chosen],
             words=("--config", str(root / "paced.toml")),
         )
-        marks = [time.monotonic()]
-        with session(pace) as (broker, engine, environ):
+        with ExitStack() as children:
+            with self._starting:
+                self._wait(0.0)
+                marks = [time.monotonic()]
+                broker, engine, environ = children.enter_context(session(pace))
             marks.append(time.monotonic())
             self._wait((LEAD + self.minutes + AFTER) * 60 / self.speed)
             marks.append(time.monotonic())
