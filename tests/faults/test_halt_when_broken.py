@@ -133,4 +133,5 @@ def test_a_halt_stops_entries_and_cancels_them_once_the_broker_hears(
         assert bears.wait(pid) in (exits.OK, exits.HALTED), one.log.read_text()[-2_000:]
         assert list(_sent_once(server)) == []
         if _crashing not in troubles:
-            assert check_history(server, one.root, one.tape) == []
+            (tape,) = one.tapes()
+            assert check_history(server, one.root, tape) == []

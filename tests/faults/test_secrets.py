@@ -71,7 +71,8 @@ def test_no_key_is_in_anything_that_a_process_wrote(tmp_path: Path, monkeypatch:
         hosted.call(_hostile)
         assert one.until(lambda: len(hosted.server.faults.fired) >= 12)
         crash.touch()
-        assert one.until(lambda: b"ActorCrashed" in one.tape.read_bytes() or b"crash loop" in _log(root))
+        (tape,) = one.tapes()
+        assert one.until(lambda: b"ActorCrashed" in tape.read_bytes() or b"crash loop" in _log(root))
         with contextlib.closing(sqlite3.connect(root / "db" / "performance.db")) as lock:
             lock.execute("BEGIN IMMEDIATE")  # what cannot be written goes to the fallback file
             hosted.call(lambda server: server.faults.add("refuse", "* /*", times=8, status=401, message=ECHO))
@@ -84,7 +85,7 @@ def test_no_key_is_in_anything_that_a_process_wrote(tmp_path: Path, monkeypatch:
         # Another start with a key that is refused: it says so, and ends.
         refused = one.start(environ={"ALPACA_SECRET_KEY": SECRET[:-1] + "2"})
         assert bears.wait(refused) != 0
-    compress(one.tape)
+    compress(tape)
     found = dict(written(root))
     assert {"output.txt", "logs/engine.log", "db/trades.db", "db/performance.db"} <= found.keys()
     assert any(name.startswith("inside") for name in found)
