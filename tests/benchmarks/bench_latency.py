@@ -169,6 +169,7 @@ class Bench:
             while self.asked:
                 self.answered.clear()
                 await self.answered.wait()
+            await engine.desk.settled.wait()  # the stream may tell before the sender is back
         came = await self._ask("report")
         self.watch.end(left, came)
         await _rest(PAUSE_S)
