@@ -12,9 +12,6 @@ from typing import ClassVar
 
 import msgspec
 
-with_ = msgspec.structs.replace
-"""The same message with other values in some of its fields."""
-
 
 class Message(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True, tag_field="message"):
     """Anything that travels.
