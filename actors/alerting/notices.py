@@ -12,6 +12,7 @@ import msgspec
 
 from config.alerts import AlertEvent, AlertLevel
 from runtime.messages.base import Input, Message
+from runtime.messages.corporate import SplitApplied, SplitAwaited
 from runtime.messages.machine import ActorCrashed, ActorStopped
 from runtime.messages.market import BarsQuarantined, FeedChanged
 from runtime.messages.risk import (
@@ -31,6 +32,7 @@ from runtime.text import one_line
 
 _LONGEST = 400
 _ORDER_STREAM = "orders"
+_WITH_NOTES = (PositionMismatched, SplitAwaited, SplitApplied)
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,8 +179,8 @@ def _orders(m: BrokerStreamChanged, _: Caused) -> StreamNotice:
 
 
 def _noted(m: Noted, caused: Caused) -> Notice | None:
-    if any(type(one) is PositionMismatched and _is_about(m, one.symbol) for one in caused):
-        return None  # the mismatch is told, with these words
+    if any(isinstance(one, _WITH_NOTES) and _is_about(m, one.symbol) for one in caused):
+        return None  # the mismatch or the split is told, with these words
     return of_error(m.level, m.component, m.text, m.text[:_LONGEST])
 
 
@@ -212,6 +214,25 @@ def _mismatched(m: PositionMismatched, caused: Caused) -> Notice:
         title=one_line(f"{m.symbol}: our lots sum to {m.ours}, the broker holds {m.broker}", _LONGEST),
         body=one_line("; ".join([*notes, "entries in it are blocked"]), 2 * _LONGEST),
     )
+
+
+def _awaited(m: SplitAwaited, caused: Caused) -> Notice:
+    what = "lots wait until it is known whether they were split" if m.waits else "its lots were not split"
+    return _of_split(m, "awaited" if m.waits else "over", what, caused)
+
+
+def _applied(m: SplitApplied, caused: Caused) -> Notice:
+    what = f"split {m.numerator} for {m.denominator}, {len(m.lots)} lots are in new shares"
+    return _of_split(m, "split", what, caused)
+
+
+def _of_split(m: SplitAwaited | SplitApplied, subject: str, what: str, caused: Caused) -> Notice:
+    """The note that goes with it is its body, and is not told beside it."""
+    notes = [one.text for one in caused if type(one) is Noted and _is_about(one, m.symbol)]
+    return Notice(
+        event="mismatch", level="WARNING", component="executor", subject=f"{m.symbol} {subject}",
+        title=one_line(f"{m.symbol}: {what}", _LONGEST), body=one_line("; ".join(notes), 2 * _LONGEST),
+    )  # fmt: skip
 
 
 def _is_about(note: Noted, symbol: str) -> bool:
@@ -256,5 +277,7 @@ _NOTICES: dict[type[Message], Callable[[Any, Caused], Notice | StreamNotice | No
     TaskDone: _task,
     BarsQuarantined: _quarantined,
     PositionMismatched: _mismatched,
+    SplitAwaited: _awaited,
+    SplitApplied: _applied,
     PortfolioDay: _day,
 }

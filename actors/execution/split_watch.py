@@ -186,7 +186,8 @@ class SplitWatch:
             known = None
         if known is not None:
             by = Fraction(known.numerator, known.denominator)
-            if held.after != total and agrees(total, held.after, by):
+            # A share or two may be as many as before by rounding; then the price must tell.
+            if agrees(total, held.after, by) and (held.after != total or self._shows(held, by)):
                 return self._split(held, by, "announced", known.ex_date)
             waits = held.after != total and any(lot.waits for lot in held.lots)
             if waits or self.due(held.symbol) is not None:
@@ -198,11 +199,18 @@ class SplitWatch:
             return Verdict("wait", held.symbol, held.lots, f"{reason}; announcements are not read yet")
         return self._unannounced(held, total)
 
+    def _shows(self, held: Holding, by: Fraction) -> bool:
+        """Whether today's first price is nearer to a split by a ratio than to none."""
+        if held.symbol not in self._first or self.due(held.symbol) is None:
+            return False
+        price = self._price_ratio(held)
+        return price > 0 and abs(math.log(price / by)) < abs(math.log(price))
+
     def _awaited(self, held: Holding, by: Fraction, *, is_old: bool) -> Verdict:
         what = f"a split of {held.symbol} by {by.numerator} for {by.denominator} is announced"
-        # The broker's last price may be of yesterday: it can show a split, it cannot show that there is none.
-        price = self._price_ratio(held) if held.symbol in self._first else 0.0
-        if is_old and price and abs(math.log(price)) < abs(math.log(price / by)):
+        # The broker's last price may be of yesterday: only a bar can show that there is no split.
+        is_priced = held.symbol in self._first and self._price_ratio(held) > 0
+        if is_old and is_priced and not self._shows(held, by):
             reason = f"{what}; neither the broker's shares nor the price show it"
             return Verdict("none", held.symbol, held.lots, reason)
         shares = "the broker still has the old shares" if is_old else "the broker's shares are neither number"

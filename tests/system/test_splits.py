@@ -173,6 +173,22 @@ async def test_one_for_eight_pays_for_the_part_of_a_share_and_rests_for_the_whol
     assert server.positions["SPY"] == (Decimal("2.5") if keeps_parts else 2)
 
 
+async def test_a_short_lot_whose_exits_follow_its_fill_is_restated_too(server):
+    short = {"side": "sell", "stop_loss": 105.0, "take_profit": 95.0}
+    kept = await friday(server, **short, target_follows_fill=True, stop_follows_fill=True)
+    announce(server, 4, 1)
+    await server.split("SPY", 4, 1)
+    async with monday(server, kept) as live:
+        await read_announcements(live)
+        live.phase("PRE_MARKET")
+        await live.until(lambda: live.states().get(f"{LOT}:t1") == "accepted")
+        assert (split_of(live).before, split_of(live).quantity) == (-10, -40)
+        assert resting(server) == [("limit", 40, Decimal("23.75")), ("stop", 40, Decimal("26.25"))]
+        assert (await compared(live)).differences == 0
+        assert {mark.equity for mark in live.of(EquityMarked)} == {97_000.0}
+    assert server.positions == {"SPY": -40}
+
+
 async def test_less_than_a_share_is_paid_out_and_the_lot_is_closed(server):
     kept = await friday(server, quantity=5)
     announce(server, 1, 8)

@@ -6,6 +6,7 @@ from actors.alerting.notices import Notice, StreamNotice, notices, of_error, wor
 from actors.alerting.watch import Watch, row
 from config.alerts import AlertRule, Alerts
 from runtime.messages.base import Message
+from runtime.messages.corporate import SplitApplied, SplitAwaited
 from runtime.messages.machine import ActorCrashed, ActorStopped, SessionStarted
 from runtime.messages.market import FeedChanged
 from runtime.messages.risk import (
@@ -77,6 +78,27 @@ def tripped(action: str, target: str = "", breaker: str = "daily_loss") -> Break
             "mismatch",
             "INFO",
             "portfolio",
+        ),
+        (
+            SplitApplied(
+                ts_event=1,
+                cause=1,
+                symbol="SPY",
+                numerator=10,
+                denominator=1,
+                source="announced",
+                ex_date="2018-02-16",
+                lots=(),
+            ),
+            "mismatch",
+            "WARNING",
+            "executor",
+        ),
+        (
+            SplitAwaited(ts_event=1, cause=1, symbol="SPY", waits=True, reason="announced"),
+            "mismatch",
+            "WARNING",
+            "executor",
         ),
         (
             ActorStopped(ts_event=1, cause=1, actor="gap_fill", reason="crashed too often"),
