@@ -291,6 +291,9 @@ async def test_shares_that_half_vanish_without_a_price_for_it_are_a_persons(serv
         opening(live, 100.2)
         await live.until(lambda: [one.waits for one in live.of(SplitAwaited)] == [True, False])
         assert not live.of(LotSplit)
+        if not live.notes():  # exits that are just leaving put the judgement off to the next comparison
+            await settled(live)
+            await compared(live)
         assert "SPY: we had 10 shares, the broker has 5 shares; entries blocked" in live.notes()
 
 
