@@ -128,17 +128,19 @@ class Door:
         return await self._operator(ask)
 
     async def _halt(self, ask: Ask) -> Answer:
-        flatten = ask.flatten or ask.command == "flatten"
+        flatten = ask.flatten or ask.everything or ask.command == "flatten"
         reason = one_line(ask.reason.strip()) or f"halt by {ask.by}"
         try:
-            await anyio.to_thread.run_sync(self._throw, reason, flatten)
+            await anyio.to_thread.run_sync(self._throw, reason, flatten, ask.everything)
         except OSError as error:
             return Answer(ok=False, text=f"HALT cannot be written: {error.strerror or error}")
-        then = "closes all positions" if flatten else "enters nothing"
+        then = "closes our positions" if flatten else "enters nothing"
+        then = "closes the whole account, what is not ours too" if ask.everything else then
         return Answer(ok=True, text=f"halted between two sessions: HALT is written, the next one {then}")
 
-    def _throw(self, reason: str, flatten: bool) -> None:
-        trouble = kill_switch.throw(self._root, reason, flatten=flatten, at=self._real.now())
+    def _throw(self, reason: str, flatten: bool, everything: bool = False) -> None:
+        at = self._real.now()
+        trouble = kill_switch.throw(self._root, reason, flatten=flatten, everything=everything, at=at)
         if trouble:
             _log.error(trouble)
 

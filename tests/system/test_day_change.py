@@ -91,6 +91,16 @@ async def test_a_flatten_between_two_days_is_one_on_the_next(server, root):
         assert turn.live.of(HaltThrown)[-1].flatten
 
 
+async def test_that_the_whole_account_is_to_be_closed_is_not_lost_between_two_days(server, root):
+    async with turning(server, root) as turn:
+        await turn.six_in_the_evening()
+        answer = await ask(root, "halt", flatten=True, everything=True, reason="all of it", by="a screen")
+        assert answer.ok
+        assert "what is not ours too" in answer.text
+        await assert_monday_is_halted(turn, "all of it")
+        assert turn.live.of(HaltThrown)[-1].everything
+
+
 async def test_a_signal_between_two_days_is_not_lost(server, root):
     async with turning(server, root) as turn:
         await turn.six_in_the_evening()
