@@ -115,15 +115,15 @@ class Router:
         """Tell what is due by now: streams still down, repetitions, digests."""
         self._now = max(self._now, at)
         told: list[Alert] = []
-        for name, stream in self._streams.items():
-            if not stream.is_up and not stream.is_told and stream.due <= self._now:
-                stream.is_told = True
-                told += self._told(_stream_down(name, stream), f"{name}-{stream.since}")
         for key, window in list(self._windows.items()):
             if window.begun + self._window <= self._now:
                 if not window.again:
                     del self._windows[key]
                 told += self._again(window)
+        for name, stream in self._streams.items():
+            if not stream.is_up and not stream.is_told and stream.due <= self._now:
+                stream.is_told = True
+                told += self._told(_stream_down(name, stream), f"{name}-{stream.since}")
         for is_critical in (True, False):
             if is_critical in self._held and self._has_room(is_critical):
                 told.append(self._digest(is_critical))

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from actors.alerting.notices import Notice, StreamNotice
@@ -262,6 +262,7 @@ def test_the_same_times_give_the_same_alerts(steps: list[tuple[int, str, str]], 
 
 
 @given(st.lists(st.tuples(st.integers(0, 30), st.booleans()), max_size=40))
+@example([(0, True), (0, False), (5, True), (0, False), (5, True)])  # due as the first one's window closes
 def test_a_stream_is_told_down_and_up_in_turn(steps: list[tuple[int, bool]]) -> None:
     desk, at, told = router(msgspec.structs.replace(EVERYTHING, window_min=0.001)), 0, []
     for number, (wait, is_up) in enumerate(steps):
