@@ -27,9 +27,10 @@ from actors.live_gateways import (
     STOP_ORDER,
     Gateways,
     Links,
+    all_lots_of,
     ask_again,
     held,
-    lots_of,
+    know_splits,
     remember,
     without_answer,
 )
@@ -217,11 +218,12 @@ class Engine:
 
     def _told(self, header: SessionHeader) -> list[Observer]:
         """Who is told of every input of the session, in order."""
-        outlet = self.outlet
+        outlet, directory = self.outlet, self.desk.directory
+        know_splits(directory, header)
         outlet.projection = Projection(header.session, header.symbols)
         outlet.screen = LiveScreen(self._plan.root, header, self._plan.settings, self._errors)
         first: list[Observer] = [self._memory, self.emergency, self._wishes, outlet, self._way.observe]
-        return [*first, self.alerts.observe, outlet.screen.feed, *self._observers]
+        return [*first, directory.observe, self.alerts.observe, outlet.screen.feed, *self._observers]
 
     def _assemble(self, rest: Rest, history: BarHistory) -> None:
         """Make the host and the gateways; they know what the tape knows."""
@@ -249,7 +251,7 @@ class Engine:
             turn=self._way.free,
             standing=self._standing,
         )
-        remember(self.desk, lots_of(self.sequencer), self._memory, self._clock.now())
+        remember(self.desk, all_lots_of(self.sequencer), self._memory, self._clock.now())
         ask_again(self._memory, self.outlet)
         gateways = Gateways(
             Links(

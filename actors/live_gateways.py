@@ -303,6 +303,20 @@ def lots_of(sequencer: Sequencer) -> list[LotOrders]:
     return executor_state(carried).lots if carried is not None else []
 
 
+def all_lots_of(sequencer: Sequencer) -> list[LotOrders]:
+    """The same, and those of the session that are over: each with every order that made it."""
+    state = sequencer.standing().get("executor")
+    return executor_state(state).lots if state is not None else []
+
+
+def know_splits(directory: Directory, header: SessionHeader) -> None:
+    """Tell the directory, before a tape's first input, what splits have made of the lots until then."""
+    carried = header.carried.get("executor")
+    for lot in executor_state(carried).lots if carried is not None else ():
+        if lot.adjusted:
+            directory.restate(lot.lot_id, lot.symbol, lot.adjusted if lot.side == "buy" else -lot.adjusted)
+
+
 def held(sequencer: Sequencer) -> list[str]:
     """Symbols of the lots that are not flat, each once."""
     return sorted({lot.symbol for lot in lots_of(sequencer) if lot.held})
@@ -319,7 +333,11 @@ def without_answer(sequencer: Sequencer, directory: Directory, now: int) -> list
 
 
 def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> None:
-    """Tell directory and desk what the tape knows; `now` in ns UTC."""
+    """Tell directory and desk what the tape knows.
+
+    Args:
+        lots: All of the session. now: ns UTC.
+    """
     directory = desk.directory
     for lot in lots:
         directory.seed(lot.orders.values())
@@ -336,6 +354,8 @@ def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> Non
             side=order.side,
         )
     directory.recall(memory.fills)
+    if memory.closed_at >= 0:
+        directory.were_closed(memory.fills[memory.closed_at :])
     for submission in memory.submissions.values():
         desk.take_over(submission)
     for cancel in memory.cancels.values():

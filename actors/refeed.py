@@ -22,6 +22,7 @@ from config.snapshot import differences, from_snapshot, settings_hash, snapshot
 from runtime.errors import BooksRefused
 from runtime.kernel.recording import Observer, Recorder
 from runtime.kernel.sequencer import Sequencer
+from runtime.messages.account import CLOSES_OURS, AccountSwept
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.machine import ActorCrashed, SessionEnded, SessionParted, Source
 from runtime.messages.market import Bars, DailyReady
@@ -57,7 +58,8 @@ class Memory:
         is_halted: Whether the kill switch is thrown. is_over: whether the session has ended.
         is_day_told: Whether the session's own daily bars were told. is_parted: whether the last input says
             that the session goes on in another part.
-        fills: Fills, their corrections and replacements, in order.
+        fills: Fills, their corrections and replacements, in order. closed_at: how many of them there were
+            when all that is ours was last closed past the decision actors; -1: it never was.
         deaf: Why the order stream was not ready when last heard of, or empty.
     """
 
@@ -71,6 +73,7 @@ class Memory:
         self.last_minute = self.last_fill = 0
         self.is_halted = is_halted
         self.is_over = self.is_day_told = self.is_parted = False
+        self.closed_at = -1
         self.deaf = ""
 
     def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
@@ -93,6 +96,7 @@ class Memory:
         if isinstance(message, OrderFilled | FillCorrected | OrderReplaced):
             self.fills.append(message)
         self.is_parted = isinstance(message, SessionParted)
+        self.closed_at = len(self.fills) if _closes_ours(message) else self.closed_at
         if isinstance(message, Bars):
             self.last_minute = max(self.last_minute, message.ts_event)
         elif isinstance(message, _ANSWERS):
@@ -119,6 +123,10 @@ class Memory:
     def ended_orders(self) -> list[OrderChanged]:
         """Orders that nothing more can happen to."""
         return [order for order in self.orders.values() if order.status in TERMINAL]
+
+
+def _closes_ours(message: Input) -> bool:
+    return isinstance(message, AccountSwept) and message.done and message.what in CLOSES_OURS
 
 
 class Watched:

@@ -5,7 +5,7 @@ order keeps the client id it had first. It also counts the shares told, so that 
 and by REST, is told once.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -13,7 +13,9 @@ import msgspec
 from actors.broker import wire
 from actors.execution import ids
 from actors.execution.order_state import OrderState
-from runtime.messages.trading import FillCorrected, OrderFilled, OrderReplaced
+from runtime.messages.base import Input, Message
+from runtime.messages.corporate import SplitApplied
+from runtime.messages.trading import BrokerSnapshot, FillCorrected, OrderFilled, OrderReplaced
 
 _SIGNS = {"buy": 1, "sell": -1}
 
@@ -103,6 +105,10 @@ class Directory:
     def __init__(self) -> None:
         self._orders: dict[str, Known] = {}
         self._names: dict[str, str] = {}
+        self._restated: dict[str, tuple[str, int]] = {}
+        """By lot its symbol, and the net shares that splits made beyond what its orders traded."""
+        self._closed: dict[str, int] = {}
+        """Net shares of ours by symbol that orders of the broker's own have closed."""
         self.behind: Mapping[str, object] = {}
         """Broker ids of the orders that the trade stream has read again before it goes on with them."""
 
@@ -181,13 +187,45 @@ class Directory:
     def held(self) -> dict[str, int]:
         """Net shares of ours by symbol: what our orders bought minus what they sold, as far as was told.
 
-        It needs no decision actor: lots that are held bring all their orders with them into a new process.
+        It needs no decision actor: lots bring all their orders with them into a new process. Splits count,
+        and what was closed past the decision actors.
         """
-        net: dict[str, int] = {}
+        net = {symbol: -shares for symbol, shares in self._closed.items()}
         for one in self._orders.values():
             if one.is_ours and one.filled:
                 net[one.symbol] = net.get(one.symbol, 0) + _SIGNS.get(one.side, 0) * one.filled
+        for symbol, shares in self._restated.values():
+            net[symbol] = net.get(symbol, 0) + shares
         return {symbol: shares for symbol, shares in net.items() if shares}
+
+    def restate(self, lot_id: str, symbol: str, shares: int) -> None:
+        """Take in what splits made of a lot: net shares beyond those that its orders traded."""
+        self._restated[lot_id] = symbol, shares
+
+    def observe(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
+        """Take in the splits that an input has shown."""
+        if type(message) is not BrokerSnapshot:
+            return
+        for said in caused:
+            if type(said) is SplitApplied:
+                for one in said.lots:
+                    _, before = self._restated.get(one.lot_id, ("", 0))
+                    self.restate(one.lot_id, said.symbol, before + one.after - one.before)
+
+    def were_closed(self, since: Iterable[OrderFilled | FillCorrected | OrderReplaced] = ()) -> None:
+        """All that is ours was closed by orders that are not.
+
+        Args:
+            since: What was told of our orders after that.
+        """
+        net = self.held()
+        for one in since:
+            known = self._orders.get(one.client_order_id)
+            if known is not None and known.is_ours and not isinstance(one, OrderReplaced):
+                shares = one.quantity - (one.quantity_before if isinstance(one, FillCorrected) else 0)
+                net[one.symbol] = net.get(one.symbol, 0) - _SIGNS[one.side] * shares
+        for symbol, shares in net.items():
+            self._closed[symbol] = self._closed.get(symbol, 0) + shares
 
     def rename(self, known: Known, broker_order_id: str) -> None:
         """From now on the broker calls it this."""

@@ -37,6 +37,19 @@ class Swept(NamedTuple):
     reason: str = ""
 
 
+class Closing:
+    """What was there when closing our shares began; kept until it is done, however often it is interrupted.
+
+    Attributes:
+        before: Net shares of the account by symbol. others: broker ids of the orders that worked.
+    """
+
+    def __init__(self) -> None:
+        self.has_begun = False
+        self.before: dict[str, float] = {}
+        self.others: dict[str, None] = {}
+
+
 class Broker(Protocol):
     """The part of the REST client that a sweep takes."""
 
@@ -62,6 +75,7 @@ class Sweeper:
         self._broker = broker
         self._desk = desk
         self._wall = wall
+        self._closing = Closing()
 
     async def cancel_all(
         self,
@@ -99,7 +113,10 @@ class Sweeper:
         if not swept.is_done:
             return swept
         rest_s = None if deadline_s is None else deadline_s - (self._wall.now() - begun) / _SECOND
-        return await close_all(self._broker, self._wall, deadline_s=rest_s, stop=stop)
+        swept = await close_all(self._broker, self._wall, deadline_s=rest_s, stop=stop)
+        if swept.is_done:
+            self._are_closed()
+        return swept
 
     async def close_ours(
         self, *, deadline_s: float | None = None, stop: asyncio.Event | None = None
@@ -110,7 +127,18 @@ class Sweeper:
         if not swept.is_done:
             return swept
         rest_s = None if deadline_s is None else deadline_s - (self._wall.now() - begun) / _SECOND
-        return await close_ours(self._broker, self._desk.directory, self._wall, deadline_s=rest_s, stop=stop)
+        directory = self._desk.directory
+        swept = await close_ours(
+            self._broker, directory, self._wall, self._closing, deadline_s=rest_s, stop=stop
+        )
+        if swept.is_done:
+            self._are_closed()
+        return swept
+
+    def _are_closed(self) -> None:
+        """What is ours is nobody's any more: asked again, nothing of others' may go in its place."""
+        self._desk.directory.were_closed()
+        self._closing = Closing()
 
     async def _sweep(
         self, entries_only: bool, deadline_s: float | None, begun: int, stop: asyncio.Event
@@ -183,6 +211,7 @@ async def close_ours(
     broker: Broker,
     directory: Directory,
     wall: Clock,
+    closing: Closing,
     *,
     deadline_s: float | None = None,
     stop: asyncio.Event | None = None,
@@ -191,7 +220,9 @@ async def close_ours(
 
     A position that is not ours alone is closed down to what it was without us, reckoned once, when none of
     our orders works any more; an order that closes it is waited for and not asked for twice.
-    Arguments as `cancel_all`.
+
+    Args:
+        closing: The same one until it is done. The rest: as for `cancel_all`.
     """
     ended = stop or asyncio.Event()
     begun = wall.now()
@@ -208,13 +239,13 @@ async def close_ours(
     swept = await _until_done(cancel_step, wall, deadline_s, ended)
     if not swept.is_done:
         return swept
-    before: dict[str, float] = {}
-    others: dict[str, None] = {}
+    before, others = closing.before, closing.others
 
     async def close_step(first: bool) -> Swept:
         orders = await broker.orders(status="open", nested=False, priority=Priority.CANCEL)
         net = {one.symbol: _net(one) for one in await broker.positions(priority=Priority.CANCEL)}
-        if first:
+        if not closing.has_begun:
+            closing.has_begun = True
             before.update(net)
             others.update((order.id, None) for order in orders)
         left, reason = [], ""

@@ -66,6 +66,10 @@ class LotCorrected(LotChanged, frozen=True, kw_only=True, gc=False, array_like=T
     """
 
 
+CLOSES_OURS = ("ours", "everything")
+"""What an `AccountSwept` can be about that leaves nothing of ours."""
+
+
 class AccountSwept(Input, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
     """How cancelling (and closing) past the decision actors ended.
 

@@ -24,6 +24,7 @@ from actors.execution.split_watch import DayFacts
 from actors.executor import Executor, ExecutorCarried
 from actors.gateways.broker_stream import BrokerStream
 from actors.gateways.order_gateway import OrderGateway
+from actors.live_gateways import know_splits
 from actors.portfolio import Carried, Portfolio
 from config.load import load
 from config.schema import Orders
@@ -95,13 +96,15 @@ class LiveOrders:
         self.rest = Rest(server.urls.trading, keys(server), self.wall, timeouts=timeouts)
         self.inbox = Inbox()
         self.machine = Sequencer(
-            self._specs(orders), carried=carried, observers=[self._see], virtual_time=False
-        )
+            self._specs(orders), carried=carried, observers=[self._see, self.desk.directory.observe],
+            virtual_time=False,
+        )  # fmt: skip
         self.host = Host(self.machine, self.clock)
         state = (carried or {}).get("executor")
         if state is not None:
             for lot in msgspec.msgpack.decode(state, type=ExecutorCarried).lots:
                 self.desk.directory.seed(lot.orders.values())
+        know_splits(self.desk.directory, msgspec.structs.replace(self.header, carried=carried or {}))
         self.desk.directory.recall(recalled)
         self.orders = OrderGateway(
             self.inbox, self.host.post, self.rest, self.desk, clock=self.clock, wall=self.wall,

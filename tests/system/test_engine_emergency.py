@@ -95,3 +95,26 @@ async def test_a_flatten_gets_flat_without_an_executor(root, monkeypatch, is_all
         assert [one.symbol for one in server.orders if one.is_live] == ([] if is_all else ["TSLA"])
     assert [one.actor for one in live.of(ActorStopped)] == ["executor"]
     await assert_replays(live)
+
+
+async def test_a_flatten_that_stands_at_the_next_start_takes_nothing_of_others(root, monkeypatch):
+    wreck(monkeypatch, Executor)
+    options = Options(fills="quote")
+    async with AlpacaServer(options, symbols=("SPY",), start="2026-11-20T09:29:00-05:00") as server:
+        server.hold("SPY", 3, 90)
+        first = Live(server, root, SETTINGS)
+        async with running(first):
+            await until_given_up(first)
+            assert server.positions["SPY"] > 3
+            at = first.clock.now()
+            await in_thread(lambda: kill_switch.throw(root, "a test", flatten=True, at=at))
+            await first.until(lambda: [one for one in first.of(AccountSwept) if one.what == "ours"])
+        assert server.positions["SPY"] == 3
+        second = Live(server, root, SETTINGS)
+        async with running(second):
+            await second.until(
+                lambda: len([one for one in second.of(AccountSwept) if one.what == "ours"]) > 1
+            )
+            assert second.engine.desk.directory.held() == {}
+        assert second.of(AccountSwept)[-1].done
+        assert server.positions["SPY"] == 3
