@@ -88,8 +88,7 @@ async def test_a_flatten_gets_flat_without_an_executor(root, monkeypatch, is_all
             assert server.positions["SPY"] > 3
             at = live.clock.now()
             await in_thread(lambda: kill_switch.throw(root, "a test", flatten=True, everything=is_all, at=at))
-            await live.until(lambda: [one for one in live.of(AccountSwept) if one.what == swept])
-        assert live.of(AccountSwept)[-1].done
+            await live.until(lambda: [one for one in live.of(AccountSwept) if one.what == swept and one.done])
         left = {symbol: int(shares) for symbol, shares in server.positions.items() if shares}
         assert left == ({} if is_all else {"SPY": 3, "TSLA": 5})
         assert [one.symbol for one in server.orders if one.is_live] == ([] if is_all else ["TSLA"])
@@ -108,7 +107,9 @@ async def test_a_flatten_that_stands_at_the_next_start_takes_nothing_of_others(r
             assert server.positions["SPY"] > 3
             at = first.clock.now()
             await in_thread(lambda: kill_switch.throw(root, "a test", flatten=True, at=at))
-            await first.until(lambda: [one for one in first.of(AccountSwept) if one.what == "ours"])
+            await first.until(
+                lambda: [one for one in first.of(AccountSwept) if one.what == "ours" and one.done]
+            )
         assert server.positions["SPY"] == 3
         second = Live(server, root, SETTINGS)
         async with running(second):
@@ -116,5 +117,4 @@ async def test_a_flatten_that_stands_at_the_next_start_takes_nothing_of_others(r
                 lambda: len([one for one in second.of(AccountSwept) if one.what == "ours"]) > 1
             )
             assert second.engine.desk.directory.held() == {}
-        assert second.of(AccountSwept)[-1].done
         assert server.positions["SPY"] == 3
