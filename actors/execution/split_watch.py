@@ -182,7 +182,7 @@ class SplitWatch:
     def _of(self, held: Holding) -> Verdict:
         total = held.before + held.others
         known = self._announced.get(held.symbol)
-        if known is not None and _name(known) in held.lots[0].splits:
+        if known is not None and any(_is_behind(known, lot) for lot in held.lots):
             known = None
         if known is not None:
             by = Fraction(known.numerator, known.denominator)
@@ -260,6 +260,11 @@ def _text(shares: Fraction) -> str:
 def _name(action: CorporateAction) -> str:
     by = Fraction(action.numerator, action.denominator)
     return f"{action.ex_date} {by.numerator}:{by.denominator}"
+
+
+def _is_behind(action: CorporateAction, lot: LotOrders) -> bool:
+    """Whether a lot has had a split already, or was entered in the new shares."""
+    return _name(action) in lot.splits or action.ex_date <= lot.session
 
 
 def _is_explained(lots: Sequence[LotOrders], snapshot: BrokerSnapshot) -> bool:

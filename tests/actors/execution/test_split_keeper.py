@@ -3,6 +3,7 @@
 from fractions import Fraction
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -187,3 +188,13 @@ def test_without_yesterdays_close_a_price_shows_nothing():
     stage.snapshot(Fraction(10))
     assert not stage.of(SplitApplied) + stage.of(SubmitOrder)
     assert [one.waits for one in stage.of(SplitAwaited)] == [True]
+
+
+def test_an_entry_that_rests_goes_when_a_split_takes_effect_today():
+    one = lot(1, 10, resting=False, follows=False)
+    entry = msgspec.structs.replace(one.entry, status="accepted", broker_order_id="b", filled=0, type="limit")
+    one.orders[one.entry_id] = entry
+    stage = Split([one])
+    stage.hear(read(Fraction(2)))
+    assert [each.client_order_id for each in stage.of(CancelOrder)] == [one.entry_id]
+    assert not one.orders[one.entry_id].is_live
