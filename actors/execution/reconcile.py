@@ -101,7 +101,8 @@ def compare(
             found += _live_here(state, there, ours, moving, traded)
         elif there is not None and _is_working(there):
             moving[state.symbol] = True
-            found += _dead_here(state, there)
+            if state.status == "rejected" or state.symbol not in traded:
+                found += _dead_here(state, there)  # else that end is newer than the list
     for there in snapshot.orders:
         if there.is_ours and there.client_order_id not in ours and _is_working(there):
             moving[there.symbol] = True

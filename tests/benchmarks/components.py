@@ -15,7 +15,7 @@ from typing import Any
 
 from actors.gateways.replay_feed import TapeSession
 from actors.playback import Playback
-from runtime.kernel import flow
+from runtime.kernel import cell, flow
 from runtime.kernel.cell import Cell
 from tests.benchmarks.made_market import prices, settings, tapes
 
@@ -70,7 +70,7 @@ def _run(path: Path, entry_z: float) -> dict[str, int]:
 def _timers() -> Iterator[dict[str, int]]:
     """Time every handler and the encoding of decisions while inside."""
     spent: dict[str, int] = defaultdict(int)
-    install, encode_into = Cell._install, flow.encode_into
+    install, encode_each_into = Cell._install, flow.encode_each_into
 
     def around(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def run(*message: Any) -> Any:
@@ -83,22 +83,22 @@ def _timers() -> Iterator[dict[str, int]]:
 
         return run
 
-    def timed_install(cell: Cell) -> None:
-        install(cell)
-        name = cell.spec.name
-        cell.handlers = {kind: around(name, work) for kind, work in cell.handlers.items()}
-        if cell.settle is not None:
-            cell.settle = around(name, cell.settle)
+    def timed_install(one: Cell) -> None:
+        install(one)
+        name = one.spec.name
+        one.handlers = {kind: around(name, work) for kind, work in one.handlers.items()}
+        if one.settle is not None:
+            one.settle = around(name, one.settle)
 
-    def timed_encode_into(message: Any, buffer: bytearray, offset: int) -> None:
+    def timed_encode_each_into(messages: Any, buffer: bytearray) -> None:
         begun = _clock()
-        encode_into(message, buffer, offset)
+        encode_each_into(messages, buffer)
         spent["encoding decisions"] += _clock() - begun
 
     Cell._install = timed_install  # type: ignore[method-assign, assignment]
-    flow.encode_into = timed_encode_into  # type: ignore[attr-defined, assignment]
+    flow.encode_each_into = cell.encode_each_into = timed_encode_each_into  # type: ignore[attr-defined]
     try:
         yield spent
     finally:
         Cell._install = install  # type: ignore[method-assign]
-        flow.encode_into = encode_into  # type: ignore[attr-defined, assignment]
+        flow.encode_each_into = cell.encode_each_into = encode_each_into  # type: ignore[attr-defined]

@@ -102,6 +102,14 @@ def test_what_the_broker_itself_ended_is_read_again_and_not_cancelled() -> None:
     assert kinds(told(ours(status="canceled"), there=(theirs(),))) == [("dead", "looked up")]
 
 
+def test_what_ended_while_the_broker_was_asked_is_no_difference_unless_we_gave_it_up() -> None:
+    done = ours(status="filled", filled=10)
+    assert told(done, there=(theirs(),), held={"SPY": 10}, moved=("SPY",)) == Comparison((), (), {}, ("SPY",))
+    assert kinds(told(done, there=(theirs(),), held={"SPY": 10}, moved=("AAPL",))) == [("dead", "looked up")]
+    given_up = told(ours(status="rejected"), there=(theirs(),), moved=("SPY",))
+    assert kinds(given_up) == [("dead", "cancelled")]
+
+
 def test_an_entry_of_our_name_that_we_know_nothing_of_is_cancelled() -> None:
     assert kinds(told(there=(theirs("mr-20261120-7:e1"),))) == [("stranded", "cancelled")]
 
