@@ -81,6 +81,7 @@ class Executor(SplitKeeper):
         self.unsettled = self._is_halted and not self._is_confirmed
         if carried and carried.account is not None:
             self._account.restore(carried.account)
+            self._stand_in(carried.account.phase)
 
     def standing(self) -> ExecutorCarried:
         lots = list(self._lots.values())

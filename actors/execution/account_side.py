@@ -19,7 +19,7 @@ from config.schema import Orders
 from runtime.messages.account import ExternalChanged, ReadAccount
 from runtime.messages.base import Decision
 from runtime.messages.machine import SetTimer
-from runtime.messages.risk import Noted, PhaseChanged
+from runtime.messages.risk import Noted, Phase, PhaseChanged
 from runtime.messages.trading import BrokerSnapshot, LookUpOrder
 
 ACTOR = "executor"
@@ -36,6 +36,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True):
     gate: GateState
     watch: WatchState
     in_market: bool
+    phase: Phase | None = None
 
 
 class AccountSide:
@@ -65,6 +66,8 @@ class AccountSide:
         self._stuck = StuckOrders(round(settings.stuck_s * _SECOND_NS))
         self._in_market = self._is_armed = self._is_doubtful = False
         self._differ: list[tuple[str, str, str]] = []
+        self.entered: Phase | None = None
+        """The phase that was entered last."""
         self.awaits = False
         """Whether something waits for the next comparison, in the market's hours or not."""
         self.unsure: list[str] = []
@@ -74,13 +77,15 @@ class AccountSide:
 
     def state(self) -> AccountState:
         """What counts later in the session."""
-        return AccountState(gate=self.gate.state(), watch=self.watch.state(), in_market=self._in_market)
+        return AccountState(
+            gate=self.gate.state(), watch=self.watch.state(), in_market=self._in_market, phase=self.entered
+        )
 
     def restore(self, state: AccountState) -> None:
         """Know what another instance knew."""
         self.gate.restore(state.gate)
         self.watch.restore(state.watch)
-        self._in_market = state.in_market
+        self._in_market, self.entered = state.in_market, state.phase
 
     def goes_on(self, has_orders: bool, unbroken: bool, now: int, cause: int) -> Iterator[Decision]:
         """Timers do not outlive a part of a session: set them again; entries wait for a comparison.
@@ -146,6 +151,7 @@ class AccountSide:
 
     def phase(self, change: PhaseChanged, now: int, cause: int) -> Iterator[Decision]:
         """Between the open and the close the account is compared on a schedule."""
+        self.entered = change.phase
         was, self._in_market = self._in_market, change.phase in _MARKET_PHASES
         if self.reconciles and self._in_market and not was:
             yield _timer(READ, now, cause, self._reconcile_ns)

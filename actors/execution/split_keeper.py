@@ -27,7 +27,7 @@ from runtime.messages.corporate import (
     SplitAwaited,
 )
 from runtime.messages.market import Bars
-from runtime.messages.risk import PhaseChanged
+from runtime.messages.risk import Phase, PhaseChanged
 from runtime.messages.trading import BrokerSnapshot
 
 _BEFORE_CLOSE = frozenset(("PRE_MARKET", "MARKET_OPEN", "TRADING", "MARKET_CLOSE"))
@@ -116,13 +116,17 @@ class SplitKeeper(AccountKeeper):
 
     def on_phase_changed(self, change: PhaseChanged) -> Iterator[Decision]:
         """Exits are withdrawn before the market can reach them, and not before it is worth it."""
-        self._is_day, self._splits.is_open = change.phase in _BEFORE_CLOSE, change.phase in _TRADES
+        self._stand_in(change.phase)
         yield from super().on_phase_changed(change)
         for symbol in list(self._awaited):
             yield from self._withdraw(symbol)
         self._account.awaits = self._waits
         if self._waits and not self._gate.is_waiting:  # else a timer is set already
             yield from self._account.soon(self.now, self.seq)
+
+    def _stand_in(self, phase: Phase | None) -> None:
+        """The day is in this phase, whether its beginning was told or another part of the session saw it."""
+        self._is_day, self._splits.is_open = phase in _BEFORE_CLOSE, phase in _TRADES
 
     # ---- a comparison -----------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from config.schema import Orders
 from runtime.messages.base import Message
 from runtime.messages.corporate import CorporateAction, CorporateActionsRead, SplitApplied, SplitAwaited
 from runtime.messages.market import Bars
-from runtime.messages.risk import PhaseChanged
+from runtime.messages.risk import Noted, PhaseChanged
 from runtime.messages.trading import (
     BrokerOrder,
     BrokerPosition,
@@ -63,12 +63,14 @@ def lot(number: int, quantity: int, *, resting: bool, follows: bool) -> LotOrder
 class Split(Stage):
     """An executor that wakes with these lots on the day of their split."""
 
-    def __init__(self, lots: list[LotOrders], close: float = 100.0) -> None:
+    def __init__(
+        self, lots: list[LotOrders], close: float = 100.0, carried: ExecutorCarried | None = None
+    ) -> None:
         facts = DayFacts(DAY, at(0), {"SPY": 0}, lambda _: close, 0.02)
-        carried = ExecutorCarried(lots=lots, is_halted=False)
+        carried = carried or ExecutorCarried(lots=lots, is_halted=False)
         self.executor = Executor(Orders(), carried, reconciles=True, day=facts)
         super().__init__(self.executor, "executor")
-        self.lots = lots
+        self.lots = carried.lots
         self.seen: list[Message] = []
 
     def hear(self, message: Message) -> None:
@@ -198,3 +200,13 @@ def test_an_entry_that_rests_goes_when_a_split_takes_effect_today():
     stage.hear(read(Fraction(2)))
     assert [each.client_order_id for each in stage.of(CancelOrder)] == [one.entry_id]
     assert not one.orders[one.entry_id].is_live
+
+
+def test_in_another_part_of_the_session_exits_in_old_terms_are_withdrawn_at_once():
+    before = Split([lot(1, 10, resting=True, follows=False)])
+    before.hear(PhaseChanged(ts_event=at(0), cause=1, phase="TRADING", previous="MARKET_OPEN"))
+    after = Split([], carried=before.executor.standing())
+    assert after.lots[0].live
+    after.hear(read(Fraction(2)))
+    assert not after.lots[0].live
+    assert {one.level for one in after.of(Noted)} == {"WARNING", "CRITICAL"}
