@@ -104,3 +104,16 @@ def test_out_of_the_books_of_any_input_the_actors_stand_where_the_tape_ends(plac
         assert differences(bare(stopped.standing()), bare(taken.standing())) == [], at
         again, _ = from_books(first, chosen, usable(None, first.header), [])
         assert differences(bare(stopped.standing()), bare(again.standing())) == [], at
+
+
+@pytest.mark.parametrize("behind", [0, 1, 40])
+def test_what_the_books_keep_of_an_earlier_part_is_older_than_the_tape(behind: int, tmp_path: Path):
+    session, entries = recording(0)
+    at = len(entries) // 2
+    _, path = cut(session, entries[:at], in_folder(session, tmp_path))
+    second = TapeSession(path)
+    mark = Mark(int(session.header.session.replace("-", "")), at - behind)
+    older = Standing(mark=mark, at=0, actors={"executor": b"of then"})
+    kept = usable(older, second.header)
+    assert kept.actors == second.header.carried
+    assert kept.mark.seq == second.header.parts[-1].last_seq

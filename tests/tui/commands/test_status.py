@@ -29,7 +29,7 @@ from tui.commands.main import main
 from tui.commands.standing import code_of, standing
 
 Captured = pytest.CaptureFixture[str]
-ISSUE = (
+ASKED_FOR = (
     *("phase", "halted", "streams", "positions", "orders", "breakers", "regime", "strategies", "actors"),
     *("tasks", "error_counts", "engine", "unwell"),
 )
@@ -81,7 +81,7 @@ def frame(**head: Any) -> bytes:
 
 def test_every_part_is_there_running_or_stopped(root: Path, capsys: Captured) -> None:
     for _, found in (status(root, capsys), status(demo()[0], capsys)):
-        assert set(ISSUE) <= set(found)
+        assert set(ASKED_FOR) <= set(found)
         assert found["schema"] == 1
 
 
