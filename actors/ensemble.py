@@ -57,6 +57,7 @@ _DEAD = {"canceled": "ENTRY_CANCELED", "expired": "ENTRY_EXPIRED", "rejected": "
 _IDLE_STATES = ("INACTIVE", "DISABLED")
 
 Out = OrderProposed | SignalDropped
+Settled = Out | TaskDone | Noted
 
 
 class Ensemble(Actor):
@@ -245,21 +246,21 @@ class Ensemble(Actor):
 
     # ---- deciding ---------------------------------------------------------------------------
 
-    def settle(self) -> list[OrderProposed | SignalDropped | TaskDone | Noted] | None:
+    def settle(self) -> list[Settled] | None:
         """End of a round: exits, then entries."""
         if not (self._fresh or self._pending or self._closing or self._flattening or self._selling_down):
             self.unsettled = False
             return None
         signals = [*self._pending, *self._fresh]
         self._fresh, self._pending = [], []
-        out: list[OrderProposed | SignalDropped | TaskDone | Noted] = []
+        out: list[Settled] = []
         entries: list[SignalRaised] = []
         now = self.moment.now
         for signal in signals:
             if signal.signal_type != "CLOSE":
                 entries.append(signal)
             elif now >= signal.not_before:
-                out.extend(self._exits(signal))
+                self._exit(signal, out)
             else:
                 self._pending.append(signal)
         if self._closing is not None:
@@ -277,17 +278,18 @@ class Ensemble(Actor):
 
     # ---- exits ------------------------------------------------------------------------------
 
-    def _exits(self, signal: SignalRaised) -> Iterator[Out]:
+    def _exit(self, signal: SignalRaised, out: list[Settled]) -> None:
+        """Add to `out` what a wish to close comes to."""
         lots = self._commitments.of(signal.strategy, signal.symbol)
         if signal.lot_id:
             lots = [lot for lot in lots if lot.lot_id == signal.lot_id]
         if not lots:
-            yield self._refused(signal, "NOTHING_TO_CLOSE")
+            out.append(self._refused(signal, "NOTHING_TO_CLOSE"))
         for lot in lots:
             if lot.exiting:
-                yield self._refused(signal, "ALREADY_CLOSING")
+                out.append(self._refused(signal, "ALREADY_CLOSING"))
             else:
-                yield self._leave(lot, signal.reason, signal.id)
+                out.append(self._leave(lot, signal.reason, signal.id))
 
     def _close_intraday(self, task: TaskDue) -> Iterator[Out | TaskDone | Noted]:
         """Whoever forgot an intraday lot, it leaves now."""

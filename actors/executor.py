@@ -278,6 +278,9 @@ class Executor(SplitKeeper):
             was_plain = before.status in order_state.PLAINLY_LIVE
             if not was_plain or after.status != "filled" or after.filled > after.quantity:
                 said = self._entry_traded(lot, before, after)
+        elif lot.is_over and not (lot.waits or lot.exit_id):
+            lot.closing = False  # the usual end: what `_advance` would find is that nothing is left to sell
+            return told
         elif lot.held < 0 and not lot.entry.is_live:  # else the entry's own fill is still to be told
             text = f"lot {lot.lot_id} was oversold: {lot.held} shares of {lot.symbol}"
             said.append(self._noted("CRITICAL", text))

@@ -69,7 +69,7 @@ class Tally:
         self._seen: Counter[type[Message]] = Counter()
         self._first = True
         self._folds: dict[type[Message], Callable[[Any], None]] = {
-            LotChanged: self._lot,
+            LotChanged: self._trade_closed,
             EquityMarked: self._equity,
             RegimeChanged: self._regime,
         }
@@ -98,10 +98,12 @@ class Tally:
         self._seen.update(kinds)
         folds = self._folds
         for said in compress(caused, map(folds.__contains__, kinds)):
-            folds[type(said)](said)
+            # Not even a call for what there is one of for each fill: a lot that changed and is still open.
+            if type(said) is not LotChanged or said.state == "closed":
+                folds[type(said)](said)
 
-    def _lot(self, lot: LotChanged) -> None:
-        self._summary.trades_closed += lot.state == "closed"
+    def _trade_closed(self, _: LotChanged) -> None:
+        self._summary.trades_closed += 1
 
     def _equity(self, mark: EquityMarked) -> None:
         if self._first:

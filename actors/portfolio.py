@@ -398,11 +398,12 @@ class Portfolio(Actor):
 
     def carry(self) -> Carried:
         book = self._book
-        lots, matters = book.lots, self._still_matters
+        lots, filled, finished = book.lots, self._cumulative, self._finished
         kept = {
             name: facts_of(facts)
             for name, facts in self._orders.items()
-            if facts.lot_id in lots or (facts.role == "entry" and matters(name, facts))
+            # `_still_matters`, written out: it is asked of every order of the day.
+            if facts.lot_id in lots or (facts.role == "entry" and name not in filled and name not in finished)
         }
         return Carried(
             capital=book.capital,

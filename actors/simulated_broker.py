@@ -165,12 +165,7 @@ class SimulatedBroker(Actor):
 
     def _match(self, bars: Bars, out: list[Input]) -> None:
         """Let one minute touch every live order of its symbols: opens first, then in order of submission."""
-        started = bars.ts_event
-        found: list[_Candidate] = []
-        for place, row in self._book.rows(bars, len(self._ids)):
-            for order in self._book.live[place].values():
-                if order.given <= started:
-                    self._touch(order, row, found)
+        started, found = bars.ts_event, self._touched(bars)
         if len(found) > 1:
             found.sort(key=_when)
         if not self._book.groups:  # what happens to one order then changes no other
@@ -193,11 +188,25 @@ class SimulatedBroker(Actor):
                     for candidate in fresh:
                         insort(found, candidate, lo=at, key=_when)
 
+    def _touched(self, bars: Bars) -> list[_Candidate]:
+        """What the minute lets trade of what rests, symbol by symbol."""
+        started, live, halted = bars.ts_event, self._book.live, self._halted
+        found: list[_Candidate] = []
+        for place, row in self._book.rows(bars, len(self._ids)):
+            for order in live[place].values():
+                if order.given > started:
+                    continue
+                if order.limit is None and order.stop is None and not halted:
+                    found.append((False, order.sequence, order, row[0], row))  # as most are: see `_touch`
+                else:
+                    self._touch(order, row, found)
+        return found
+
     def _touch(self, order: WorkingOrder, row: BarRow, found: list[_Candidate]) -> None:
         if self._halted and order.symbol in self._halted:
             return
         limit, stop = order.limit, order.stop
-        if limit is None and stop is None:  # a market order, most are: at the open, as `touch` has it
+        if limit is None and stop is None:  # a market order: at the open, as `touch` has it
             found.append((False, order.sequence, order, row[0], row))
             return
         touch = fill_model.touch(order.sign, (limit, stop), order.triggered, row)

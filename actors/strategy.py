@@ -259,7 +259,8 @@ class StrategyActor(Actor):
         context, moment = self._context, self.moment
         self._heard.append((moment.seq, moment.now, lot))
         late: tuple[Decision, ...] = ()
-        context.forget_pending(lot.signal_id)
+        if lot.signal_id in context.pending:
+            context.forget_pending(lot.signal_id)
         if lot.state == "closed":
             context.forget_holding(lot.lot_id)
             self._admission.closed(lot.lot_id)

@@ -109,7 +109,13 @@ class Commitments:
 
     def of(self, strategy: str, symbol: str) -> list[Commitment]:
         """A strategy's lots in a symbol, oldest first."""
-        return [lot for lot in self.by_symbol.get(symbol, {}).values() if lot.strategy == strategy]
+        lots = self.by_symbol.get(symbol)
+        if lots is None:
+            return []
+        found = list(lots.values())
+        if len(found) == 1 and found[0].strategy == strategy:
+            return found
+        return [lot for lot in found if lot.strategy == strategy]
 
     def _count(self, lot: Commitment, held: int, ordered: int, price: int) -> None:
         """Change a lot and, by what that makes it weigh more or less, the running sums."""

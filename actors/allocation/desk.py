@@ -13,7 +13,7 @@ from actors.allocation.netting import contribution, net, priority
 from actors.allocation.outside import Outside
 from actors.allocation.roster import Roster
 from actors.allocation.sizing import Caps, Need, Size, size
-from actors.allocation.slots import effective_slots, may_open
+from actors.allocation.slots import may_open
 from config.schema import Settings
 from runtime.messages.risk import StrategyDay
 from runtime.messages.trading import SignalRaised
@@ -229,7 +229,7 @@ class Desk:
             cash=money.cash - commitments.on_order(),
             sleeve=claim.allocation * (1 - self._account.cash_buffer_pct) * money.equity,
             sleeve_used=commitments.used(name),
-            slots=effective_slots(claim, self._roster.quotas[name]),
+            slots=self._roster.slots[name],
             held_symbol=commitments.symbol_value(signal.symbol, price)
             + self._outside.value(signal.symbol, price),
             adv=math.inf if math.isnan(adv) else adv,

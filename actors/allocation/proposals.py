@@ -59,6 +59,7 @@ def leave(
     Args:
         close: Last close, USD. name: its client order id. signal_id: what asked for it; empty: nobody did.
     """
+    held = abs(lot.held)
     return OrderProposed(
         now,
         cause,
@@ -69,13 +70,13 @@ def leave(
         lot.symbol,
         "sell" if lot.direction == "long" else "buy",
         "exit",
-        abs(lot.held) or lot.ordered or 1,
+        held or lot.ordered or 1,
         "market",
         "simple",
         "day",
         close,
         intraday=lot.intraday,
-        notional=abs(lot.held) * close,
+        notional=held * close,
         binding="EXIT",
         sizing=_NOTHING,
         contributions=_NOTHING,

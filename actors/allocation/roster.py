@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from actors.allocation.slots import Claim, quotas
+from actors.allocation.slots import Claim, effective_slots, quotas
 from config.strategies import StrategySettings
 
 
@@ -16,7 +16,8 @@ class Roster:
         factor: Performance times fit, bounded: what every allocation is multiplied with.
 
     Attributes:
-        claims: Strategies that compete for slots. quotas: their slots by name.
+        claims: Strategies that compete for slots. quotas: their slots by name; slots: what each one's sleeve
+            is divided by.
         allocations: Effective allocation by name, at most 1 in sum.
     """
 
@@ -62,6 +63,7 @@ class Roster:
         }
         self.ordered = tuple(self.claims.values())
         self.quotas = quotas(self._positions, self.ordered)
+        self.slots = {claim.name: effective_slots(claim, self.quotas[claim.name]) for claim in self.ordered}
         raw = {claim.name: claim.allocation * self._factor for claim in self.ordered}
         total = sum(raw.values())
         self.allocations = {name: value / total for name, value in raw.items()} if total > 1 else raw

@@ -63,7 +63,7 @@ def size(need: Need, caps: Caps) -> Size:
     """Size one entry; 0 shares with binding BELOW_MIN when it is too small to trade."""
     distance = need.price if need.stop is None else abs(need.price - need.stop)
     risk = caps.risk_per_trade if need.risk is None else need.risk
-    up, down = max(1.0, need.scalar), min(1.0, need.scalar)
+    up, down = (need.scalar, 1.0) if need.scalar > 1.0 else (1.0, need.scalar)
     share = need.sleeve / need.slots if need.weight is None else need.weight * need.sleeve
     limits = {
         # A stop on the entry's price, where rounding or a resting entry put it there, is not measurable risk.

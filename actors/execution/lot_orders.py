@@ -140,33 +140,33 @@ class LotOrders(msgspec.Struct, gc=False):
             attempt += 1
 
 
-class Cancel(NamedTuple):
+class Cancel(msgspec.Struct, frozen=True, gc=False):
     """Cancel this order."""
 
     order: OrderState
     reason: str
 
 
-class Exit(NamedTuple):
+class Exit(msgspec.Struct, frozen=True, gc=False):
     """Send the market exit for this many shares."""
 
     quantity: int
 
 
-class Protect(NamedTuple):
+class Protect(msgspec.Struct, frozen=True, gc=False):
     """Rest stop and target for this many shares."""
 
     quantity: int
 
 
-class Follow(NamedTuple):
+class Follow(msgspec.Struct, frozen=True, gc=False):
     """Move the resting target or stop to where the fill puts it."""
 
     order: OrderState
     price: float
 
 
-class NothingToExit(NamedTuple):
+class NothingToExit(msgspec.Struct, frozen=True, gc=False):
     """The exit that was asked for has become needless."""
 
 

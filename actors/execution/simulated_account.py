@@ -64,6 +64,11 @@ class SimulatedAccount:
             return signed
         had, before = held.quantity, held.cost
         left = had + signed
+        if not left:
+            del self.holdings[symbol]
+            self._net -= before
+            self._gross -= abs(before)
+            return 0
         if had * signed >= 0:
             cost = before + value
         elif abs(signed) <= abs(had):
@@ -72,10 +77,7 @@ class SimulatedAccount:
             cost = left * price_micros
         self._net += cost - before
         self._gross += abs(cost) - abs(before)
-        if left:
-            held.quantity, held.cost = left, cost
-        else:
-            del self.holdings[symbol]
+        held.quantity, held.cost = left, cost
         return left
 
     def cost_to_open(self, price: float, quantity: int) -> int:

@@ -129,8 +129,9 @@ def not_allowed(
     sign = 1 if order.side == "buy" else -1
     opposite = [other for other in others if other.sign != sign] if others else ()
     if position * sign < 0:
-        reserved = held_for_orders(others, sign) if others else 0
-        available = max(0, abs(position) - reserved)
+        available = abs(position)
+        if others:
+            available = max(0, available - held_for_orders(others, sign))
         if order.quantity > available:
             text = f"(requested: {order.quantity}, available: {available})"
             return Refusal(FORBIDDEN, f"insufficient qty available for order {text}")

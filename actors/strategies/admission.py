@@ -49,6 +49,11 @@ class Admission:
         self._liquid: dict[str, bool] = {}
         self._frames: list[Bars] = []
         self._last_frame = 0
+        self._heard_at = -1
+        """When, ns UTC, the feed was found to be trusted: asked once a frame and moment."""
+        self._moving = -1, 0
+        """As of when, ns UTC, and of how many symbols, the first ones, none stands still: found once a frame
+        and moment."""
         self._whole = self._whole_since = self._known_until = 0
         """Of how many symbols, all there were, every minute had a bar, since when and until when, ns UTC;
         since 0: not even the newest frame."""
@@ -62,6 +67,7 @@ class Admission:
     def see(self, bars: Bars, now: int) -> list[str]:
         """Note a frame; what is to be told of the symbols that it shows to be frozen."""
         self._last_frame = now
+        self._heard_at, self._moving = -1, (-1, 0)
         self._frames.append(bars)
         ids, known = bars.ids, bars.ts_event + MINUTE
         if not len(ids) or len(ids) != len(self._context.symbols) or ids.item(-1) != len(ids) - 1:
@@ -165,13 +171,17 @@ class Admission:
         held, lot_id = self._context.held(signal.symbol), signal.lot_id
         if not held and signal.symbol not in self._context.index:
             return "INVALID", f"{signal.symbol} is not in the symbol table"
-        meant = [holding.lot_id for holding in held if not lot_id or holding.lot_id == lot_id]
+        closing, meant, is_news = self.closing, [], False
+        for holding in held:
+            if not lot_id or holding.lot_id == lot_id:
+                meant.append(holding.lot_id)
+                is_news = is_news or holding.lot_id not in closing
         if not meant:
             return "NO_HOLDING", "nothing of its own to close"
-        if self.closing.keys() >= set(meant):
+        if not is_news:
             return "DUPLICATE", "is being closed"
         for lot in meant:
-            self.closing[lot] = signal.id
+            closing[lot] = signal.id
         return _MAY_LEAVE
 
     def _entry_refusal(self, signal: SignalRaised, now: int) -> tuple[str, str]:
@@ -181,23 +191,34 @@ class Admission:
         if signal.direction == "short" and not context.allow_short:
             return "NO_SHORT", "short selling is off"
         tonight = signal.not_before >= context.ends
-        if not tonight and (silent := self._silence(now)):
-            return "STALE_FEED", silent
+        if not tonight and (self.down or self._heard_at != now):
+            if silent := self._silence(now):
+                return "STALE_FEED", silent
+            self._heard_at = now
         if symbol in self.unpriced or symbol in self._split:
             return "FROZEN", "price history does not fit today's price"
         if symbol in self._changing:
             return "FROZEN", "a corporate action takes effect today"
         if self._halted.get(symbol, 0) > now:
             return "HALTED", "halted, or resumed too short a while ago"
-        if not tonight and self._stands_still(symbol, now):
-            return "HALTED", "no bar for minutes, or trading again for too short a while"
+        if not tonight:
+            at, moving = self._moving
+            if at != now:
+                moving = self._all_moving(now)
+                self._moving = now, moving
+            if context.index[symbol] >= moving and self._stands_still(symbol, now):
+                return "HALTED", "no bar for minutes, or trading again for too short a while"
         left = self.cooldowns.get(symbol, 0) - (1 if tonight else 0)
         if left > 0:
             return "COOLDOWN", f"stopped out; blocked for {left} more session{'s' if left > 1 else ''}"
-        for holding in context.held(symbol):
+        return self._duplicate(signal, now) if context.is_busy(symbol) else _MAY_LEAVE
+
+    def _duplicate(self, signal: SignalRaised, now: int) -> tuple[str, str]:
+        """Whether the same is held, or wished for and still to come."""
+        for holding in self._context.held(signal.symbol):
             if holding.direction == signal.direction:
                 return "DUPLICATE", "already held"
-        for pending in context.on_its_way(symbol, now):
+        for pending in self._context.on_its_way(signal.symbol, now):
             if pending.direction == signal.direction:
                 return "DUPLICATE", f"{pending.signal_id} is still on its way"
         return _MAY_LEAVE
@@ -230,11 +251,7 @@ class Admission:
         Asked only of entries; looks at the last frames, newest first.
         """
         context, silence = self._context, self._rules.halt_silence
-        if not context.open <= now < context.close:
-            return False
-        if self._all_spoke(symbol, now):
-            return False  # what the search below would find
-        if not self._is_liquid(symbol):
+        if not context.open <= now < context.close or not self._is_liquid(symbol):
             return False
         at, later, is_first = context.index[symbol], now, True
         for frame in reversed(self._frames):
@@ -252,14 +269,12 @@ class Admission:
         quiet = later - context.open
         return quiet > silence or (is_first and quiet >= silence)
 
-    def _all_spoke(self, symbol: str, now: int) -> bool:
-        """Whether for as long as matters no bar of any symbol was missing."""
+    def _all_moving(self, now: int) -> int:
+        """Of how many symbols, all there were, no bar was missing for as long as matters: what
+        `_stands_still` would find of each of them."""
         rules = self._rules
-        return (
-            0 < self._whole_since <= now - rules.halt_rest
-            and now - self._known_until < MINUTE <= rules.halt_silence
-            and self._context.index[symbol] < self._whole
-        )
+        has_spoken = 0 < self._whole_since <= now - rules.halt_rest
+        return self._whole if has_spoken and now - self._known_until < MINUTE <= rules.halt_silence else 0
 
     def _is_liquid(self, symbol: str) -> bool:
         known = self._liquid.get(symbol)

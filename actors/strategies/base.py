@@ -6,7 +6,7 @@ Only the handlers that a class defines are ever called, so what it does not list
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -15,7 +15,7 @@ from actors.strategies.parameters import ParameterError, ParameterSpec, params_h
 from actors.strategies.speech import clipped, few
 from runtime.messages.base import Decision
 from runtime.messages.market import Bars
-from runtime.messages.trading import Direction, EntryStyle, SignalRaised, SignalType
+from runtime.messages.trading import Direction, EntryStyle, SignalRaised
 
 __all__ = ["Bars", "Daily", "EntryStyle", "Holding", "ParameterSpec", "SignalRaised", "Strategy"]
 
@@ -103,9 +103,16 @@ class Strategy:
 
     # ---- what it may say --------------------------------------------------------------------
 
+    # Keywords written out and handed on by place: gathered as `**more` they would cost half of the signal.
+
     def buy(
-        self, symbol: int | str, *, stop: float | None, target: float | None, reason: str, **more: Any
-    ) -> SignalRaised:
+        self, symbol: int | str, *, stop: float | None, target: float | None, reason: str,
+        price: float | None = None, strength: float = 0.5, confidence: float = 0.5,
+        features: Mapping[str, float] | None = None, expires_at: int = 0, not_before: int = 0,
+        entry: EntryStyle | None = None, weight: float | None = None, group_id: str | None = None,
+        quantity: int | None = None, target_follows_fill: bool = False, stop_follows_fill: bool = False,
+        size_factor: float = 1.0,
+    ) -> SignalRaised:  # fmt: skip
         """Open a long position.
 
         Args:
@@ -113,41 +120,6 @@ class Strategy:
             stop: Where it is given up, USD, below the price. target: where it is taken, above it. None where
                 the settings do not ask for one (`limits.require_exits`): without a stop nothing at the
                 broker protects the position, and sizing counts its whole price as the risk.
-            more: As for `entry_signal`.
-        """
-        return self.entry_signal(symbol, "BUY", stop=stop, target=target, reason=reason, **more)
-
-    def sell_short(
-        self, symbol: int | str, *, stop: float | None, target: float | None, reason: str, **more: Any
-    ) -> SignalRaised:
-        """Open a short position; dropped with NO_SHORT where the account may not."""
-        return self.entry_signal(symbol, "SELL", stop=stop, target=target, reason=reason, **more)
-
-    def entry_signal(
-        self,
-        symbol: int | str,
-        signal_type: SignalType,
-        *,
-        stop: float | None,
-        target: float | None,
-        reason: str,
-        price: float | None = None,
-        strength: float = 0.5,
-        confidence: float = 0.5,
-        features: Mapping[str, float] | None = None,
-        expires_at: int = 0,
-        not_before: int = 0,
-        entry: EntryStyle | None = None,
-        weight: float | None = None,
-        group_id: str | None = None,
-        quantity: int | None = None,
-        target_follows_fill: bool = False,
-        stop_follows_fill: bool = False,
-        size_factor: float = 1.0,
-    ) -> SignalRaised:
-        """Make a signal that opens a position.
-
-        Args:
             price: Reference, USD; by default the symbol's last close.
             strength, confidence: 0 to 1; their product must reach the ensemble's gate (0.15).
             features: The numbers that decided, for `explain`; those not finite are left out.
@@ -155,6 +127,34 @@ class Strategy:
                 next session once this one has closed (the settings say how many).
             entry: How it is sent; by default as a market order.
         """
+        return self._entry_signal(
+            symbol, "BUY", stop, target, reason, price, strength, confidence, features, expires_at,
+            not_before, entry, weight, group_id, quantity, target_follows_fill, stop_follows_fill,
+            size_factor,
+        )  # fmt: skip
+
+    def sell_short(
+        self, symbol: int | str, *, stop: float | None, target: float | None, reason: str,
+        price: float | None = None, strength: float = 0.5, confidence: float = 0.5,
+        features: Mapping[str, float] | None = None, expires_at: int = 0, not_before: int = 0,
+        entry: EntryStyle | None = None, weight: float | None = None, group_id: str | None = None,
+        quantity: int | None = None, target_follows_fill: bool = False, stop_follows_fill: bool = False,
+        size_factor: float = 1.0,
+    ) -> SignalRaised:  # fmt: skip
+        """Open a short position, likewise; dropped with NO_SHORT where the account may not."""
+        return self._entry_signal(
+            symbol, "SELL", stop, target, reason, price, strength, confidence, features, expires_at,
+            not_before, entry, weight, group_id, quantity, target_follows_fill, stop_follows_fill,
+            size_factor,
+        )  # fmt: skip
+
+    def _entry_signal(
+        self, symbol: int | str, signal_type: Literal["BUY", "SELL"], stop: float | None,
+        target: float | None, reason: str, price: float | None, strength: float, confidence: float,
+        features: Mapping[str, float] | None, expires_at: int, not_before: int, entry: EntryStyle | None,
+        weight: float | None, group_id: str | None, quantity: int | None, target_follows_fill: bool,
+        stop_follows_fill: bool, size_factor: float,
+    ) -> SignalRaised:  # fmt: skip
         context = self.context
         now = context.moment.now
         if not not_before and now >= context.close and context.next_open:
@@ -215,7 +215,7 @@ class Strategy:
         During the session at once; after the close from the next open on.
         """
         context = self.context
-        lots = [what] if isinstance(what, Holding) else self.held(what)
+        lots = [what] if isinstance(what, Holding) else context.held(self._name_of(what))
         symbol = lots[0].symbol if lots else self._name_of(what)  # type: ignore[arg-type]  # no Holding here
         direction: Direction = lots[0].direction if lots else "long"
         price = context.price_of(context.index.get(symbol, len(context.symbols)))
@@ -234,7 +234,9 @@ class Strategy:
             price if math.isfinite(price) else (lots[0].entry_price if lots else 0.0),
             None,
             None,
-            max(context.next_close, context.next_open + 1) if later else max(context.close, now + 1),
+            max(context.next_close, context.next_open + 1)
+            if later
+            else (context.close if now < context.close else now + 1),
             clipped(reason),
             self.params_hash,
             few(features) if features else _NO_FEATURES,

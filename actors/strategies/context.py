@@ -58,8 +58,9 @@ def place_of(bars: Bars, symbol: int) -> int:
     """Where a symbol stands in a frame; -1 when it has no bar."""
     ids = bars.ids
     count = len(ids)
-    # A frame of every symbol has it at its own place; only others are searched.
-    at = symbol if symbol < count and ids.item(symbol) == symbol else int(ids.searchsorted(np.int32(symbol)))
+    if 0 <= symbol < count and ids.item(symbol) == symbol:
+        return symbol  # a frame of every symbol has it at its own place; only others are searched
+    at = int(ids.searchsorted(np.int32(symbol)))
     return at if at < count and ids.item(at) == symbol else -1
 
 
@@ -228,7 +229,7 @@ class StrategyContext:
         if self.frame is not None:
             at = place_of(self.frame, symbol)
             if at >= 0:
-                return float(self.frame.close[at])
+                return self.frame.values.item(CLOSE, at)
         return self.previous_close(symbol)
 
     def previous_close(self, symbol: int) -> float:
@@ -245,6 +246,10 @@ class StrategyContext:
         """The strategy's open lots in a symbol, oldest first."""
         lots = self._lots_of.get(symbol)
         return list(map(self.holdings.__getitem__, lots)) if lots else []
+
+    def is_busy(self, symbol: str) -> bool:
+        """Whether there is anything of it in `held`, or anything that may be in `on_its_way`."""
+        return bool(self._lots_of.get(symbol) or self._pending_of.get(symbol))
 
     def on_its_way(self, symbol: str, now: int) -> list[Pending]:
         """Entries in a symbol that have neither filled nor lapsed by `now`, oldest first."""

@@ -14,17 +14,17 @@ CASCADE_LIMIT = 100_000
 """More messages than this from one input is a cycle, not a decision."""
 
 Delivery = tuple[tuple[Callable[[Message], None], ...], int]
-"""How a message gets into the inbox of each who handles it, in rank order (a stopped one counts a drop), and
-the bits of those that then have mail. A true tuple: Python takes a named one apart much more slowly."""
+"""What is called with a message: first what a command or a timer does besides being delivered, then what puts
+it into the inbox of each who handles it, in rank order (a stopped one counts a drop); and the bits of those
+that then have mail. A true tuple: Python takes a named one apart much more slowly."""
 
 
 class CascadeTooLong(RuntimeError):
     """One input caused more than `CASCADE_LIMIT` messages: a bug that must halt trading."""
 
 
-Special = tuple[Callable[[Any], None] | None, str, dict[str, Delivery]]
-"""What a command or a timer does besides being delivered; the field that says who it is for, or none; how it
-gets there by that field's value."""
+Addressed = tuple[str, dict[str, Delivery]]
+"""The field that says who a message is for; how it gets there by that field's value."""
 
 
 class Flow:
@@ -52,9 +52,11 @@ class Flow:
         self._said = said
         self._command, self._timer, self._recover = command, timer, recover
         self._plain: dict[type[Message], Delivery] = {}
-        """Of kinds that need nothing but delivery: no address, no timer, no command."""
-        self._special: dict[type[Message], Special] = {}
+        """Of kinds without an address: the same for every message."""
+        self._addressed: dict[type[Message], Addressed] = {}
         """Of all others."""
+        self._acts: dict[type[Message], Callable[[Any], None]] = {}
+        """What commands and timers do besides being delivered."""
         self._takers: dict[type[Message], tuple[Cell, ...]] = {}
         """Who handles an input, in rank order, stopped ones too."""
         self.ready = 0
@@ -76,10 +78,14 @@ class Flow:
             self._run_through(self._takers_of(kind), message, caused)
 
     def _spread(self, messages: Sequence[Message]) -> bool:
-        """Deliver messages all at once if they are of one kind that needs nothing else; whether they were."""
+        """Deliver messages all at once if they are of one kind without an address; whether they were."""
         kind = type(messages[0])
         if kind not in self._plain or len(set(map(type, messages))) > 1:
             return False
+        if kind in self._acts:
+            act = self._acts[kind]
+            for message in messages:
+                act(message)
         for cell in self._takers_of(kind):
             if cell.stopped:
                 cell.figures.drops += len(messages)
@@ -96,7 +102,7 @@ class Flow:
 
     def route(self, message: Message) -> None:
         """Put a message into the inboxes of all who handle it."""
-        appends, mask = self._plain.get(type(message)) or self._deliver_special(message)
+        appends, mask = self._plain.get(type(message)) or self._delivery_of(message)
         for append in appends:
             append(message)
         self.ready |= mask
@@ -104,28 +110,21 @@ class Flow:
     def leave_out(self, cell: Cell) -> None:
         """A cell has stopped: it gets no mail any more."""
         self._plain.clear()
-        self._special.clear()
+        self._addressed.clear()
         self.ready &= ~cell.bit
         self.settling &= ~cell.bit
 
-    def _deliver_special(self, message: Message) -> Delivery:
-        """Do what a kind needs besides delivery (an address, a timer, a command); how it gets there."""
+    def _delivery_of(self, message: Message) -> Delivery:
+        """How a message gets there whose kind has an address, or has not been met before."""
         kind = type(message)
-        special = self._special.get(kind)
-        if special is None:
-            act: Callable[[Any], None] | None = None
-            if issubclass(kind, Command):
-                act = self._command
-            elif issubclass(kind, SetTimer | CancelTimer):
-                act = self._timer
-            elif not kind.address:
+        addressed = self._addressed.get(kind)
+        if addressed is None:
+            if not kind.address:
                 made = self._plain[kind] = self._make_delivery(kind, "")
                 return made
-            special = self._special[kind] = (act, kind.address, {})
-        act, address, deliveries = special
-        if act is not None:
-            act(message)
-        wanted = getattr(message, address) if address else ""
+            addressed = self._addressed[kind] = (kind.address, {})
+        address, deliveries = addressed
+        wanted = getattr(message, address)
         delivery = deliveries.get(wanted)
         if delivery is None:
             delivery = deliveries[wanted] = self._make_delivery(kind, wanted)
@@ -133,8 +132,15 @@ class Flow:
 
     def _make_delivery(self, kind: type[Message], wanted: str) -> Delivery:
         cells = self._who_handles(kind, wanted)
-        appends = tuple(cell.drop if cell.stopped else cell.inbox.append for cell in cells)
-        return appends, sum(cell.bit for cell in cells if not cell.stopped)
+        calls: list[Callable[[Any], None]] = []
+        if issubclass(kind, Command):
+            calls.append(self._command)
+        elif issubclass(kind, SetTimer | CancelTimer):
+            calls.append(self._timer)
+        if calls:
+            self._acts[kind] = calls[0]
+        calls += (cell.drop if cell.stopped else cell.inbox.append for cell in cells)
+        return tuple(calls), sum(cell.bit for cell in cells if not cell.stopped)
 
     def _who_handles(self, kind: type[Message], wanted: str) -> tuple[Cell, ...]:
         """Everybody who handles the kind; of an addressed one whom it is for and who listens to all."""
@@ -218,7 +224,7 @@ class Flow:
             return
         plain, ready = self._plain, self.ready
         for emitted in said:
-            appends, bits = plain.get(type(emitted)) or self._deliver_special(emitted)
+            appends, bits = plain.get(type(emitted)) or self._delivery_of(emitted)
             for append in appends:
                 append(emitted)
             ready |= bits
@@ -252,10 +258,10 @@ class Flow:
                         if type(emitted) not in calm:
                             hurry |= self._hurries(cell, emitted)
                     said += answer
+                    if hurry:
+                        break
             except (Exception, SystemExit) as error:  # noqa: BLE001 - the supervisor's edge, as in `Cell.run`
                 failed = message, error
-                break
-            if hurry:
                 break
         if said:
             encoded = len(self._said)
