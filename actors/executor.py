@@ -131,8 +131,7 @@ class Executor(SplitKeeper):
             return (self._unsent(state, refusal),)
         if prices.limit is not None or prices.stop is not None:
             state = msgspec.structs.replace(state, limit_price=prices.limit, stop_price=prices.stop)
-        lot = opened(order, state, prices)
-        lot.session = self._session
+        lot = opened(order, state, prices, self._session)
         self._lots[lot.lot_id] = self._lot_of[state.client_order_id] = lot
         now, seq = self.moment.now, self.moment.seq
         sent: tuple[Decision, ...] = (lot_commands.enter(order, prices, now, seq),)
@@ -151,7 +150,8 @@ class Executor(SplitKeeper):
         if lot.closing:
             return ()  # the exit under way serves this wish too; calling it dead would have it wished again
         lot.closing, lot.exit_id, lot.exit_reason = True, order.client_order_id, order.reason
-        lot.refused_exits = 0
+        if lot.refused_exits:
+            lot.refused_exits = 0
         return self._advance(lot)
 
     def on_halt_thrown(self, halt: HaltThrown) -> Iterator[Decision]:

@@ -72,8 +72,9 @@ class Book:
         # A new lot is complete before it gets its slot, so that its columns are written once.
         lot.quantity += quantity
         lot.cost += paid
-        lot.realised -= fee
-        lot.commission += fee
+        if fee:
+            lot.realised -= fee
+            lot.commission += fee
         if slippage:
             lot.slippage += micros(slippage)
         lot.mark = mark

@@ -174,8 +174,8 @@ _NOTHING_TO_EXIT = NothingToExit()
 Step = Cancel | Exit | Protect | Follow | NothingToExit
 
 
-def opened(order: OrderProposed, entry: OrderState, prices: "EntryPrices") -> LotOrders:
-    """A lot whose entry is about to be sent."""
+def opened(order: OrderProposed, entry: OrderState, prices: "EntryPrices", session: str) -> LotOrders:
+    """A lot whose entry is about to be sent in this session."""
     lot = LotOrders(
         order.lot_id,
         order.strategy,
@@ -189,6 +189,7 @@ def opened(order: OrderProposed, entry: OrderState, prices: "EntryPrices") -> Lo
         intraday=order.intraday,
         group_id=order.group_id,
         orders={order.client_order_id: entry},
+        session=session,
     )
     if order.target_follows_fill or order.stop_follows_fill:
         basis = order.stop_price if order.stop_price is not None else order.reference_price

@@ -74,14 +74,14 @@ def orders_of(
         order.quantity,
         order.type,
         "target" if is_oco else order.role,
-        group=name,
-        is_complex=order.order_class != "simple",
-        is_day=order.time_in_force == "day",
-        given=given,
-        limit=order.limit_price,
-        stop=order.stop_price,
+        name,
+        order.order_class != "simple",
+        order.time_in_force == "day",
+        given,
+        order.limit_price,
+        order.stop_price,
+        ends=ends,
     )
-    parent.ends = ends
     if order.order_class == "simple":
         return parent, ()
     legs = []

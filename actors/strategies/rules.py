@@ -55,13 +55,15 @@ def _impossible_exits(signal: SignalRaised, rules: HostRules) -> str:
     stop, target = signal.stop_loss, signal.take_profit
     if rules.require_exits and (stop is None or target is None):
         return "an entry needs a stop and a target"
+    style = signal.entry
+    if stop is None and target is None and style.limit is None and style.stop is None:
+        return ""  # nothing that could be on the wrong side of the price
     is_long = signal.direction == "long"
     below, above = (stop, target) if is_long else (target, stop)
     low, high = 0.0 if below is None else below, math.inf if above is None else above
     # A NaN fails every comparison; a price of 0 or below, or without end, is none even as an exit.
     if not 0 <= low < signal.price < high or below == 0.0 or above == math.inf:
         return f"{signal.direction} with stop {_said(stop)}, price {signal.price:g}, target {_said(target)}"
-    style = signal.entry
     if style.limit is not None or style.stop is not None:
         for name, price in (("limit", style.limit), ("stop", style.stop)):
             if price is not None and not low < price < high:
