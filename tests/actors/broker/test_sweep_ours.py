@@ -68,7 +68,7 @@ async def test_a_lost_answer_closes_nothing_twice(alpaca: AlpacaServer, rest: Re
 
 async def test_a_closing_order_that_waits_is_not_asked_for_again(rest: Rest, alpaca: AlpacaServer) -> None:
     await alpaca.push_minute({"SPY": ROW})
-    alpaca.hold("SPY", 15, 100)
+    alpaca.hold("SPY", 25, 100)
     alpaca.faults.add("stuck_new")
     stop = asyncio.Event()
     swept = await close_ours(rest, ours(SPY=10), WALL, Closing(), deadline_s=1.0, stop=stop)
