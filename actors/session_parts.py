@@ -100,7 +100,7 @@ def _fates(carried: Mapping[str, bytes], pupils: Sequence[ActorSpec]) -> list[tu
         raw = carried.get(spec.name) if spec.private else None
         today = None if raw is None else _carried.decode(raw).today
         found += today.heard if today is not None else ()
-    return sorted(found, key=lambda one: one[0], reverse=True)
+    return sorted(found, key=lambda one: one[0])[::-1]  # those of one input keep their order
 
 
 def learns(spec: ActorSpec) -> bool:

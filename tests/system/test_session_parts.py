@@ -3,6 +3,7 @@
 import itertools
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -10,7 +11,10 @@ import pytest
 
 from actors.books_state import from_books, usable
 from actors.gateways.replay_feed import TapeSession
+from actors.session_parts import learned
+from actors.strategies.host_state import Fate, StrategyCarried
 from config.snapshot import from_snapshot
+from runtime.messages.market import SymbolAdded
 from storage.standing import Standing
 from storage.statements import Mark
 from storage.tape import Entry
@@ -117,3 +121,33 @@ def test_what_the_books_keep_of_an_earlier_part_is_older_than_the_tape(behind: i
     kept = usable(older, second.header)
     assert kept.actors == second.header.carried
     assert kept.mark.seq == second.header.parts[-1].last_seq
+
+
+def test_a_symbol_that_was_added_has_its_place_in_every_later_part(tmp_path: Path):
+    session, entries = recording(0)
+    at = len(entries) // 4
+    last = entries[at - 1]
+    fresh = SymbolAdded(ts_event=last.at, symbol="NEW", id=len(session.header.symbols))
+    added = SimpleNamespace(seq=last.seq + 1, at=last.at, source="market", message=fresh, crashes=())
+    _, path = cut(session, [*entries[:at], added], in_folder(session, tmp_path))
+    heard = learned(TapeSession(path))
+    for name in ("portfolio", "breaker", "ensemble"):
+        assert heard[name] == [(added.seq, added.at), fresh]
+    assert fresh in heard["mean_reversion"]
+
+
+def test_strategies_hear_again_what_became_of_their_signals_when_they_heard_it(tmp_path: Path):
+    session, entries = recording(0)
+    _, path = cut(session, entries[: len(entries) * 3 // 4], in_folder(session, tmp_path))
+    second = TapeSession(path)
+    raw = second.header.carried["relative_volume_breakout"]
+    today = msgspec.msgpack.decode(raw, type=StrategyCarried).today
+    heard = learned(second)["relative_volume_breakout"]
+    dated, found = (0, 0), []
+    for one in heard:
+        if type(one) is tuple:
+            dated = one
+        elif isinstance(one, Fate):
+            found.append((dated[1], one))
+    assert found == [(at, fate) for _, at, fate in today.heard]
+    assert len(found) > 5
