@@ -90,6 +90,8 @@ class Gateways:
     def __init__(self, links: Links) -> None:
         self._links = links
         self._running: dict[str, DailyBar] = {}
+        # One for all instances of its gateway: it knows what was there when a closing began.
+        self._sweeper = Sweeper(links.rest, links.desk, links.real)
         daily = [] if links.memory.is_day_told else [self._spec("daily_data", Inbox(), self._daily_data())]
         door = [self._spec("ui_server", Inbox(), links.door.gateway)] if links.serves_door else []
         self.supervisor = Supervisor(
@@ -208,7 +210,7 @@ class Gateways:
             inbox,
             links.host.post,
             emergency=links.emergency,
-            sweeper=Sweeper(links.rest, links.desk, links.real),
+            sweeper=self._sweeper,
             patience=links.plan.settings.kill_switch.confirm_s,
             clock=links.clock,
             wall=links.real,
