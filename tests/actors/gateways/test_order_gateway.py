@@ -536,6 +536,21 @@ def test_one_wait_for_the_disk_serves_all_who_came_before_it() -> None:
     assert len(begun) == 2
 
 
+def test_who_asks_once_a_wait_for_the_disk_has_begun_is_not_served_by_it() -> None:
+    waits: list[int] = []
+    later = threading.Thread(target=lambda: shared())
+
+    def sync() -> None:
+        waits.append(len(waits))
+        if len(waits) == 1:
+            later.start()
+
+    shared = SharedSync(sync)
+    shared()
+    later.join(10)
+    assert waits == [0, 1]
+
+
 def test_each_who_waits_for_a_disk_that_fails_is_told() -> None:
     def sync() -> None:
         raise StorageUnavailable("full")
