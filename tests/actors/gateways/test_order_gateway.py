@@ -538,7 +538,7 @@ def test_one_wait_for_the_disk_serves_all_who_came_before_it() -> None:
 
 def test_who_asks_once_a_wait_for_the_disk_has_begun_is_not_served_by_it() -> None:
     waits: list[int] = []
-    later = threading.Thread(target=lambda: shared())
+    later = threading.Thread(target=lambda: shared())  # noqa: PLW0108 - it is made below
 
     def sync() -> None:
         waits.append(len(waits))
