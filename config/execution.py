@@ -49,7 +49,7 @@ class Orders(Section, frozen=True, kw_only=True):
 
     reconcile_s: Seconds = 60.0
     """Seconds of market time between two comparisons of positions and open orders with the broker's, between
-    the open and the close. Live only. Source: architecture 4."""
+    the open and the close; whole minutes keep to a minute's middle. Live only. Source: architecture 4."""
 
 
 class Execution(Section, frozen=True, kw_only=True):

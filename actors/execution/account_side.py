@@ -28,6 +28,7 @@ READ, STUCK = "reconcile", "stuck"
 
 _MARKET_PHASES = frozenset(("MARKET_OPEN", "TRADING", "MARKET_CLOSE"))
 _SECOND_NS = 1_000_000_000
+_MINUTE_NS, _HALF_MINUTE_NS = 60 * _SECOND_NS, 30 * _SECOND_NS
 
 
 class AccountState(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +97,7 @@ class AccountSide:
         if not unbroken:
             self.started()
         if self.reconciles and self._in_market:
-            yield _timer(READ, now, cause, self._reconcile_ns)
+            yield _timer(READ, now, cause, self._until_next(now))
         if has_orders:
             yield from self.sent(now, cause)
 
@@ -145,7 +146,7 @@ class AccountSide:
 
     def soon(self, now: int, cause: int, *, at_once: bool = False) -> Iterator[Decision]:
         """Have the account compared again soon, and until nothing waits for it."""
-        yield _timer(READ, now, cause, self._retry_ns if at_once else self._reconcile_ns)
+        yield _timer(READ, now, cause, self._retry_ns if at_once else self._until_next(now))
         if at_once and not self.gate.is_deaf:
             yield self._asked(now, cause)
 
@@ -154,15 +155,29 @@ class AccountSide:
         self.entered = change.phase
         was, self._in_market = self._in_market, change.phase in _MARKET_PHASES
         if self.reconciles and self._in_market and not was:
-            yield _timer(READ, now, cause, self._reconcile_ns)
+            yield _timer(READ, now, cause, self._until_next(now))
 
     def read(self, now: int, cause: int) -> Iterator[Decision]:
         """The time to read the account has come."""
         if not (self._in_market or self.gate.is_waiting or self._is_doubtful or self.awaits):
             return
-        yield _timer(READ, now, cause, self._reconcile_ns)
+        yield _timer(READ, now, cause, self._until_next(now))
         if not self.gate.is_deaf:  # else the stream has it compared once it is ready
             yield self._asked(now, cause)
+
+    def _until_next(self, now: int) -> int:
+        """How long until the schedule's next comparison, ns.
+
+        A schedule of whole minutes keeps to the middle of the minute: at its turn orders leave and fill, and
+        lists that are read meanwhile are older or newer than what the stream has told. To get there the first
+        time takes half a minute less or more.
+        """
+        if self._reconcile_ns % _MINUTE_NS:
+            return self._reconcile_ns
+        due = now + self._reconcile_ns
+        past = due % _MINUTE_NS
+        is_at_its_turn = past < _HALF_MINUTE_NS // 6  # timers fire a little late
+        return due - past + (-_HALF_MINUTE_NS if is_at_its_turn else _HALF_MINUTE_NS) - now
 
     def _asked(self, now: int, cause: int) -> ReadAccount:
         reason: Literal["start", "schedule"] = "start" if self.gate.is_waiting else "schedule"

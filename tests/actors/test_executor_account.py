@@ -139,11 +139,11 @@ def test_a_fill_while_the_broker_was_asked_is_no_mismatch() -> None:
 def test_between_open_and_close_the_account_is_read_once_a_minute_and_not_outside() -> None:
     stage = ExecutorStage().ready()
     phase(stage, "MARKET_OPEN")
-    begun = stage.now
+    minute_begun = stage.now - stage.now % (60 * SECOND)
     phase(stage, "TRADING")
     for minute in (1, 2, 3):
         assert [type(one) for one in stage.ring("reconcile")][-1] is ReadAccount
-        assert stage.now == begun + 60 * minute * SECOND
+        assert stage.now == minute_begun + (60 * minute - 30) * SECOND
     phase(stage, "AFTER_HOURS")
     assert stage.ring("reconcile") == []
     assert stage.timers.keys() == set()

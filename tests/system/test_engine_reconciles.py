@@ -8,11 +8,12 @@ import pytest
 import pytest_asyncio
 
 from actors.verification import verify
-from runtime.messages.account import ExternalChanged, Reconciled
+from runtime.messages.account import ExternalChanged, ReadAccount, Reconciled
 from runtime.messages.base import Message
 from runtime.messages.codec import decode
 from runtime.messages.risk import Noted
 from runtime.messages.trading import (
+    BrokerSnapshot,
     BrokerStreamChanged,
     LotChanged,
     OrderAccepted,
@@ -127,10 +128,16 @@ async def test_what_was_in_the_account_before_is_shown_and_still_there_afterward
     await assert_replays(live)
 
 
+def is_compared(live: Live) -> bool:
+    """What was asked for last has been read; one reading may answer several."""
+    return live.of(BrokerSnapshot)[-1].ts_event >= live.of(ReadAccount)[-1].ts_event
+
+
 async def test_in_trading_only_positions_and_orders_are_read_once_a_minute(server, root):
     live = Live(server, root)
     async with running(live):
         await until_entered(live)
+        await live.until(lambda: is_compared(live))
         before = len(server.history.requests("GET"))
         done = len(live.of(Reconciled))
         for number in range(6, 11):
