@@ -357,7 +357,10 @@ def test_a_value_that_contains_itself_is_logged_all_the_same(capture: Capture) -
     assert len(capture.sink.take()) == 1
 
 
-def test_all_that_is_said_for_a_component_counts_as_its_own(capture: Capture) -> None:
+def test_all_that_is_said_for_a_component_counts_as_its_own(
+    capture: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("apprise"), "propagate", True)  # who sends alerts keeps its log
     with speaking_for("alerts"):
         logging.getLogger("apprise").warning("not sent")
         log.get_logger("actors.x").warning("neither")

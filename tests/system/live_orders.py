@@ -189,7 +189,7 @@ class LiveOrders:
             while len(self.inbox) or self.orders._is_reading or self.host.depth():
                 await turns()
         seen = len(self.of(Reconciled))
-        self.pass_time(61)
+        self.pass_time(91)  # to the middle of a minute, which may be the next one's
         return (await self.wait_for(Reconciled, seen + 1))[-1]
 
     # ---- doing ------------------------------------------------------------------------------
