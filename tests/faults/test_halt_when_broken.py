@@ -121,7 +121,7 @@ def test_a_halt_stops_entries_and_cancels_them_once_the_broker_hears(
             assert done.returncode == exits.OK, done.stdout + done.stderr
             assert "not reached" not in done.stdout.splitlines()[0], done.stdout
             one.until(lambda: False, 1.5)  # as many signals as an hour and a half bring
-            assert added(server, seen) == []
+            assert added(server, seen) == [], done.stdout
         assert one.until(lambda: not _entries(server), 30.0), _entries(server)
         assert added(server, seen) == []
         assert not _is_dead(pid)
