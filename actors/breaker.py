@@ -312,7 +312,7 @@ class Breaker(Actor):
         )
 
     def _timer(self) -> list[Change]:
-        """Wake at the next expiry; one beyond this session is seen to when that session starts."""
+        """Wake at the next expiry; one after the session's end is seen to when a later one starts."""
         due = self._chain.next_expiry
         if due > self._ends:
             return []

@@ -15,9 +15,9 @@ import anyio.lowlevel
 import anyio.to_thread
 import msgspec
 
-from actors.gateways.ui_server import Answerer, UiServer
+from actors.gateways.ui_server import Answerer, Source, UiServer
 from actors.operator import explain
-from actors.screen.shown import Shown, Source, Still
+from actors.screen.shown import Shown, Still
 from runtime import control_socket, kill_switch
 from runtime.kernel.clock import Clock, happens_by
 from runtime.kernel.gateway import Gateway, Inbox

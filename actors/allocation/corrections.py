@@ -1,4 +1,4 @@
-"""Fills that the broker takes back or changes: what becomes of lots, also of those closed this session.
+"""Fills that the broker takes back or changes: what becomes of lots, also of those closed today.
 
 A lot that was closed may be open again, and a round trip that was counted may be none.
 Source: alpaca.md 2.3.
@@ -12,7 +12,7 @@ from runtime.messages.trading import FillCorrected
 
 
 class Closed(msgspec.Struct, frozen=True, gc=False):
-    """A lot that was closed this session.
+    """A lot that was closed today.
 
     Attributes:
         ts: When, ns UTC. price: of its last fill, USD. reason: of its exit.

@@ -101,7 +101,7 @@ class Record(msgspec.Struct, kw_only=True):
             self.loss_today -= net
 
     def reopen_trade(self, ts: int, net: float, commission: float) -> None:
-        """Take back what `close_trade` counted this session: the broker has corrected one of its fills."""
+        """Take back what `close_trade` counted today: the broker has corrected one of its fills."""
         self.trades -= 1
         self.closed_today -= 1
         self.pnl -= net

@@ -175,7 +175,7 @@ Step = Cancel | Exit | Protect | Follow | NothingToExit
 
 
 def opened(order: OrderProposed, entry: OrderState, prices: "EntryPrices", session: str) -> LotOrders:
-    """A lot whose entry is about to be sent in this session."""
+    """A lot whose entry is about to be sent, in a session named by its date."""
     lot = LotOrders(
         order.lot_id,
         order.strategy,

@@ -97,7 +97,7 @@ class SplitWatch:
         self.is_open = False
         """Whether the market has traded for minutes, so that a last price is one of today."""
         self._is_told = False
-        """Whether the announcements of this session were read, or cannot be."""
+        """Whether the day's announcements were read, or cannot be."""
 
     @property
     def is_on(self) -> bool:

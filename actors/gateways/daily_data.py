@@ -67,7 +67,7 @@ class DailyData(Gateway):
 
     Args:
         days: The broker's history. running: the day so far by symbol, as the stream tells it.
-        vix: The close of the VIX of this session, if a file has it; called in a worker thread.
+        vix: The VIX's close of the day, if a file has it; called in a worker thread.
         keep: Keeps the bars; called in a worker thread.
         clock: Market time.
     """
@@ -140,7 +140,7 @@ class DailyData(Gateway):
         )
 
     async def _ask(self, adjustment: str) -> dict[tuple[str, str], tuple[float, ...]]:
-        """Bars of this session and the one before, by symbol and session."""
+        """Bars of the day and the session before, by symbol and session."""
         facts = self._facts
         try:
             bars = await self._days.daily_bars(

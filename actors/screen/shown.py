@@ -1,31 +1,9 @@
 """The frames of whichever session is in hand: one socket shows one session after the other."""
 
 import asyncio
-from typing import Protocol
 
+from actors.gateways.ui_server import Source
 from runtime.messages.screen import Frame
-
-
-class Source(Protocol):
-    """Frames of one session.
-
-    Attributes:
-        clients: Set to how many are attached. crowded: set when so much waits that it should be folded.
-    """
-
-    clients: int
-
-    @property
-    def crowded(self) -> asyncio.Event: ...
-
-    def fold(self) -> bool:
-        """Take in a piece of what has happened; whether there is more."""
-
-    def changes(self) -> Frame:
-        """What has changed since the last call."""
-
-    def whole(self) -> Frame:
-        """Everything, as of the last call of `changes`."""
 
 
 class Shown:
