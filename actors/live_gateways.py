@@ -277,6 +277,7 @@ class Gateways:
                 clock=links.clock,
                 real=links.real,
                 stop=links.stop,
+                unanswered=links.desk.unanswered,
             ),
             links.door,
         )

@@ -8,7 +8,7 @@ import msgspec
 
 from actors.gateways.db_writer import DbWriter
 from actors.live_door import Door
-from actors.operator import Operator, Switch
+from actors.operator import Operator, Switch, Unanswered
 from actors.screen.feed import Feed
 from actors.screen.frames import Frames, Lag, Looks
 from actors.screen.seed import read_past, seed
@@ -31,6 +31,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         gateways: Their figures, by name.
         clock: Market time. real: time of waits. stop: ends the session in order.
+        unanswered: Says which entries may be on their way to the broker.
     """
 
     host: Host
@@ -40,6 +41,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     real: Clock
     stop: Callable[[], None]
+    unanswered: Unanswered
 
 
 class LiveScreen:
@@ -78,6 +80,7 @@ class LiveScreen:
             real=parts.real,
             stop=parts.stop,
             external=lambda: parts.host.sequencer.actor("executor").external_words(),
+            unanswered=parts.unanswered,
         )
         door.open(self._frames(parts), operator)
 

@@ -7,7 +7,7 @@ handled.
 import asyncio
 import difflib
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -29,12 +29,25 @@ from storage.readers.ledger import open_ledger
 
 WAIT = 2_000_000_000
 """How long an input may take to be handled before the answer says that it was not, ns."""
+ANSWERED = 1_500_000_000
+"""How long a halt waits for the actors, and for the broker's answers to entries on their way, ns: less than
+whoever asks waits."""
 BEHIND = 200_000_000
 """How far the books may be behind, about, ns."""
 EXPLAINED = 1
 """Schema of what `explain` prints as JSON."""
 
+_NAMED = 5
+"""Orders that an answer names; the others it counts."""
+
 Command = Callable[[Ask], Awaitable[Answer]]
+Unanswered = Callable[[Clock, int], Awaitable[Sequence[str]]]
+"""Waits until a moment for the broker's answers to entries that have left; the ids of those without one."""
+
+
+async def none_leave(_: Clock, __: int) -> Sequence[str]:
+    """A simulated broker has every order as soon as it is sent."""
+    return ()
 
 
 class Switch(Protocol):
@@ -56,6 +69,7 @@ class Operator:
         root: Whose books are explained. clock: market time. real: time of waits.
         stop: Ends the session in order.
         external: What the account has beside ours, in words; empty: nothing. more: further commands, by name.
+        unanswered: Says which entries may be on their way to the broker.
     """
 
     def __init__(
@@ -71,6 +85,7 @@ class Operator:
         stop: Callable[[], None],
         external: Callable[[], str] = lambda: "",
         more: Mapping[str, Command] | None = None,
+        unanswered: Unanswered = none_leave,
     ) -> None:
         self._feed, self._post, self._switch = feed, post, switch
         self._strategies = strategies
@@ -78,6 +93,7 @@ class Operator:
         self._now, self._real = now, real
         self._stop = stop
         self._external = external
+        self._unanswered = unanswered
         self._commands: dict[str, Command] = {
             "hello": self._hello,
             "halt": self._halt,
@@ -107,8 +123,14 @@ class Operator:
     async def _halt(self, ask: Ask) -> Answer:
         reason = one_line(ask.reason.strip()) or f"halt by {ask.by}"
         wish = {"flatten": ask.flatten or ask.everything, "everything": ask.everything}
-        done = await self._handled(HaltThrown, lambda: self._switch.throw(reason, **wish), lambda _: True)
-        text, others = "halted: no entry leaves any more", self._external()
+        until = self._real.now() + ANSWERED
+        done = await self._handled(
+            HaltThrown, lambda: self._switch.throw(reason, **wish), lambda _: True, until=until
+        )
+        text, others = (
+            f"halted: no entry leaves any more, {await self._on_their_way(until)}",
+            self._external(),
+        )
         if ask.everything:
             text += "; everything in the account is being cancelled and closed"
             text += f", not ours too: {others}" if others else ""
@@ -116,6 +138,17 @@ class Operator:
             text += "; our orders are being cancelled and our positions closed"
             text += f"; not ours, and left: {others} (`halt --flatten --all` closes it too)" if others else ""
         return Answer(ok=True, text=text if done else f"{text} (the actors have not been told yet)")
+
+    async def _on_their_way(self, until: int) -> str:
+        """Entries that left before the switch was thrown, in words."""
+        names = await self._unanswered(self._real, until)
+        if not names:
+            return "none is on its way"
+        others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return (
+            f"no answer yet to {', '.join(names[:_NAMED])}{others}: "
+            "what the broker has of them is looked up and cancelled"
+        )
 
     async def _flatten(self, ask: Ask) -> Answer:
         return await self._halt(msgspec.structs.replace(ask, flatten=True))
@@ -185,7 +218,12 @@ class Operator:
         )
 
     async def _handled(
-        self, kind: type[Input], do: Callable[[], object], which: Callable[[Input], bool]
+        self,
+        kind: type[Input],
+        do: Callable[[], object],
+        which: Callable[[Input], bool],
+        *,
+        until: int | None = None,
     ) -> bool:
         handled = self._feed().expect(lambda message: type(message) is kind and which(message))
         try:
@@ -193,10 +231,10 @@ class Operator:
         except BaseException:
             self._feed().forget(handled)
             raise
-        return await self._by_then(handled)
+        return await self._by_then(handled, until)
 
-    async def _by_then(self, handled: asyncio.Event) -> bool:
-        if await happens_by(self._real, handled, self._real.now() + WAIT):
+    async def _by_then(self, handled: asyncio.Event, until: int | None = None) -> bool:
+        if await happens_by(self._real, handled, until or self._real.now() + WAIT):
             return True
         self._feed().forget(handled)
         return False

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import anyio
 
 from actors.broker.directory import Directory
+from runtime.kernel.clock import Clock, happens_by
 from runtime.messages.trading import CancelOrder, ReplaceOrder, SubmitOrder
 
 
@@ -20,6 +21,7 @@ class Sending:
     Attributes:
         has_left: Whether the broker may have it: then only a look-up tells its fate.
         is_withdrawn: Whether it was cancelled before that. is_late: by us, for no turn came in time.
+        is_at_the_door: Whether its thread is having the last look before the bytes go.
         failure: Why it could not be sent when last tried, or empty.
         over: Set once its fate is known.
         scope: What waits for its turn; cancelled with it.
@@ -28,7 +30,7 @@ class Sending:
     def __init__(self, order: SubmitOrder, *, has_left: bool = False) -> None:
         self.order = order
         self.has_left = has_left
-        self.is_withdrawn = self.is_late = False
+        self.is_withdrawn = self.is_late = self.is_at_the_door = False
         self.is_told_unknown = False
         self.failure = ""
         self.posts = 0
@@ -150,6 +152,23 @@ class Desk:
         self.cancels.pop(command.client_order_id, None)
         self._look()
 
+    async def unanswered(self, real: Clock, until: int) -> list[str]:
+        """Client ids of entries that may be on their way to the broker, or there, and nobody knows yet.
+
+        Asked after the kill switch was thrown, an empty answer means that none takes effect any more: who
+        comes to the last look later sees the switch.
+
+        Args:
+            real: Time of waits. until: how long answers are waited for, ns of it.
+        """
+        for sending in [one for one in self.sendings.values() if _may_be_there(one)]:
+            await happens_by(real, sending.over, until)
+        return [name for name, one in self.sendings.items() if _may_be_there(one)]
+
     def _look(self) -> None:
         if not (self.sendings or self.cancels or self.replaces):
             self.settled.set()
+
+
+def _may_be_there(sending: Sending) -> bool:
+    return sending.order.adds_exposure and (sending.has_left or sending.is_at_the_door)

@@ -190,20 +190,29 @@ class Submissions:
 
     def _last_look(self, sending: Sending, attempt: int) -> str:
         """Why it may not leave; in a worker thread, with nothing between this and the bytes."""
-        if sending.order.adds_exposure:
-            before, sending.failure = sending.failure, "the tape was not on the disk in time"
-            try:
-                self._sync()
-            except StorageUnavailable as error:
-                return str(error)
-            sending.failure = before
-            try:
-                reason = self._halted()
-            except Exception as error:  # noqa: BLE001 - fails closed: a look that fails is a halt
-                reason = f"it cannot be looked at ({type(error).__name__})"
+        if not sending.order.adds_exposure:
+            return "" if sending.leave(attempt) else "withdrawn"
+        before, sending.failure = sending.failure, "the tape was not on the disk in time"
+        try:
+            self._sync()
+        except StorageUnavailable as error:
+            return str(error)
+        sending.failure = before
+        # Said before the look: whoever threw the switch and finds nobody here knows that none passed it.
+        sending.is_at_the_door = True
+        try:
+            reason = self._why_halted()
             if reason:
                 return f"the kill switch is thrown: {reason}"
-        return "" if sending.leave(attempt) else "withdrawn"
+            return "" if sending.leave(attempt) else "withdrawn"
+        finally:
+            sending.is_at_the_door = False
+
+    def _why_halted(self) -> str:
+        try:
+            return self._halted()
+        except Exception as error:  # noqa: BLE001 - fails closed: a look that fails is a halt
+            return f"it cannot be looked at ({type(error).__name__})"
 
     async def _look_up(self, sending: Sending) -> bool:
         """Ask by client id until the fate is known; whether the broker has the order."""

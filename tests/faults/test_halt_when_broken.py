@@ -91,6 +91,13 @@ def command(root: Path, *words: str, full: bool) -> "subprocess.CompletedProcess
     )  # fmt: skip
 
 
+def on_their_way(said: str) -> set[str]:
+    """Entries that the engine named when it answered the halt: they left before it, without an answer yet."""
+    (line,) = (line for line in said.splitlines() if line.startswith("socket"))
+    assert "halted: no entry leaves any more" in line, said
+    return {word.rstrip(":,") for word in line.split() if ":e" in word}
+
+
 @contextlib.contextmanager
 def engine(bears: Nursery, one: Round, actor: str) -> Iterator[int]:
     """An engine that trades; it does not outlive the block."""
@@ -121,9 +128,9 @@ def test_a_halt_stops_entries_and_cancels_them_once_the_broker_hears(
             assert done.returncode == exits.OK, done.stdout + done.stderr
             assert "not reached" not in done.stdout.splitlines()[0], done.stdout
             one.until(lambda: False, 1.5)  # as many signals as an hour and a half bring
-            assert added(server, seen) == [], done.stdout
+            assert set(added(server, seen)) <= on_their_way(done.stdout), done.stdout
         assert one.until(lambda: not _entries(server), 30.0), _entries(server)
-        assert added(server, seen) == []
+        assert set(added(server, seen)) <= on_their_way(done.stdout), done.stdout
         assert not _is_dead(pid)
         status = command(one.root, "status", "--json", full=False)
         assert status.returncode == exits.HALTED, status.stderr
