@@ -5,7 +5,7 @@ Source: alpaca.md 1.2, 1.5 and 2.1.
 
 from typing import Literal
 
-from runtime.kernel.supervisor import back_off
+from runtime.kernel.supervisor import back_off, is_worth_a_warning
 from runtime.text import one_line
 
 SECOND = 1_000_000_000
@@ -88,6 +88,7 @@ class BackOff:
         self._lasting = lasting
         self.attempt = 0
         """Failures in a row."""
+        self._reason = ""
 
     def after(self, remedy: Literal["slow", "retry"], ready_for: int = 0) -> int:
         """The wait now, ns of real time.
@@ -98,3 +99,8 @@ class BackOff:
         self.attempt = 1 if ready_for >= self._lasting else self.attempt + 1
         first, most = self._spans[remedy]
         return back_off(self._name, self.attempt, first, most)
+
+    def is_news(self, reason: str) -> bool:
+        """Whether the latest failure is worth a warning: by its number, or for another reason than before."""
+        before, self._reason = self._reason, reason
+        return reason != before or is_worth_a_warning(self.attempt)

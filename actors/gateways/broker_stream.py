@@ -22,7 +22,7 @@ from actors.broker.trade_wire import Unreadable
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
 from runtime.kernel.clock import Clock, sleep_until
 from runtime.kernel.gateway import Gateway, Inbox, Port
-from runtime.kernel.supervisor import back_off
+from runtime.kernel.supervisor import back_off, is_worth_a_warning
 from runtime.log import get_logger
 from runtime.messages.base import Input
 from runtime.messages.trading import BrokerStreamChanged, OrderFilled
@@ -136,7 +136,8 @@ class BrokerStream(Gateway):
             return
         delay = self._waits.after(fault.remedy, lasted)
         self.figures.state = "waiting"
-        _log.warning("trade stream lost", code=fault.code, reason=fault.reason, attempt=self._waits.attempt)
+        level = _log.warning if self._waits.is_news(fault.reason) else _log.info
+        level("trade stream lost", code=fault.code, reason=fault.reason, attempt=self._waits.attempt)
         await sleep_until(self._real, self._real.now() + delay)
 
     # ---- one connection ---------------------------------------------------------------------
@@ -259,7 +260,8 @@ class BrokerStream(Gateway):
                     self._give_up(StreamFault("stop", str(error), 401))
                     return
                 except (BrokerUnavailable, BrokerRejected) as error:
-                    _log.warning("the trade stream's catch-up failed", attempt=attempt, error=str(error))
+                    level = _log.warning if is_worth_a_warning(attempt) else _log.info
+                    level("the trade stream's catch-up failed", attempt=attempt, error=str(error))
                 if not self._is_caught_up:
                     await sleep_until(self._real, self._real.now() + back_off(f"{self.name}:rest", attempt))
             self._tell_ready()
@@ -348,9 +350,8 @@ class BrokerStream(Gateway):
                 inputs = await catch_up.read_again(self._rest, self._directory, order_id, self._clock.now())
             except (BrokerUnavailable, BrokerRejected, KeysRefused) as error:
                 failures += 1
-                _log.warning(
-                    "an order cannot be read again", order=order_id, attempt=failures, error=str(error)
-                )
+                level = _log.warning if is_worth_a_warning(failures) else _log.info
+                level("an order cannot be read again", order=order_id, attempt=failures, error=str(error))
                 if failures >= PATIENCE:
                     self._is_stuck = True
                     self._tell_ready(f"order {order_id} cannot be read")

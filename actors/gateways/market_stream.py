@@ -198,6 +198,7 @@ class MarketStream(Gateway):
         delay = self._back_off.after(fault.remedy, ready_for)
         self.figures.state = "waiting"
         level = _log.error if fault.code == 407 else _log.warning
+        level = level if self._back_off.is_news(fault.reason) else _log.info
         level("market stream lost", code=fault.code, reason=fault.reason, attempt=self._back_off.attempt)
         # Only time ends the wait: a new choice of symbols must not become a way round it.
         await sleep_until(self._real, now + delay)

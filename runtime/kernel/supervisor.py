@@ -91,6 +91,9 @@ class GatewayFigures(msgspec.Struct, frozen=True, kw_only=True):
     inbox: InboxFigures
 
 
+_ALL_TOLD = 8
+
+
 def back_off(name: str, attempt: int, first: int = BACK_OFF_FIRST, most: int = BACK_OFF_MOST) -> int:
     """Delay before restart number `attempt` (from 1), ns: `first` doubling to `most`, 20 % either way.
 
@@ -100,6 +103,15 @@ def back_off(name: str, attempt: int, first: int = BACK_OFF_FIRST, most: int = B
     plain = min(first << min(attempt - 1, 20), most)
     jitter = zlib.crc32(f"{name}:{attempt}".encode()) % 4001
     return min(plain * (8000 + jitter) // 10_000, most)
+
+
+def is_worth_a_warning(attempt: int) -> bool:
+    """Whether the failure of attempt number `attempt` (from 1) in a row is told as a warning, or as news only.
+
+    The first eight are, then each that doubles their number: an outage of a night is a dozen rows of the
+    error log, not a thousand.
+    """
+    return attempt <= _ALL_TOLD or not attempt & (attempt - 1)
 
 
 class _Child:

@@ -61,3 +61,25 @@ def test_no_storm_at_most_ten_connections_in_any_minute_once_it_goes_on(remedies
     later = times[6:]
     for place, begin in enumerate(later):
         assert sum(1 for at in later[place:] if at < begin + 60 * SECOND) <= 10
+
+
+def test_a_night_without_a_server_is_a_handful_of_warnings():
+    waits, told = BackOff("market"), []
+    for _ in range(1_000):
+        waits.after("retry")
+        if waits.is_news("connection refused"):
+            told.append(waits.attempt)
+    assert told == [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128, 256, 512]
+
+
+def test_another_reason_is_news_and_so_is_the_first_failure_after_a_good_connection():
+    waits = BackOff("market")
+    for _ in range(20):
+        waits.after("retry")
+        waits.is_news("connection refused")
+    waits.after("slow")
+    assert waits.is_news("too many connections")
+    waits.after("slow")
+    assert not waits.is_news("too many connections")
+    waits.after("retry", ready_for=31 * SECOND)
+    assert waits.is_news("too many connections")

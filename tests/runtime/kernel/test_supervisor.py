@@ -18,6 +18,7 @@ from runtime.kernel.supervisor import (
     OnExceed,
     Supervisor,
     back_off,
+    is_worth_a_warning,
 )
 from runtime.messages.base import Message
 from runtime.messages.codec import encode
@@ -365,3 +366,8 @@ async def test_a_log_that_raises_does_not_take_the_gateways_down() -> None:
         assert len(rig.starts) >= 2
         await rig.stop(supervisor)
     assert supervisor.hook_failures == len(rig.starts)
+
+
+def test_of_a_thousand_failures_in_a_row_a_dozen_are_warnings() -> None:
+    told = [attempt for attempt in range(1, 1_001) if is_worth_a_warning(attempt)]
+    assert told == [1, 2, 3, 4, 5, 6, 7, 8, 16, 32, 64, 128, 256, 512]
