@@ -106,7 +106,7 @@ def back_off(name: str, attempt: int, first: int = BACK_OFF_FIRST, most: int = B
 
 
 def is_worth_a_warning(attempt: int) -> bool:
-    """Whether the failure of attempt number `attempt` (from 1) in a row is told as a warning, or as news only.
+    """Whether the failure of attempt number `attempt` (from 1) in a row is told as a warning, not as news.
 
     The first eight are, then each that doubles their number: an outage of a night is a dozen rows of the
     error log, not a thousand.
