@@ -17,6 +17,7 @@ from actors.broker.desk import Desk
 from actors.broker.directory import Directory
 from actors.broker.rest import Rest
 from actors.broker.right_of_way import RightOfWay
+from actors.execution.left_behind import left_behind
 from actors.gateways.alerts import AlertDesk
 from actors.gateways.db_writer import DbWriter
 from actors.gateways.emergency import Emergency
@@ -29,8 +30,8 @@ from actors.live_gateways import (
     Links,
     all_lots_of,
     ask_again,
-    held,
     know_splits,
+    lots_of,
     remember,
     without_answer,
 )
@@ -192,9 +193,9 @@ class Engine:
             self.alerts.close()
             self.db.close()
 
-    def held(self) -> list[str]:
-        """Symbols of the lots that are not flat, each once."""
-        return held(self.sequencer)
+    def left_behind(self) -> list[str]:
+        """In words what is held, and what protects it at the broker."""
+        return left_behind(lots_of(self.sequencer))
 
     def open_ends(self) -> list[str]:
         """In words what the session does not know of its orders: the next start asks the broker."""

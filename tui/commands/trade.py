@@ -309,10 +309,8 @@ async def _answer(ask: "Callable[[], Awaitable[Answer]]", real: "Clock") -> "Ans
 
 
 def _say_goodbye(engine: "Engine") -> None:
-    held = engine.held()
     print(f"session {engine.session}: stopped after {engine.sequencer.inputs:,} inputs")
     for each in engine.open_ends():
         print(f"warning: {each}; the next start asks the broker")
-    if held:
-        print(f"still held: {', '.join(held)}; their stops and targets stay at the broker")
-        print("warning: intraday positions are closed, and DAY stops renewed, by a running engine only")
+    for line in engine.left_behind():
+        print(line)

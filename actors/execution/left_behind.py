@@ -1,0 +1,40 @@
+"""What an engine that ends leaves at the broker, in words: which lots, and what protects them there."""
+
+from collections.abc import Iterable
+
+from actors.execution.lot_orders import LotOrders
+from actors.execution.order_state import PLAINLY_LIVE
+
+
+def left_behind(lots: Iterable[LotOrders]) -> list[str]:
+    """One line for each kind of protection, the symbols of a kind in order; none if nothing is held.
+
+    A symbol with several lots is named under each kind that one of them is of.
+    """
+    kinds: dict[str, set[str]] = {"stop": set(), "exit": set(), "none": set()}
+    for lot in lots:
+        if lot.held:
+            kinds[_protection(lot)].add(lot.symbol)
+    said = []
+    if kinds["stop"]:
+        said.append(f"still held: {_names(kinds['stop'])}; their stops and targets stay at the broker")
+    if kinds["exit"]:
+        said.append(f"still held: {_names(kinds['exit'])}; their exits go on at the broker, without a stop")
+    if kinds["none"]:
+        said.append(f"warning: still held without a stop: {_names(kinds['none'])}; a start places it")
+    if said:
+        said.append("warning: intraday positions are closed, and DAY stops renewed, by a running engine only")
+    return said
+
+
+def _protection(lot: LotOrders) -> str:
+    """By which orders all shares that the account has of the lot would be sold (bought back)."""
+    for role in ("stop", "exit"):
+        resting = (one for one in lot.orders.values() if one.role == role and one.status in PLAINLY_LIVE)
+        if sum(one.remaining for one in resting) >= lot.to_exit:
+            return role
+    return "none"
+
+
+def _names(symbols: set[str]) -> str:
+    return ", ".join(sorted(symbols))
