@@ -3,10 +3,12 @@
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from actors.broker import bar_pages
 from actors.broker.bar_pages import bars_of, columns_of
 from actors.broker.market_wire import MinuteBar
 from runtime.errors import BrokerUnavailable
@@ -39,6 +41,7 @@ def page(bars: Any, **fields: Any) -> bytes:
 def by_columns(body: bytes) -> Found:
     minutes, _ = columns_of(body)
     assert minutes.values.shape == (5, len(minutes.ts))
+    assert (minutes.codes.dtype, minutes.ts.dtype, minutes.values.dtype) == (np.int32, np.int64, np.float64)
     return {
         (minutes.names[code], int(ts)): tuple(values)
         for code, ts, values in zip(
@@ -97,6 +100,15 @@ def test_a_row_that_is_no_bar_is_told_and_costs_the_others_nothing(
     assert len(said) < 2_000
 
 
+def test_a_page_without_a_flaw_is_never_looked_at_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    def slowly(body: bytes) -> Any:
+        raise AssertionError(body)
+
+    monkeypatch.setattr(bar_pages, "_each_of", slowly)
+    body = page({"SPY": [row(0), row(1)], "AAPL": []})
+    assert by_columns(body) == one_by_one(body)
+
+
 def test_rows_are_counted_and_the_first_is_shown_without_what_a_terminal_would_obey(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -104,6 +116,7 @@ def test_rows_are_counted_and_the_first_is_shown_without_what_a_terminal_would_o
     (line,) = capsys.readouterr().out.splitlines()
     assert "count=2" in line or '"count": 2' in line or '"count":2' in line
     assert "\x1b[2J" not in line
+    assert "[2Jxxx" in line
     assert line.count("x") < 200
 
 

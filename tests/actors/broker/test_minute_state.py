@@ -89,6 +89,21 @@ def test_as_many_reports_as_symbols_are_not_enough_if_they_are_of_others() -> No
     assert minute.has_reported({1, 3})
 
 
+def test_a_minute_of_batches_alone_is_told_without_looking_at_a_single_bar(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def rows(minute: Minute) -> dict[int, Row]:
+        raise AssertionError(minute)
+
+    monkeypatch.setattr(Minute, "rows", property(rows))
+    minute = Minute()
+    minute.add(batch({4: bar(10.0), 2: bar(20.0)}))
+    minute.add(batch({3: bar(30.0)}))
+    made = minute.bars(TS)
+    assert made is not None
+    assert shown(made) == {2: bar(20.0), 3: bar(30.0), 4: bar(10.0)}
+
+
 def test_a_new_minute_was_not_told_and_knows_nobody() -> None:
     assert not Minute().is_told
     assert Minute(is_told=True).is_told
@@ -117,7 +132,7 @@ def test_room_for_more_symbols_keeps_what_is_known_of_the_others(count: int, siz
     assert (levels.close.dtype, levels.pending.dtype) == (np.float64, np.int64)
 
 
-@pytest.mark.parametrize(("kind", "fields"), [(Bars, {}), (BarsRevised, {"reason": "late"})])
+@pytest.mark.parametrize(("kind", "fields"), [(Bars, {}), (BarsRevised, {"reason": "backfill"})])
 def test_columns_are_in_the_order_of_ids_and_lie_in_one_piece(kind: Any, fields: dict[str, Any]) -> None:
     made = columns(kind, TS, {9: bar(3.0), 2: bar(5.0), 4: bar(7.0)}, **fields)
     assert (type(made), made.ts_event, made.ids.tolist()) == (kind, TS, [2, 4, 9])
