@@ -1,16 +1,25 @@
 """What is remembered between comparisons: each difference once, doubts until it agrees, others' shares."""
 
+from fractions import Fraction
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.execution.account_watch import AccountWatch
+from actors.execution.account_watch import MOST_READS, AccountWatch, WatchState
 from actors.execution.entry_gate import EntryGate
+from actors.execution.order_state import OrderState
 from runtime.messages.account import ExternalChanged, Reconciled
 from runtime.messages.base import Decision
 from runtime.messages.risk import Noted
-from runtime.messages.trading import BrokerPosition, BrokerSnapshot, OrderFilled
+from runtime.messages.trading import (
+    BrokerOrder,
+    BrokerPosition,
+    BrokerSnapshot,
+    OrderFilled,
+    PositionMismatched,
+)
 
 SECOND = 1_000_000_000
 
@@ -114,3 +123,191 @@ def test_what_was_carried_stands_until_a_comparison_agrees() -> None:
     assert one.watch.words() == "SPY 5 shares"
     one.compare(0, 0)
     assert one.watch.words() == ""
+
+
+# ---- how a comparison is told -------------------------------------------------------------------
+
+
+def listed(symbol: str = "QQQ", **fields: Any) -> BrokerOrder:
+    """An open order of somebody else's."""
+    plain: dict[str, Any] = {
+        "client_order_id": "theirs", "broker_order_id": "b-theirs", "side": "buy", "quantity": 3,
+        "filled": 0, "status": "new", "is_ours": False,
+    }  # fmt: skip
+    return BrokerOrder(symbol=symbol, **(plain | fields))
+
+
+def read(one: Watched, *positions: BrokerPosition, orders: Any = (), held: Any = None, **more: Any) -> Any:
+    one.now += SECOND
+    snapshot = BrokerSnapshot(ts_event=one.now, positions=positions, orders=orders, **more)
+    return list(one.watch.compare(snapshot, (), held or {}, one.now, 1, "executor"))
+
+
+def changes(said: Any) -> list[ExternalChanged]:
+    return [each for each in said if isinstance(each, ExternalChanged)]
+
+
+def test_every_comparison_ends_with_what_agreed_and_what_is_held() -> None:
+    one = Watched()
+    said = read(
+        one, BrokerPosition(symbol="SPY", quantity=10), BrokerPosition(symbol="QQQ", quantity=3),
+        held={"SPY": 10, "IWM": 0}, reason="reconnect",
+    )  # fmt: skip
+    assert said[-1] == Reconciled(
+        ts_event=one.now, cause=1, reason="reconnect", settled=True, differences=0,
+        agreed=("SPY", "QQQ", "IWM"), held={"SPY": 10}, external=1,
+    )  # fmt: skip
+
+
+def test_a_symbol_that_agrees_again_is_told_with_our_shares_and_let_in() -> None:
+    one = Watched()
+    one.compare(2, 1)
+    assert one.gate.refusal("SPY", "buy", 0) == "SPY is in doubt: we had 2 shares, the broker has 1 shares"
+    said = one.compare(2, 2)
+    assert [each for each in said if not isinstance(each, Reconciled)] == [
+        Noted(
+            ts_event=one.now, cause=1, level="WARNING", component="executor",
+            text="SPY: our books agree with the broker's again, 2 shares",
+        ),
+        PositionMismatched(ts_event=one.now, cause=1, symbol="SPY", ours=2, broker=2),
+    ]  # fmt: skip
+    assert one.compare(2, 2)[:-1] == []
+
+
+def test_what_is_asked_for_is_asked_again_though_it_is_told_once() -> None:
+    one = Watched()
+    first, again = one.compare(2, 1), one.compare(2, 1)
+    assert [type(each) for each in first] == [Noted, PositionMismatched, Reconciled]
+    assert [type(each) for each in again] == [PositionMismatched, Reconciled]
+
+
+def test_a_symbol_that_traded_since_the_broker_was_asked_is_not_judged() -> None:
+    one = Watched()
+    one.watch.traded("SPY", one.now + 2 * SECOND)
+    assert one.compare(2, 1)[-1].differences == 0  # type: ignore[attr-defined]
+    assert one.compare(2, 1)[-1].differences == 0  # type: ignore[attr-defined]
+    assert one.compare(2, 1)[-1].differences == 1  # type: ignore[attr-defined]
+    assert one.watch.moved_since(2 * SECOND) == one.watch.moved_since(3 * SECOND) == ["SPY"]
+    assert one.watch.moved_since(3 * SECOND + 1) == []
+
+
+def test_symbols_that_are_unsure_are_not_judged_either() -> None:
+    one = Watched()
+    snapshot = BrokerSnapshot(ts_event=SECOND, positions=(), orders=())
+    said = list(one.watch.compare(snapshot, (), {"SPY": 2}, SECOND, 1, "executor", ["SPY"]))
+    assert [type(each) for each in said] == [Reconciled]
+
+
+# ---- what is not ours ---------------------------------------------------------------------------
+
+
+def test_what_others_have_is_told_with_its_price_unless_ours_is_part_of_it() -> None:
+    one = Watched()
+    position = BrokerPosition(symbol="QQQ", quantity=3, fraction=0.5, price=90.0, last=91.0, asset_class="x")
+    ours = listed(client_order_id="ours", is_ours=True, status="pending_cancel")
+    (told,) = changes(read(one, position, orders=(listed(), ours)))
+    assert told == ExternalChanged(
+        ts_event=one.now, cause=1, symbol="QQQ", quantity=3, fraction=0.5, price=90.0, last=91.0,
+        asset_class="x", orders=(listed(),),
+    )  # fmt: skip
+    shared = BrokerPosition(symbol="QQQ", quantity=5, price=92.0, last=91.0)
+    (told,) = changes(read(one, shared, held={"QQQ": 2}))
+    assert (told.quantity, told.price, told.fraction, told.orders) == (3, 0.0, 0.0, ())
+
+
+def test_a_price_that_moves_is_remembered_and_not_told_and_the_end_is_told_once() -> None:
+    one = Watched()
+    position = BrokerPosition(symbol="QQQ", quantity=3, price=90.0, last=91.0)
+    assert len(changes(read(one, position))) == 1
+    assert changes(read(one, msgspec.structs.replace(position, last=99.0))) == []
+    assert [each.last for each in one.watch.external] == [99.0]
+    assert len(changes(read(one, msgspec.structs.replace(position, price=89.0)))) == 1
+    (gone,) = changes(read(one))
+    assert (gone.quantity, gone.fraction, gone.orders) == (0, 0.0, ())
+    assert one.watch.external == []
+    assert changes(read(one)) == []
+
+
+def test_a_position_of_others_that_moved_while_the_broker_was_asked_stays_as_it_was() -> None:
+    one = Watched()
+    assert changes(one.stranger("a", 4, 4))
+    (kept,) = one.watch.external
+    assert (kept.quantity, kept.last) == (4, 100.0)
+    snapshot = BrokerSnapshot(ts_event=one.now, positions=(), orders=())
+    list(one.watch.compare(snapshot, (), {}, one.now, 1, "executor"))
+    assert one.beside() == 4
+    one.compare(0, 0)
+    assert one.beside() == 0
+
+
+def test_shares_beside_ours_count_with_their_fractions_and_are_named_for_people() -> None:
+    one = Watched()
+    read(
+        one, BrokerPosition(symbol="QQQ", quantity=-3, fraction=-0.25),
+        BrokerPosition(symbol="IWM", quantity=0, fraction=0.123456789), orders=(listed("GLD"), listed("GLD")),
+    )  # fmt: skip
+    assert one.watch.shares_beside() == {"QQQ": Fraction(-13, 4), "IWM": Fraction(123456789, 10**9)}
+    assert one.watch.words() == "QQQ -3.25 shares, IWM 0.123457 shares, 2 orders in GLD"
+
+
+def test_shares_of_others_that_were_split_are_expected_in_new_terms() -> None:
+    one = Watched()
+    one.compare(10, 15, reason="start")  # our ten, and five that nobody explains
+    one.compare(10, 15)
+    assert one.watch.beside("SPY") == 5
+    one.watch.was_split("SPY", 7)
+    assert one.watch.beside("SPY") == 0
+    held = Watched([ExternalChanged(ts_event=0, cause=0, symbol="SPY", quantity=5)])
+    held.watch.was_split("SPY", 10)
+    held.watch.was_split("IWM", 10)
+    assert [(each.symbol, each.quantity) for each in held.watch.external] == [("SPY", 10)]
+    assert held.compare(20, 30)[-1].differences == 0  # type: ignore[attr-defined]
+
+
+# ---- fills of others ----------------------------------------------------------------------------
+
+
+def test_a_fill_that_was_half_missed_counts_as_far_as_it_is_new() -> None:
+    one = Watched()
+    one.stranger("a", 4, 4)
+    (told,) = changes(one.stranger("a", 5, 6))  # three of five were told before
+    assert (told.quantity, told.last, told.ts_event, told.cause) == (6, 100.0, one.now, 1)
+    assert one.watch.moved_since(one.now) == ["SPY"]
+    assert one.stranger("a", 2, 6) == []
+
+
+def test_another_part_of_the_session_knows_what_was_told_and_seen() -> None:
+    one = Watched()
+    one.compare(10, 4)
+    one.compare(10, 4)
+    one.stranger("a", 3, 3)
+    state = msgspec.msgpack.decode(msgspec.msgpack.encode(one.watch.state()), type=WatchState)
+    two = Watched(one.watch.external, one.watch.doubted)
+    two.watch.restore(state)
+    assert two.watch.state() == one.watch.state() == state
+    assert two.watch.beside("SPY") == one.watch.beside("SPY") == -3
+    assert two.watch.moved_since(one.now) == ["SPY"]
+    two.now = one.now
+    assert two.stranger("a", 3, 3) == []
+    assert two.stranger("b", 3, 3, ts_event=SECOND) == []  # the last comparison had it
+    assert two.beside() == 3
+    two.watch.traded("IWM", 1)
+    assert "IWM" not in state.moved
+
+
+def test_an_order_that_is_not_answered_stops_holding_others_up_after_three_readings() -> None:
+    one = Watched()
+    order = OrderState(
+        client_order_id="mr-20180305-1:e1", lot_id="mr-20180305-1", strategy="mr", symbol="SPY", side="buy",
+        role="entry", type="limit", quantity=10, status="accepted", broker_order_id="b",
+    )  # fmt: skip
+    settled = []
+    for _ in range(MOST_READS):
+        one.now += SECOND
+        snapshot = BrokerSnapshot(ts_event=one.now, positions=(), orders=(), reason="start")
+        (*_, told) = one.watch.compare(snapshot, (order,), {}, one.now, 1, "executor")
+        settled.append(told.settled)  # type: ignore[attr-defined]
+        assert one.gate.is_waiting == (not settled[-1])
+    assert settled == [False, False, True]
+    assert one.watch.doubted == ["SPY"]
+    assert not one.watch.is_explained("SPY")
