@@ -24,7 +24,7 @@ from runtime.kernel.gateway import Gateway, Inbox
 from runtime.kernel.host import HostStopped
 from runtime.kernel.supervisor import GatewayFigures
 from runtime.log import get_logger
-from runtime.messages.screen import Answer, Ask
+from runtime.messages.screen_wire import Answer, Ask
 from runtime.text import one_line
 
 WAIT = 1_500_000_000

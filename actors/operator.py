@@ -21,7 +21,7 @@ from runtime.kill_switch import NotLifted
 from runtime.messages.base import Input
 from runtime.messages.machine import ErrorResolved
 from runtime.messages.risk import HaltLifted, HaltThrown, StrategyPaused
-from runtime.messages.screen import Answer, Ask
+from runtime.messages.screen_wire import Answer, Ask
 from runtime.text import one_line
 from storage.database import DatabaseRefused
 from storage.readers.chain import chain, nearest

@@ -29,7 +29,8 @@ from runtime.kernel.supervisor import GatewaySpec, Supervisor
 from runtime.messages.base import Input
 from runtime.messages.machine import Source
 from runtime.messages.risk import HaltLifted, HaltThrown
-from runtime.messages.screen import Answer, Ask, Transport
+from runtime.messages.screen import Transport
+from runtime.messages.screen_wire import Answer, Ask
 
 SECOND = 1_000_000_000
 QUIET = 600 * SECOND

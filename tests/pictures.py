@@ -17,7 +17,8 @@ import msgspec
 from actors.gateways.replay_feed import MadeSession
 from actors.market.calendar import session_times
 from config.load import load
-from runtime.messages.screen import Answer, Frame, Transport
+from runtime.messages.screen import Frame, Transport
+from runtime.messages.screen_wire import Answer
 from storage.loaders.synthetic import synthetic_sessions
 from storage.readers.chain import chain
 from storage.readers.ledger import open_ledger

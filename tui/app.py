@@ -17,7 +17,8 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from runtime.kernel.clock import LiveClock
-from runtime.messages.screen import Answer, Frame, StrategyRow
+from runtime.messages.screen import Frame, StrategyRow
+from runtime.messages.screen_wire import Answer
 from tui import exports, last_resort, replay_keys
 from tui.behind import Behind
 from tui.kill_keys import KillKeys

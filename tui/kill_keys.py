@@ -9,7 +9,8 @@ from textual.app import App
 
 from runtime.errors import BooksRefused, StorageUnavailable
 from runtime.kill_switch import NotLifted
-from runtime.messages.screen import Answer, Head
+from runtime.messages.screen import Head
+from runtime.messages.screen_wire import Answer
 from tui import last_resort
 from tui.screens.kill import Decision, KillScreen
 from tui.wire import Link

@@ -13,7 +13,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from runtime import control_socket
-from runtime.messages.screen import HEADER, MOST, SCHEMA, Answer, Ask, Frame, unpack
+from runtime.messages.screen import SCHEMA, Frame
+from runtime.messages.screen_wire import HEADER, MOST, Answer, Ask, unpack
 from tui.safe import clean
 
 State = Literal["connecting", "up", "lost", "refused"]

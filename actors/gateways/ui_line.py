@@ -9,7 +9,7 @@ from typing import Protocol, cast
 import msgspec
 
 from runtime.kernel.clock import Cancel, Clock
-from runtime.messages.screen import Answer, Ask, Wire, pack
+from runtime.messages.screen_wire import Answer, Ask, Wire, pack
 from runtime.text import one_line
 
 MOST_WAITING = 256 << 10

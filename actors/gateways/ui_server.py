@@ -23,7 +23,8 @@ from actors.gateways.ui_line import SILENCE, Connection
 from runtime.kernel.clock import Clock, sleep_until
 from runtime.kernel.gateway import Gateway, Inbox, Port
 from runtime.log import get_logger
-from runtime.messages.screen import SCHEMA, Answer, Ask, Frame, Wire, pack
+from runtime.messages.screen import SCHEMA, Frame
+from runtime.messages.screen_wire import Answer, Ask, Wire, pack
 from runtime.text import one_line
 
 PERIOD = 250_000_000

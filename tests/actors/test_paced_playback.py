@@ -19,7 +19,7 @@ from actors.playback import Playback
 from actors.verification import verify
 from runtime.error_sink import ErrorSink
 from runtime.kernel.clock import LiveClock, ReplayClock
-from runtime.messages.screen import Answer
+from runtime.messages.screen_wire import Answer
 from storage.panels import PanelStore
 from storage.tape import TapeWriter
 from tests.actors.gateways.screens import Screen, ask

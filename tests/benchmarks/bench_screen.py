@@ -52,7 +52,7 @@ from runtime.kernel.sequencer import Sequencer
 from runtime.messages.machine import SessionEnded, SessionStarted
 from runtime.messages.market import Bars
 from runtime.messages.risk import EquityMarked
-from runtime.messages.screen import Answer, Ask, Wire, pack
+from runtime.messages.screen_wire import Answer, Ask, Wire, pack
 from runtime.messages.session import SessionHeader
 from runtime.messages.trading import LotChanged, OrderAccepted, OrderChanged
 from storage.loaders.synthetic import synthetic_sessions

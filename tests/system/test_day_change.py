@@ -14,7 +14,7 @@ import pytest_asyncio
 from runtime import kill_switch
 from runtime.messages.machine import SessionStarted
 from runtime.messages.risk import HaltThrown, StrategyPaused
-from runtime.messages.screen import Answer
+from runtime.messages.screen_wire import Answer
 from storage.lock import RootLock
 from tests.actors.gateways.screens import Screen, ask
 from tests.alpaca_server.server import AlpacaServer

@@ -5,7 +5,7 @@ from typing import Any
 
 import anyio
 
-from runtime.messages.screen import Answer, Ask
+from runtime.messages.screen_wire import Answer, Ask
 from tests.actors.gateways.screens import Screen
 from tests.actors.screen.reader import Reader
 

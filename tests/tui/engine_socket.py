@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from runtime import control_socket
-from runtime.messages.screen import Answer, Ask, Frame, Wire, pack
+from runtime.messages.screen import Frame
+from runtime.messages.screen_wire import Answer, Ask, Wire, pack
 
 
 class EngineSocket:

@@ -5,7 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from runtime.messages.screen import Answer, Frame
+from runtime.messages.screen import Frame
+from runtime.messages.screen_wire import Answer
 from tests.tui import frames
 from tests.tui.panels.test_chain import LOT
 from tests.tui.screens import desk, painted, text, told, until

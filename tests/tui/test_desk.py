@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from textual.widget import Widget
 
-from runtime.messages.screen import Answer, Frame, Table
+from runtime.messages.screen import Frame, Table
+from runtime.messages.screen_wire import Answer
 from tests.tui import frames
 from tests.tui.screens import desk, hit, text, told, until
 from tui.panels.holdings import Positions

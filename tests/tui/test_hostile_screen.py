@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from runtime.messages.screen import Answer, Frame, Table
+from runtime.messages.screen import Frame, Table
+from runtime.messages.screen_wire import Answer
 from tests.tui import frames
 from tests.tui.screens import Desk, desk, hit, painted, text, told, until
 from tui.screens.pages import PAGES

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from runtime import kill_switch
-from runtime.messages.screen import Answer
+from runtime.messages.screen_wire import Answer
 from tests.tui import frames
 from tests.tui.screens import desk, hit, told, until
 from tui.screens.pages import PAGES

@@ -4,7 +4,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.messages.screen import SCHEMA, EquityPoints, Frame, LogRow, Table, Wire, pack, unpack
+from runtime.messages.screen import SCHEMA, EquityPoints, Frame, LogRow, Table
+from runtime.messages.screen_wire import Wire, pack, unpack
 from tests.tui import frames
 from tui.view import EMPTY, MOST_LINES, View, extended, fold
 

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from runtime.messages.screen import Answer, Frame, Wire, pack
+from runtime.messages.screen import Frame
+from runtime.messages.screen_wire import Answer, Wire, pack
 from tests.tui import frames
 from tests.tui.engine_socket import EngineSocket
 from tui.view import EMPTY, View, fold

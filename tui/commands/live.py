@@ -27,7 +27,8 @@ def frame_of(root: Path, seconds: float = PATIENCE) -> "Frame | None":
 
 
 def _first(line: "socket.socket") -> "Frame | None":
-    from runtime.messages.screen import HEADER, MOST, SCHEMA, unpack
+    from runtime.messages.screen import SCHEMA
+    from runtime.messages.screen_wire import HEADER, MOST, unpack
 
     line.sendall(json.dumps({"command": "attach", "read_only": True, "schema": SCHEMA}).encode() + b"\n")
     while True:

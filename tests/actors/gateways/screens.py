@@ -10,7 +10,8 @@ import anyio.to_thread
 import msgspec
 
 from runtime import control_socket
-from runtime.messages.screen import HEADER, Answer, Ask, Frame, Head, LogRow, Table, Wire, unpack
+from runtime.messages.screen import Frame, Head, LogRow, Table
+from runtime.messages.screen_wire import HEADER, Answer, Ask, Wire, unpack
 
 
 class Screen:

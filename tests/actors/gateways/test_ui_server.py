@@ -15,7 +15,7 @@ from actors.gateways.ui_server import MOST_ATTACHED, MOST_OPEN, PERIOD, UiServer
 from runtime import control_socket
 from runtime.kernel.clock import ReplayClock
 from runtime.kernel.gateway import Inbox
-from runtime.messages.screen import Answer, Ask
+from runtime.messages.screen_wire import Answer, Ask
 from runtime.process_log import logging_to
 from tests.actors.gateways.screens import Screen, Shown, ask
 

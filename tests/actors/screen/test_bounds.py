@@ -12,7 +12,7 @@ from config.schema import Settings
 from runtime.error_sink import ErrorEntry
 from runtime.messages.market import FeedChanged
 from runtime.messages.risk import HaltThrown, Noted
-from runtime.messages.screen import Wire, pack, unpack
+from runtime.messages.screen_wire import Wire, pack, unpack
 from runtime.messages.trading import (
     BrokerOrder,
     BrokerPosition,

@@ -9,7 +9,8 @@ import pytest
 from actors.screen.feed import Feed
 from actors.screen.seed import Past, seed
 from actors.screen.state import ScreenState
-from runtime.messages.screen import SCHEMA, Wire, pack, unpack
+from runtime.messages.screen import SCHEMA
+from runtime.messages.screen_wire import Wire, pack, unpack
 from tests.actors.screen.played import Played
 from tests.actors.screen.reader import TABLES, Reader
 from tests.system import days

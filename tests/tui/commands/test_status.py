@@ -15,7 +15,8 @@ import pytest
 
 from runtime import kill_switch
 from runtime.messages.machine import ActorStopped
-from runtime.messages.screen import ActorRow, Frame, Head, Table, Wire, pack
+from runtime.messages.screen import ActorRow, Frame, Head, Table
+from runtime.messages.screen_wire import Wire, pack
 from storage.books import Books
 from storage.lock import RootLock
 from storage.projection import Projection

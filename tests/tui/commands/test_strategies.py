@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from runtime.messages.screen import Frame, Head, StrategyRow, Table, Wire, pack
+from runtime.messages.screen import Frame, Head, StrategyRow, Table
+from runtime.messages.screen_wire import Wire, pack
 from storage.lock import RootLock
 from storage.readers.ledger import open_ledger
 from storage.readers.report import report
