@@ -19,10 +19,10 @@ from runtime.errors import BooksRefused
 from runtime.kernel.recording import Observer, Recorder
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Command, Input, Message
+from runtime.messages.broker import CancelOrder, ReplaceOrder, SubmitOrder
 from runtime.messages.codec import encode
 from runtime.messages.machine import ActorCrashed, SessionStarted, Source
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import CancelOrder, ReplaceOrder, SubmitOrder
 from storage.standing import Standing
 from storage.statements import Mark
 from storage.tape import Entry

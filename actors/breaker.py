@@ -14,6 +14,7 @@ from config.strategies import StrategySettings
 from config.trading import Breakers, Limits
 from runtime.kernel.actor import Actor
 from runtime.messages.account import ExternalChanged
+from runtime.messages.broker import BrokerOrder, CancelOrder, ReplaceOrder
 from runtime.messages.machine import ActorCrashed, ActorStopped, SessionStarted, SetTimer, TimerFired
 from runtime.messages.market import CLOSE, Bars, FloatArray, SymbolAdded
 from runtime.messages.risk import (
@@ -27,16 +28,7 @@ from runtime.messages.risk import (
     TaskDue,
 )
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import (
-    BrokerOrder,
-    CancelOrder,
-    LotChanged,
-    OrderApproved,
-    OrderDenied,
-    OrderProposed,
-    PositionMismatched,
-    ReplaceOrder,
-)
+from runtime.messages.trading import LotChanged, OrderApproved, OrderDenied, OrderProposed, PositionMismatched
 
 MONEY_ACTORS = ("portfolio", "breaker", "executor")
 """Actors that must not miss what the broker says."""

@@ -22,6 +22,7 @@ from actors.execution.ids import client_order_id
 from config.schema import Settings
 from runtime.kernel.actor import Actor
 from runtime.messages.account import ExternalChanged, LotCorrected
+from runtime.messages.broker import BrokerAccount, OrderEnded
 from runtime.messages.corporate import LotSplit
 from runtime.messages.machine import ActorStopped, SessionStarted
 from runtime.messages.market import CLOSE, Bars, DailyReady, SymbolAdded
@@ -41,15 +42,7 @@ from runtime.messages.risk import (
     TaskDue,
 )
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import (
-    BrokerAccount,
-    LotChanged,
-    OrderDenied,
-    OrderEnded,
-    OrderProposed,
-    SignalDropped,
-    SignalRaised,
-)
+from runtime.messages.trading import LotChanged, OrderDenied, OrderProposed, SignalDropped, SignalRaised
 
 __all__ = ["Carried", "Ensemble"]
 

@@ -25,21 +25,20 @@ from actors.execution.split_watch import DayFacts
 from config.schema import Orders
 from runtime.messages.account import ReadAccount
 from runtime.messages.base import Decision
-from runtime.messages.machine import SessionStarted, TimerFired
-from runtime.messages.market import TradingStatus
-from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, Noted
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelRejected,
     OrderAccepted,
-    OrderApproved,
     OrderCanceled,
     OrderExpired,
     OrderFilled,
-    OrderProposed,
     OrderRejected,
     OrderReplaced,
     OrderUnknown,
 )
+from runtime.messages.machine import SessionStarted, TimerFired
+from runtime.messages.market import TradingStatus
+from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, Noted
+from runtime.messages.trading import OrderApproved, OrderProposed
 
 __all__ = ["Executor", "ExecutorCarried"]
 

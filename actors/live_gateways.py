@@ -41,8 +41,8 @@ from runtime.kernel.host import Host
 from runtime.kernel.sequencer import Sequencer
 from runtime.kernel.supervisor import GatewayFigures, GatewaySpec, Supervisor
 from runtime.log import get_logger
+from runtime.messages.broker import SubmitOrder
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import SubmitOrder
 
 SECOND = 1_000_000_000
 STOP_ORDER = ("market_stream", "order_gateway", "emergency", "broker_stream", "kill_watch")

@@ -18,9 +18,9 @@ from config.snapshot import settings_hash, snapshot
 from runtime.kernel.recording import Observer, Recorded, Recorder
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Input, Message
+from runtime.messages.broker import SubmitOrder
 from runtime.messages.machine import SessionEnded, SessionStarted, Source
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import SubmitOrder
 from storage.environment import environment
 
 

@@ -20,12 +20,13 @@ from runtime.kernel.cell import Figures
 from runtime.kernel.recording import Observer, Recorded, Recorder
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Input, Message, parts_of
+from runtime.messages.broker import OrderFilled, SubmitOrder
 from runtime.messages.machine import ActorCrashed, SessionEnded, SessionStarted, Source
 from runtime.messages.market import Bars
 from runtime.messages.reports import OrdersReported
 from runtime.messages.risk import BreakerTripped, EquityMarked, Noted, RegimeChanged
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import LotChanged, OrderFilled, SignalRaised, SubmitOrder
+from runtime.messages.trading import LotChanged, SignalRaised
 from storage.environment import environment
 
 

@@ -24,26 +24,24 @@ from config.schema import Account
 from config.strategies import StrategySettings
 from runtime.kernel.actor import Actor, only_notes
 from runtime.messages.account import ExternalChanged, LotCorrected, Reconciled
-from runtime.messages.corporate import LotSplit, SplitApplied, SplitAwaited
-from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
-from runtime.messages.market import Bars, SymbolAdded
-from runtime.messages.risk import EquityMarked, Noted, PortfolioDay, StrategyDay, TaskDone, TaskDue
-from runtime.messages.session import SessionHeader
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerAccount,
     FillCorrected,
     LookUpOrder,
-    LotChanged,
     OrderAccepted,
     OrderCanceled,
     OrderExpired,
     OrderFilled,
     OrderRejected,
     OrderReplaced,
-    PositionChanged,
-    PositionMismatched,
     SubmitOrder,
 )
+from runtime.messages.corporate import LotSplit, SplitApplied, SplitAwaited
+from runtime.messages.machine import SessionStarted, SetTimer, TimerFired
+from runtime.messages.market import Bars, SymbolAdded
+from runtime.messages.risk import EquityMarked, Noted, PortfolioDay, StrategyDay, TaskDone, TaskDue
+from runtime.messages.session import SessionHeader
+from runtime.messages.trading import LotChanged, PositionChanged, PositionMismatched
 
 __all__ = ["Carried", "Portfolio"]
 

@@ -24,11 +24,7 @@ from runtime.kernel.recording import Observer, Recorder
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.account import CLOSES_OURS, AccountSwept
 from runtime.messages.base import Command, Input, Message
-from runtime.messages.machine import ActorCrashed, SessionEnded, SessionParted, Source
-from runtime.messages.market import Bars, DailyReady
-from runtime.messages.risk import HaltLifted, HaltThrown, TaskDone, TaskDue
-from runtime.messages.session import SessionHeader
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerStreamChanged,
     CancelOrder,
     CancelRejected,
@@ -43,6 +39,10 @@ from runtime.messages.trading import (
     ReplaceOrder,
     SubmitOrder,
 )
+from runtime.messages.machine import ActorCrashed, SessionEnded, SessionParted, Source
+from runtime.messages.market import Bars, DailyReady
+from runtime.messages.risk import HaltLifted, HaltThrown, TaskDone, TaskDue
+from runtime.messages.session import SessionHeader
 from storage.environment import environment
 
 _ANSWERS = (OrderAccepted, OrderRejected, OrderFilled, OrderCanceled, OrderExpired)

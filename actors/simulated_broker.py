@@ -23,6 +23,15 @@ from actors.execution.working_order import WorkingOrder, leg_of, orders_of
 from config.schema import Execution
 from runtime.kernel.actor import Actor
 from runtime.messages.base import Input
+from runtime.messages.broker import (
+    CancelOrder,
+    CancelRejected,
+    OrderAccepted,
+    OrderFilled,
+    OrderRejected,
+    ReplaceOrder,
+    SubmitOrder,
+)
 from runtime.messages.machine import SessionEnded, SessionStarted
 from runtime.messages.market import (
     Bars,
@@ -34,15 +43,6 @@ from runtime.messages.market import (
     VixClose,
 )
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import (
-    CancelOrder,
-    CancelRejected,
-    OrderAccepted,
-    OrderFilled,
-    OrderRejected,
-    ReplaceOrder,
-    SubmitOrder,
-)
 
 _Candidate = tuple[bool, int, WorkingOrder, float, BarRow]
 """Trades after the open, sequence, order, price before costs (USD), bar."""

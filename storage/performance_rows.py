@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runtime.messages.base import Message
+from runtime.messages.broker import OrderRejected, OrderUnknown
 from runtime.messages.machine import (
     ActorCrashed,
     ActorRestarted,
@@ -28,7 +29,6 @@ from runtime.messages.risk import (
     StrategyDay,
     TaskDone,
 )
-from runtime.messages.trading import OrderRejected, OrderUnknown
 from storage.pen import Pen, json_text
 
 _MINUTE = 60_000_000_000

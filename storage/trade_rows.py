@@ -6,18 +6,17 @@ from typing import Any
 
 from runtime.messages.account import LotCorrected
 from runtime.messages.base import Message
-from runtime.messages.corporate import LotSplit
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelOrder,
     FillCorrected,
-    LotChanged,
     OrderChanged,
     OrderEnded,
     OrderFilled,
-    PositionChanged,
     ReplaceOrder,
     SubmitOrder,
 )
+from runtime.messages.corporate import LotSplit
+from runtime.messages.trading import LotChanged, PositionChanged
 from storage.pen import Pen
 from storage.signal_rows import order_key
 

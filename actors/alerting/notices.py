@@ -12,6 +12,7 @@ import msgspec
 
 from config.alerts import AlertEvent, AlertLevel
 from runtime.messages.base import Input, Message
+from runtime.messages.broker import BrokerStreamChanged, OrderRejected, OrderUnknown
 from runtime.messages.corporate import SplitApplied, SplitAwaited
 from runtime.messages.machine import ActorCrashed, ActorStopped
 from runtime.messages.market import BarsQuarantined, FeedChanged
@@ -27,7 +28,7 @@ from runtime.messages.risk import (
     StrategyDay,
     TaskDone,
 )
-from runtime.messages.trading import BrokerStreamChanged, OrderRejected, OrderUnknown, PositionMismatched
+from runtime.messages.trading import PositionMismatched
 from runtime.text import one_line
 
 _LONGEST = 400

@@ -8,7 +8,7 @@ import msgspec
 
 from actors.allocation.book import MICRO, Book, Lot
 from actors.allocation.performance import Record
-from runtime.messages.trading import FillCorrected
+from runtime.messages.broker import FillCorrected
 
 
 class Closed(msgspec.Struct, frozen=True, gc=False):

@@ -5,7 +5,8 @@ import msgspec
 from actors.allocation.book import MICRO, Book, Lot
 from actors.allocation.portfolio_state import Facts
 from runtime.messages.account import LotCorrected
-from runtime.messages.trading import FillCorrected, LotChanged, OrderFilled, PositionChanged
+from runtime.messages.broker import FillCorrected, OrderFilled
+from runtime.messages.trading import LotChanged, PositionChanged
 
 
 def lot_changed(

@@ -10,7 +10,7 @@ import math
 import msgspec
 
 from runtime.messages.account import ExternalChanged
-from runtime.messages.trading import BrokerAccount
+from runtime.messages.broker import BrokerAccount
 
 
 class OutsideState(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,8 +8,9 @@ from actors.allocation.book import Lot, micros
 from actors.allocation.corrections import Closed
 from actors.allocation.performance import Record
 from config.schema import Account
+from runtime.messages.broker import FillCorrected, OrderFilled, SubmitOrder
 from runtime.messages.risk import TaskDue
-from runtime.messages.trading import FillCorrected, OrderFilled, Role, SubmitOrder
+from runtime.messages.trading import Role
 
 
 class OrderFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,7 +11,7 @@ from actors.broker.directory import Known
 from actors.broker.order_bodies import replace_body
 from actors.broker.order_line import NOT_LIVE, SECOND, Line
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
-from runtime.messages.trading import CancelOrder, LookUpOrder, ReplaceOrder
+from runtime.messages.broker import CancelOrder, LookUpOrder, ReplaceOrder
 
 
 class Amendments:

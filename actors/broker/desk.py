@@ -12,7 +12,7 @@ import anyio
 
 from actors.broker.directory import Directory
 from runtime.kernel.clock import Clock, happens_by
-from runtime.messages.trading import CancelOrder, ReplaceOrder, SubmitOrder
+from runtime.messages.broker import CancelOrder, ReplaceOrder, SubmitOrder
 
 
 class Sending:

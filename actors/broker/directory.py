@@ -14,8 +14,8 @@ from actors.broker import wire
 from actors.execution import ids
 from actors.execution.order_state import OrderState
 from runtime.messages.base import Input, Message
+from runtime.messages.broker import BrokerSnapshot, FillCorrected, OrderFilled, OrderReplaced
 from runtime.messages.corporate import SplitApplied
-from runtime.messages.trading import BrokerSnapshot, FillCorrected, OrderFilled, OrderReplaced
 
 _SIGNS = {"buy": 1, "sell": -1}
 

@@ -12,7 +12,8 @@ from actors.broker import wire
 from actors.broker.directory import Execution, Known
 from actors.broker.order_steps import base, cumulative_of, is_current, side_of
 from actors.broker.wire import nanoseconds, number, shares
-from runtime.messages.trading import FillCorrected, OrderFilled, Side
+from runtime.messages.broker import FillCorrected, OrderFilled
+from runtime.messages.trading import Side
 
 
 def of_activity(

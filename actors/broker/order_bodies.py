@@ -1,7 +1,7 @@
 """Our orders as the broker wants them: strings, prices on the tick grid."""
 
 from actors.execution import ticks
-from runtime.messages.trading import ReplaceOrder, SubmitOrder
+from runtime.messages.broker import ReplaceOrder, SubmitOrder
 
 
 def submit_body(order: SubmitOrder) -> dict[str, object]:

@@ -13,7 +13,7 @@ from actors.broker.desk import Desk, Sending
 from actors.broker.rest import Rest
 from runtime.kernel.clock import Clock, happens_by
 from runtime.messages.base import Input
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelOrder,
     CancelRejected,
     LookUpOrder,

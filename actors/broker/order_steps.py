@@ -8,7 +8,7 @@ from actors.broker import wire
 from actors.broker.directory import Directory, Known
 from actors.broker.wire import nanoseconds, number, shares
 from runtime.messages.base import Input
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelRejected,
     Leg,
     OrderAccepted,
@@ -16,9 +16,8 @@ from runtime.messages.trading import (
     OrderExpired,
     OrderRejected,
     OrderReplaced,
-    Role,
-    Side,
 )
+from runtime.messages.trading import Role, Side
 from runtime.text import one_line
 
 _UNPROVEN = frozenset(("pending_new", "accepted", "held", "pending_review"))

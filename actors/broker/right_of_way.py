@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from runtime.kernel.clock import Cancel, Clock
 from runtime.messages.base import Input, Message
+from runtime.messages.broker import SubmitOrder
 from runtime.messages.market import Bars
-from runtime.messages.trading import SubmitOrder
 
 MOST = 10_000_000
 """How long anything waits, ns of real time: an order that takes longer is on its way without us."""

@@ -11,7 +11,7 @@ from actors.broker.directory import Directory
 from actors.broker.limiter import Priority
 from actors.execution import ids
 from runtime.errors import BrokerUnavailable
-from runtime.messages.trading import BrokerOrder, BrokerPosition, BrokerSnapshot
+from runtime.messages.broker import BrokerOrder, BrokerPosition, BrokerSnapshot
 
 Reason = Literal["start", "reconnect", "schedule"]
 

@@ -18,7 +18,7 @@ from actors.broker.order_bodies import submit_body
 from actors.broker.order_line import NOT_LIVE, SECOND, Line
 from actors.broker.rest import NotSent
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused, StorageUnavailable
-from runtime.messages.trading import OrderCanceled
+from runtime.messages.broker import OrderCanceled
 
 _UNPROCESSABLE, _UNAUTHORIZED = 422, 401
 

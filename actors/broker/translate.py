@@ -24,7 +24,7 @@ from actors.broker.order_steps import (
 )
 from actors.broker.wire import nanoseconds, number, shares
 from runtime.messages.base import Input
-from runtime.messages.trading import BrokerAccount
+from runtime.messages.broker import BrokerAccount
 
 FILLS = frozenset(("fill", "partial_fill"))
 CORRECTIONS = frozenset(("trade_bust", "trade_correct"))

@@ -15,14 +15,14 @@ from actors.execution.refusals import Level
 from config.schema import Orders
 from runtime.messages.account import AssetsRead, ExternalChanged, ReadAccount
 from runtime.messages.base import Decision
-from runtime.messages.risk import PhaseChanged
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerAccount,
     BrokerSnapshot,
     BrokerStreamChanged,
     FillCorrected,
     OrderFilled,
 )
+from runtime.messages.risk import PhaseChanged
 
 
 class AccountKeeper(LotKeeper):

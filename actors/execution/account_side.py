@@ -18,9 +18,9 @@ from actors.execution.stuck import StuckOrders
 from config.schema import Orders
 from runtime.messages.account import ExternalChanged, ReadAccount
 from runtime.messages.base import Decision
+from runtime.messages.broker import BrokerSnapshot, LookUpOrder
 from runtime.messages.machine import SetTimer
 from runtime.messages.risk import Noted, Phase, PhaseChanged
-from runtime.messages.trading import BrokerSnapshot, LookUpOrder
 
 ACTOR = "executor"
 READ, STUCK = "reconcile", "stuck"

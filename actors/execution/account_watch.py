@@ -17,14 +17,9 @@ from actors.execution.order_state import OrderState
 from actors.execution.reconcile import Comparison, Difference
 from runtime.messages.account import ExternalChanged, Reconciled
 from runtime.messages.base import Decision
+from runtime.messages.broker import BrokerOrder, BrokerPosition, BrokerSnapshot, OrderFilled
 from runtime.messages.risk import Noted
-from runtime.messages.trading import (
-    BrokerOrder,
-    BrokerPosition,
-    BrokerSnapshot,
-    OrderFilled,
-    PositionMismatched,
-)
+from runtime.messages.trading import PositionMismatched
 
 MOST_READS = 3
 """Comparisons that show the same unanswered difference before it is left to a person."""

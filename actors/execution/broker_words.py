@@ -1,7 +1,7 @@
 """How the simulated broker tells that an order ended, changed, or could not be changed."""
 
 from actors.execution.working_order import WorkingOrder
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelOrder,
     CancelRejected,
     OrderCanceled,

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from actors.execution.lot_orders import LotOrders
 from actors.execution.order_state import OrderState
-from runtime.messages.trading import BrokerOrder
+from runtime.messages.broker import BrokerOrder
 
 _RESTS = frozenset(("accepted", "partially_filled"))
 _AT_REST = frozenset(("new", "accepted", "held", "partially_filled"))

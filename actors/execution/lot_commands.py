@@ -2,17 +2,8 @@
 
 from actors.execution.lot_orders import EntryPrices, LotOrders
 from actors.execution.order_state import OrderState
-from runtime.messages.trading import (
-    CancelOrder,
-    Leg,
-    OrderClass,
-    OrderFilled,
-    OrderProposed,
-    OrderType,
-    ReplaceOrder,
-    Role,
-    SubmitOrder,
-)
+from runtime.messages.broker import CancelOrder, Leg, OrderFilled, ReplaceOrder, SubmitOrder
+from runtime.messages.trading import OrderClass, OrderProposed, OrderType, Role
 
 _CLASSES: tuple[OrderClass, ...] = ("simple", "oto", "bracket")
 _TYPE_OF: dict[Role, OrderType] = {"exit": "market", "stop": "stop", "target": "limit"}

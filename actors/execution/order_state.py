@@ -7,7 +7,7 @@ Source: alpaca.md 2.3-2.5; faults.md D.
 
 import msgspec
 
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     FillCorrected,
     OrderAccepted,
     OrderCanceled,
@@ -17,10 +17,8 @@ from runtime.messages.trading import (
     OrderFilled,
     OrderRejected,
     OrderReplaced,
-    OrderType,
-    Role,
-    Side,
 )
+from runtime.messages.trading import OrderType, Role, Side
 
 _UNFILLED = frozenset(("canceled", "expired", "rejected"))
 TERMINAL = frozenset(("filled", "canceled", "expired", "rejected"))

@@ -12,14 +12,9 @@ from typing import Literal, NamedTuple
 from actors.execution import ids
 from actors.execution.order_state import OrderState
 from runtime.messages.base import Decision
+from runtime.messages.broker import BrokerOrder, BrokerSnapshot, CancelOrder, LookUpOrder
 from runtime.messages.risk import Noted
-from runtime.messages.trading import (
-    BrokerOrder,
-    BrokerSnapshot,
-    CancelOrder,
-    LookUpOrder,
-    PositionMismatched,
-)
+from runtime.messages.trading import PositionMismatched
 
 Kind = Literal["gone", "fills", "price", "dead", "stranded", "stray", "position"]
 """An order of ours that is not open there; other fills; another price; one that is dead here and open there;

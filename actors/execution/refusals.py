@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from actors.execution.lot_orders import MOST_EXITS, LotOrders
 from actors.execution.order_state import OrderState
-from runtime.messages.trading import OrderRejected
+from runtime.messages.broker import OrderRejected
 
 Level = Literal["WARNING", "ERROR", "CRITICAL"]
 _UNPROCESSABLE = (40_010_000, 42_210_000)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from actors.execution import ticks
 from actors.execution.working_order import WorkingOrder
-from runtime.messages.trading import SubmitOrder
+from runtime.messages.broker import SubmitOrder
 
 PARAMETERS = 40_010_001
 UNPROCESSABLE = 42_210_000

@@ -19,6 +19,7 @@ from actors.execution.split_watch import DayFacts, SplitWatch, Verdict
 from config.schema import Orders
 from runtime.messages.account import ExternalChanged
 from runtime.messages.base import Decision, Message
+from runtime.messages.broker import BrokerSnapshot
 from runtime.messages.corporate import (
     CorporateAction,
     CorporateActionsRead,
@@ -28,7 +29,6 @@ from runtime.messages.corporate import (
 )
 from runtime.messages.market import Bars
 from runtime.messages.risk import Phase, PhaseChanged
-from runtime.messages.trading import BrokerSnapshot
 
 _BEFORE_CLOSE = frozenset(("PRE_MARKET", "MARKET_OPEN", "TRADING", "MARKET_CLOSE"))
 _TRADES = frozenset(("TRADING", "MARKET_CLOSE"))

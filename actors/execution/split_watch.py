@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple
 
 from actors.execution.lot_orders import LotOrders
 from actors.execution.rescale import agrees, usual_ratios
+from runtime.messages.broker import BrokerSnapshot
 from runtime.messages.corporate import CorporateAction, SplitSource
 from runtime.messages.market import OPEN, Bars
-from runtime.messages.trading import BrokerSnapshot
 
 _BILLION = 1_000_000_000
 

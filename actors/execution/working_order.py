@@ -9,7 +9,8 @@ from typing import Literal
 
 import msgspec
 
-from runtime.messages.trading import Leg, OrderType, Role, SubmitOrder
+from runtime.messages.broker import Leg, SubmitOrder
+from runtime.messages.trading import OrderType, Role
 
 
 class WorkingOrder(msgspec.Struct, gc=False):

@@ -25,7 +25,7 @@ from runtime.kernel.gateway import Gateway, Inbox, Port
 from runtime.kernel.supervisor import back_off, is_worth_a_warning
 from runtime.log import get_logger
 from runtime.messages.base import Input
-from runtime.messages.trading import BrokerStreamChanged, OrderFilled
+from runtime.messages.broker import BrokerStreamChanged, OrderFilled
 from runtime.text import one_line
 
 SECOND = 1_000_000_000

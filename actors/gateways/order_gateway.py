@@ -24,7 +24,7 @@ from runtime.kernel.gateway import Gateway, Inbox, Port
 from runtime.log import get_logger
 from runtime.messages.account import ReadAccount
 from runtime.messages.base import Input, Message
-from runtime.messages.trading import CancelOrder, LookUpOrder, ReplaceOrder, SubmitOrder
+from runtime.messages.broker import CancelOrder, LookUpOrder, ReplaceOrder, SubmitOrder
 
 About = TypeVar("About")
 

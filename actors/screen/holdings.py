@@ -6,9 +6,10 @@ import msgspec
 import numpy as np
 
 from actors.screen.tables import Rows, cut
+from runtime.messages.broker import BrokerSnapshot, OrderChanged
 from runtime.messages.market import CLOSE, Bars, FloatArray, SymbolAdded
 from runtime.messages.screen import PositionRow, TradeRow
-from runtime.messages.trading import BrokerSnapshot, LotChanged, OrderChanged
+from runtime.messages.trading import LotChanged
 
 MOST_TRADES = 500
 MOST_POSITIONS = 5_000

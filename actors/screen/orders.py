@@ -4,18 +4,9 @@ import msgspec
 
 from actors.execution.order_state import TERMINAL, OrderState
 from actors.screen.tables import Rows, cut
+from runtime.messages.broker import BrokerOrder, BrokerSnapshot, OrderChanged, SubmitOrder
 from runtime.messages.screen import OrderRow, SignalRow
-from runtime.messages.trading import (
-    BrokerOrder,
-    BrokerSnapshot,
-    LotChanged,
-    OrderChanged,
-    OrderDenied,
-    OrderProposed,
-    SignalDropped,
-    SignalRaised,
-    SubmitOrder,
-)
+from runtime.messages.trading import LotChanged, OrderDenied, OrderProposed, SignalDropped, SignalRaised
 
 MOST_ORDERS = 1_000
 MOST_SIGNALS = 500

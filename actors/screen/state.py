@@ -14,6 +14,14 @@ from actors.screen.strategies import StrategyList
 from actors.screen.tables import Curve, cut
 from config.schema import Settings
 from runtime.messages.base import Input, Message, parts_of
+from runtime.messages.broker import (
+    BrokerSnapshot,
+    BrokerStreamChanged,
+    OrderChanged,
+    OrderEnded,
+    OrderFilled,
+    SubmitOrder,
+)
 from runtime.messages.corporate import LotSplit
 from runtime.messages.machine import ActorStopped, ErrorResolved, SessionEnded, SessionStarted
 from runtime.messages.market import Bars, FeedChanged, SymbolAdded, TradingStatus
@@ -34,19 +42,7 @@ from runtime.messages.risk import (
     TaskDone,
 )
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import (
-    BrokerSnapshot,
-    BrokerStreamChanged,
-    LotChanged,
-    OrderChanged,
-    OrderDenied,
-    OrderEnded,
-    OrderFilled,
-    OrderProposed,
-    SignalDropped,
-    SignalRaised,
-    SubmitOrder,
-)
+from runtime.messages.trading import LotChanged, OrderDenied, OrderProposed, SignalDropped, SignalRaised
 
 MINUTE = 60_000_000_000
 DAY = 1_440 * MINUTE

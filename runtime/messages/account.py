@@ -6,7 +6,8 @@
 from typing import Literal
 
 from runtime.messages.base import Command, Decision, Input
-from runtime.messages.trading import BrokerOrder, LotChanged
+from runtime.messages.broker import BrokerOrder
+from runtime.messages.trading import LotChanged
 
 
 class ReadAccount(Command, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

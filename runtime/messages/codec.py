@@ -6,7 +6,7 @@ from typing import Any, cast
 import msgspec
 import numpy as np
 
-from runtime.messages import account, corporate, machine, market, reports, risk, trading
+from runtime.messages import account, broker, corporate, machine, market, reports, risk, trading
 from runtime.messages.base import Command, Decision, Input, Message
 
 
@@ -19,7 +19,9 @@ def _concrete(base: type[Message]) -> list[type[Message]]:
     return found
 
 
-_MODULES = {module.__name__ for module in (account, corporate, machine, market, reports, risk, trading)}
+_MODULES = {
+    module.__name__ for module in (account, broker, corporate, machine, market, reports, risk, trading)
+}
 _ABSTRACT = (Input, Decision, Command, market.Columns)
 MESSAGES: tuple[type[Message], ...] = tuple(
     kind for kind in _concrete(Message) if kind not in _ABSTRACT and kind.__module__ in _MODULES

@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from runtime.messages.base import Input
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelRejected,
     OrderAccepted,
     OrderCanceled,

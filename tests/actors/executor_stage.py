@@ -5,8 +5,7 @@ from typing import Any, TypeVar
 from actors.executor import Executor, ExecutorCarried
 from config.schema import Orders
 from runtime.messages.base import Message
-from runtime.messages.machine import SetTimer, TimerFired
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerOrder,
     BrokerPosition,
     BrokerSnapshot,
@@ -17,6 +16,7 @@ from runtime.messages.trading import (
     OrderFilled,
     OrderRejected,
 )
+from runtime.messages.machine import SetTimer, TimerFired
 from tests.actors.days import Stage, at
 from tests.actors.trading_floor import approve
 

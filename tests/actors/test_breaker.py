@@ -14,6 +14,7 @@ from config.trading import Breakers, Limits
 from runtime.kernel.cell import ActorSpec
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Message
+from runtime.messages.broker import CancelOrder
 from runtime.messages.machine import (
     ActorCrashed,
     ActorStopped,
@@ -34,13 +35,7 @@ from runtime.messages.risk import (
     TaskDue,
 )
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import (
-    CancelOrder,
-    LotChanged,
-    OrderApproved,
-    OrderDenied,
-    PositionMismatched,
-)
+from runtime.messages.trading import LotChanged, OrderApproved, OrderDenied, PositionMismatched
 from tests.actors.days import DAY, HOUR, MINUTE, Stage, at, header
 from tests.actors.risk.proposals import proposal
 

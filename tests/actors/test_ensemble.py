@@ -12,6 +12,7 @@ from actors.ensemble import Carried, Ensemble
 from config.load import load
 from config.schema import Settings
 from runtime.messages.base import Message
+from runtime.messages.broker import OrderEnded
 from runtime.messages.market import Bars
 from runtime.messages.risk import (
     BreakerTripped,
@@ -27,7 +28,6 @@ from runtime.messages.trading import (
     EntryStyle,
     LotChanged,
     OrderDenied,
-    OrderEnded,
     OrderProposed,
     SignalDropped,
     SignalRaised,

@@ -5,11 +5,7 @@ from hypothesis import strategies as st
 from actors.executor import Executor
 from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec
-from runtime.messages.codec import encode
-from runtime.messages.machine import ActorRestarted, SetTimer
-from runtime.messages.market import TradingStatus
-from runtime.messages.risk import HaltLifted, HaltThrown, Noted, StrategyPaused
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelOrder,
     OrderAccepted,
     OrderChanged,
@@ -19,6 +15,10 @@ from runtime.messages.trading import (
     ReplaceOrder,
     SubmitOrder,
 )
+from runtime.messages.codec import encode
+from runtime.messages.machine import ActorRestarted, SetTimer
+from runtime.messages.market import TradingStatus
+from runtime.messages.risk import HaltLifted, HaltThrown, Noted, StrategyPaused
 from tests.actors.test_simulated_broker import rows
 from tests.actors.trading_floor import FREE, MINUTE, OPEN, Floor, approve
 

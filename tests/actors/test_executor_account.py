@@ -6,19 +6,19 @@ from typing import Any
 import pytest
 
 from runtime.messages.account import AssetsRead, ExternalChanged, ReadAccount, Reconciled
-from runtime.messages.machine import SessionStarted
-from runtime.messages.market import TradingStatus
-from runtime.messages.risk import HaltConfirmed, HaltThrown, Noted, PhaseChanged
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerAccount,
     BrokerPosition,
     CancelOrder,
     LookUpOrder,
     OrderChanged,
     OrderEnded,
-    PositionMismatched,
     SubmitOrder,
 )
+from runtime.messages.machine import SessionStarted
+from runtime.messages.market import TradingStatus
+from runtime.messages.risk import HaltConfirmed, HaltThrown, Noted, PhaseChanged
+from runtime.messages.trading import PositionMismatched
 from tests.actors.executor_stage import ENTRY, LOT, RESTING, SECOND, STOP, TARGET, ExecutorStage, listed
 
 

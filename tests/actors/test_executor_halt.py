@@ -5,14 +5,8 @@ from collections.abc import Iterator
 from actors.executor import Executor
 from actors.simulated_broker import SimulatedBroker
 from config.schema import Execution
+from runtime.messages.broker import CancelOrder, CancelRejected, OrderCanceled, OrderUnknown, SubmitOrder
 from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, Noted
-from runtime.messages.trading import (
-    CancelOrder,
-    CancelRejected,
-    OrderCanceled,
-    OrderUnknown,
-    SubmitOrder,
-)
 from tests.actors.trading_floor import Floor, approve
 
 FLAT = (100.0, 100.0, 100.0, 100.0)

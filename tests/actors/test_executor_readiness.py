@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.messages.trading import BrokerStreamChanged, CancelOrder, SubmitOrder
+from runtime.messages.broker import BrokerStreamChanged, CancelOrder, SubmitOrder
 from tests.actors.trading_floor import Floor, approve
 
 FLAT = (100.0, 100.0, 100.0, 100.0)

@@ -6,15 +6,9 @@ import pytest
 
 from runtime.messages.account import ExternalChanged
 from runtime.messages.base import Message
+from runtime.messages.broker import BrokerAccount, BrokerOrder
 from runtime.messages.machine import SessionStarted
-from runtime.messages.trading import (
-    BrokerAccount,
-    BrokerOrder,
-    OrderApproved,
-    OrderDenied,
-    OrderProposed,
-    SignalDropped,
-)
+from runtime.messages.trading import OrderApproved, OrderDenied, OrderProposed, SignalDropped
 from tests.actors.days import Stage, at
 from tests.actors.executor_stage import ExecutorStage
 from tests.actors.risk.proposals import proposal

@@ -4,8 +4,9 @@ from typing import Any
 
 from runtime.messages.account import LotCorrected
 from runtime.messages.base import Message
+from runtime.messages.broker import CancelOrder, FillCorrected, OrderChanged, SubmitOrder
 from runtime.messages.risk import Noted
-from runtime.messages.trading import CancelOrder, FillCorrected, OrderChanged, PositionChanged, SubmitOrder
+from runtime.messages.trading import PositionChanged
 from storage.books import Books
 from storage.projection import Projection
 from tests.actors.days import Stage

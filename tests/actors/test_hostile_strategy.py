@@ -9,16 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.strategies.base import Bars, SignalRaised, Strategy
+from runtime.messages.broker import CancelOrder, SubmitOrder
 from runtime.messages.machine import SessionStarted
 from runtime.messages.market import DailyReady
 from runtime.messages.risk import Noted
-from runtime.messages.trading import (
-    CancelOrder,
-    OrderApproved,
-    OrderProposed,
-    SignalDropped,
-    SubmitOrder,
-)
+from runtime.messages.trading import OrderApproved, OrderProposed, SignalDropped
 from tests.actors.days import MINUTE
 from tests.actors.test_strategy import OPEN, bars, buys, host, lot, phase, scripted, tell
 

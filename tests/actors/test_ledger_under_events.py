@@ -18,10 +18,7 @@ from config.schema import Orders
 from runtime.kernel.cell import ActorSpec
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Decision, Input, Message
-from runtime.messages.machine import SessionStarted
-from runtime.messages.market import FeedChanged
-from runtime.messages.risk import HaltThrown, Noted
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelOrder,
     CancelRejected,
     FillCorrected,
@@ -33,6 +30,9 @@ from runtime.messages.trading import (
     ReplaceOrder,
     SubmitOrder,
 )
+from runtime.messages.machine import SessionStarted
+from runtime.messages.market import FeedChanged
+from runtime.messages.risk import HaltThrown, Noted
 from tests.actors.trading_floor import MINUTE, Desk, approve, header
 
 SECOND = 1_000_000_000

@@ -8,20 +8,11 @@ import pytest
 from actors.portfolio import Carried, Portfolio
 from config.load import load
 from runtime.messages.base import Message
+from runtime.messages.broker import BrokerAccount, Leg, OrderAccepted, OrderFilled, OrderReplaced, SubmitOrder
 from runtime.messages.machine import TimerFired
 from runtime.messages.market import Bars
 from runtime.messages.risk import EquityMarked, Noted, PortfolioDay, StrategyDay, TaskDone, TaskDue
-from runtime.messages.trading import (
-    BrokerAccount,
-    Leg,
-    LotChanged,
-    OrderAccepted,
-    OrderFilled,
-    OrderReplaced,
-    PositionChanged,
-    PositionMismatched,
-    SubmitOrder,
-)
+from runtime.messages.trading import LotChanged, PositionChanged, PositionMismatched
 from tests.actors.days import MINUTE, Stage, at, header
 
 NOON = at(12)

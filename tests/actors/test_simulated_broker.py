@@ -8,16 +8,10 @@ from actors.simulated_broker import SimulatedBroker
 from config.schema import Execution
 from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec
+from runtime.messages.broker import OrderAccepted, OrderCanceled, OrderExpired, OrderFilled, OrderRejected
 from runtime.messages.codec import encode
 from runtime.messages.market import SymbolAdded, TradingStatus, VixClose
 from runtime.messages.risk import StrategyPaused
-from runtime.messages.trading import (
-    OrderAccepted,
-    OrderCanceled,
-    OrderExpired,
-    OrderFilled,
-    OrderRejected,
-)
 from tests.actors.trading_floor import FREE, MINUTE, OPEN, Floor, cancel, submit
 
 FLAT = (100.0, 100.0, 100.0, 100.0)

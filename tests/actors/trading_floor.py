@@ -12,19 +12,12 @@ from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Command, Decision, Input, Message, parts_of
+from runtime.messages.broker import CancelOrder, OrderChanged, OrderFilled, ReplaceOrder, SubmitOrder
 from runtime.messages.machine import SessionEnded, SessionStarted
 from runtime.messages.market import Bars, FeedChanged
 from runtime.messages.reports import reported
 from runtime.messages.session import PhaseStart, SessionHeader
-from runtime.messages.trading import (
-    CancelOrder,
-    OrderApproved,
-    OrderChanged,
-    OrderFilled,
-    OrderProposed,
-    ReplaceOrder,
-    SubmitOrder,
-)
+from runtime.messages.trading import OrderApproved, OrderProposed
 
 MINUTE = 60_000_000_000
 DAY = 86_400_000_000_000

@@ -34,9 +34,9 @@ from config.secrets import Secret, Secrets
 from config.snapshot import settings_hash, snapshot
 from runtime.kernel.clock import LiveClock, ReplayClock
 from runtime.messages.base import Message
+from runtime.messages.broker import BrokerStreamChanged, OrderAccepted, OrderRejected, SubmitOrder
 from runtime.messages.market import Bars, FeedChanged
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import BrokerStreamChanged, OrderAccepted, OrderRejected, SubmitOrder
 from storage.environment import environment
 from storage.loaders.sessions import day_fields
 from tests.benchmarks import made_market

@@ -49,12 +49,13 @@ from runtime.kernel.clock import LiveClock
 from runtime.kernel.gateway import Inbox
 from runtime.kernel.host import Host
 from runtime.kernel.sequencer import Sequencer
+from runtime.messages.broker import OrderAccepted, OrderChanged
 from runtime.messages.machine import SessionEnded, SessionStarted
 from runtime.messages.market import Bars
 from runtime.messages.risk import EquityMarked
 from runtime.messages.screen_wire import Answer, Ask, Wire, pack
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import LotChanged, OrderAccepted, OrderChanged
+from runtime.messages.trading import LotChanged
 from storage.loaders.synthetic import synthetic_sessions
 from storage.projection import Projection
 

@@ -11,7 +11,7 @@ import msgspec
 from actors.broker import trade_wire, translate, wire
 from actors.broker.directory import Directory
 from runtime.messages.base import Input
-from runtime.messages.trading import CancelRejected, OrderRejected
+from runtime.messages.broker import CancelRejected, OrderRejected
 from tests.alpaca_server.clock import MINUTE, MarketClock
 from tests.alpaca_server.faults import Faults
 from tests.alpaca_server.market import Market

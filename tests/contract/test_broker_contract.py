@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelRejected,
     OrderAccepted,
     OrderCanceled,

@@ -18,8 +18,8 @@ import anyio.to_thread
 
 from config.load import load
 from runtime.log import configure, release
+from runtime.messages.broker import BrokerStreamChanged
 from runtime.messages.market import Bars, BarsRevised, FeedChanged
-from runtime.messages.trading import BrokerStreamChanged
 from tests.alpaca_server.server import AlpacaServer
 from tests.faults import busy
 from tests.faults.history import check_history

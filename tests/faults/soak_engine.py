@@ -24,8 +24,8 @@ from config.secrets import Secret, Secrets
 from runtime.error_sink import ErrorSink
 from runtime.kernel.clock import LiveClock, ReplayClock, sleep_until
 from runtime.log import configure
+from runtime.messages.broker import BrokerStreamChanged
 from runtime.messages.market import Bars, FeedChanged
-from runtime.messages.trading import BrokerStreamChanged
 from tests.benchmarks.bench_latency import BOOKS, start
 from tests.faults.soak_market import settings
 from tui.commands.serving import teller

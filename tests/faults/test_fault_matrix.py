@@ -12,12 +12,8 @@ from typing import Any, NamedTuple
 import anyio
 import pytest
 
+from runtime.messages.broker import BrokerStreamChanged, OrderFilled, OrderRejected
 from runtime.messages.market import BarsRevised, FeedChanged
-from runtime.messages.trading import (
-    BrokerStreamChanged,
-    OrderFilled,
-    OrderRejected,
-)
 from tests.faults.faulted_day import Day, faulted_day
 
 POST, STREAM, TRADES = "POST /v2/orders", "GET /v2/iex", "GET /stream"

@@ -13,14 +13,9 @@ from typing import Any
 import anyio
 import pytest
 
+from runtime.messages.broker import BrokerStreamChanged, FillCorrected, OrderFilled, SubmitOrder
 from runtime.messages.market import BarsRevised, FeedChanged
-from runtime.messages.trading import (
-    BrokerStreamChanged,
-    FillCorrected,
-    OrderFilled,
-    SignalRaised,
-    SubmitOrder,
-)
+from runtime.messages.trading import SignalRaised
 from tests.alpaca_server.faults import KINDS
 from tests.faults import busy
 from tests.faults.faulted_day import Day, faulted_day

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from actors.strategies.base import Bars, Strategy
-from runtime.messages.trading import OrderApproved, OrderProposed, SubmitOrder
+from runtime.messages.broker import SubmitOrder
+from runtime.messages.trading import OrderApproved, OrderProposed
 
 
 class Once(Strategy):

@@ -4,6 +4,14 @@ import sqlite3
 from collections.abc import Sequence
 
 from runtime.messages.base import Input, Message
+from runtime.messages.broker import (
+    CancelOrder,
+    OrderCanceled,
+    OrderChanged,
+    OrderEnded,
+    OrderFilled,
+    SubmitOrder,
+)
 from runtime.messages.machine import ActorCrashed, ActorRestarted, SessionEnded, SessionStarted
 from runtime.messages.market import Bars, BarsQuarantined
 from runtime.messages.risk import (
@@ -19,19 +27,13 @@ from runtime.messages.risk import (
     TaskDone,
 )
 from runtime.messages.trading import (
-    CancelOrder,
     LotChanged,
     OrderApproved,
-    OrderCanceled,
-    OrderChanged,
     OrderDenied,
-    OrderEnded,
-    OrderFilled,
     OrderProposed,
     PositionChanged,
     SignalDropped,
     SignalRaised,
-    SubmitOrder,
 )
 
 SESSION = "2018-02-16"

@@ -18,20 +18,17 @@ from config.schema import Settings
 from config.snapshot import settings_hash, snapshot
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Input, Message, parts_of
-from runtime.messages.machine import ActorCrashed, SessionEnded, SessionStarted
-from runtime.messages.risk import EquityMarked, HaltLifted, HaltThrown, Noted
-from runtime.messages.trading import (
-    LotChanged,
+from runtime.messages.broker import (
     OrderAccepted,
-    OrderApproved,
     OrderCanceled,
     OrderExpired,
     OrderFilled,
     OrderRejected,
-    SignalDropped,
-    SignalRaised,
     SubmitOrder,
 )
+from runtime.messages.machine import ActorCrashed, SessionEnded, SessionStarted
+from runtime.messages.risk import EquityMarked, HaltLifted, HaltThrown, Noted
+from runtime.messages.trading import LotChanged, OrderApproved, SignalDropped, SignalRaised
 from storage.loaders.sessions import SessionData
 
 MINUTE = 60_000_000_000

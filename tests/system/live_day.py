@@ -17,9 +17,9 @@ from config.schema import Settings
 from runtime.error_sink import ErrorSink
 from runtime.kernel.clock import LiveClock, ReplayClock
 from runtime.messages.base import Input, Message
+from runtime.messages.broker import BrokerStreamChanged
 from runtime.messages.codec import encode
 from runtime.messages.market import Bars
-from runtime.messages.trading import BrokerStreamChanged
 from tests.actors.gateways.streaming import keys
 from tests.alpaca_server.server import AlpacaServer
 from tests.storage.loaders.made import daily_rows, write

@@ -36,11 +36,11 @@ from runtime.kernel.host import Host
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.account import Reconciled
 from runtime.messages.base import Command, Decision, Input, Message
+from runtime.messages.broker import BrokerStreamChanged, OrderChanged, OrderEnded
 from runtime.messages.machine import SessionStarted
 from runtime.messages.market import FeedChanged
 from runtime.messages.risk import Noted, Phase, PhaseChanged
 from runtime.messages.session import PhaseStart, SessionHeader
-from runtime.messages.trading import BrokerStreamChanged, OrderChanged, OrderEnded
 from tests.actors.gateways.order_desk import HASTE
 from tests.actors.gateways.streaming import keys, turns
 from tests.actors.trading_floor import Desk as Script

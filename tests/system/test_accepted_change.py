@@ -16,8 +16,9 @@ from actors.verification import verify
 from config.load import load
 from config.schema import Settings
 from runtime.errors import BooksRefused
+from runtime.messages.broker import BrokerStreamChanged
 from runtime.messages.machine import SessionParted, SessionStarted
-from runtime.messages.trading import BrokerStreamChanged, LotChanged, SignalRaised
+from runtime.messages.trading import LotChanged, SignalRaised
 from storage.environment import environment
 from storage.standing import Standing, read_standing, standing_row
 from storage.statements import STATEMENTS, Mark

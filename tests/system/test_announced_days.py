@@ -7,9 +7,10 @@ import pytest
 import pytest_asyncio
 
 from actors.verification import verify
+from runtime.messages.broker import SubmitOrder
 from runtime.messages.corporate import CorporateActionsRead
 from runtime.messages.risk import Noted
-from runtime.messages.trading import SignalDropped, SubmitOrder
+from runtime.messages.trading import SignalDropped
 from tests.alpaca_server.corporate import announced
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, SESSION, Live, lay_files, running

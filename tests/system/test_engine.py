@@ -13,8 +13,9 @@ from actors.refeed import carried_from
 from actors.verification import verify
 from runtime import kill_switch
 from runtime.errors import BooksRefused
+from runtime.messages.broker import OrderAccepted, OrderFilled, OrderRejected, SubmitOrder
 from runtime.messages.risk import HaltThrown, PhaseChanged, TaskAnswered, TaskDue
-from runtime.messages.trading import LotChanged, OrderAccepted, OrderFilled, OrderRejected, SubmitOrder
+from runtime.messages.trading import LotChanged
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, MINUTE, OPEN, SETTINGS, UP, Live, lay_files, running
 

@@ -11,8 +11,8 @@ from actors.verification import verify
 from config.load import load
 from runtime import kill_switch
 from runtime.messages.account import AccountSwept
+from runtime.messages.broker import OrderAccepted
 from runtime.messages.machine import ActorStopped
-from runtime.messages.trading import OrderAccepted
 from tests.alpaca_server.options import Options
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, ONE_STRATEGY, Live, lay_files, running

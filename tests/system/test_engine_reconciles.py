@@ -10,17 +10,16 @@ import pytest_asyncio
 from actors.verification import verify
 from runtime.messages.account import ExternalChanged, ReadAccount, Reconciled
 from runtime.messages.base import Message
-from runtime.messages.codec import decode
-from runtime.messages.risk import Noted
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerSnapshot,
     BrokerStreamChanged,
-    LotChanged,
     OrderAccepted,
     OrderFilled,
-    PositionMismatched,
     SubmitOrder,
 )
+from runtime.messages.codec import decode
+from runtime.messages.risk import Noted
+from runtime.messages.trading import LotChanged, PositionMismatched
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, Live, lay_files, running
 from tests.system.test_engine import until_entered

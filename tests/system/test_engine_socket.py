@@ -12,9 +12,9 @@ import pytest_asyncio
 
 from actors.market.calendar import sessions_between
 from runtime import kill_switch
+from runtime.messages.broker import OrderAccepted, OrderFilled, SubmitOrder
 from runtime.messages.machine import ErrorResolved
 from runtime.messages.risk import HaltConfirmed, HaltLifted, HaltThrown, StrategyPaused
-from runtime.messages.trading import OrderAccepted, OrderFilled, SubmitOrder
 from storage.lock import RootLock
 from tests.actors.gateways.screens import Screen, ask
 from tests.actors.screen.reader import Reader

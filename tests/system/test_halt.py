@@ -11,6 +11,7 @@ from config.schema import Settings
 from config.snapshot import settings_hash, snapshot
 from runtime.kernel.sequencer import Sequencer
 from runtime.messages.base import Input, Message, parts_of
+from runtime.messages.broker import CancelOrder, OrderCanceled, SubmitOrder
 from runtime.messages.machine import SessionEnded, SessionStarted
 from runtime.messages.risk import (
     HaltConfirmed,
@@ -20,7 +21,7 @@ from runtime.messages.risk import (
     TaskDone,
     TaskDue,
 )
-from runtime.messages.trading import CancelOrder, OrderCanceled, OrderDenied, SubmitOrder
+from runtime.messages.trading import OrderDenied
 from storage.loaders.sessions import SessionData
 from tests.system.small_markets import Shape, market
 from tests.system.test_invariants import profile

@@ -6,9 +6,10 @@ import pytest
 
 from config.errors import ConfigError
 from runtime.messages.base import Message
+from runtime.messages.broker import SubmitOrder
 from runtime.messages.machine import ActorCrashed
 from runtime.messages.risk import StrategyChanged
-from runtime.messages.trading import OrderApproved, SignalDropped, SignalRaised, SubmitOrder
+from runtime.messages.trading import OrderApproved, SignalDropped, SignalRaised
 from tests.system import days
 from tests.system.recordings import demo_market
 

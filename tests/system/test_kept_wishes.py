@@ -9,8 +9,9 @@ import pytest_asyncio
 
 from actors.verification import verify
 from runtime.errors import DataError
+from runtime.messages.broker import SubmitOrder
 from runtime.messages.risk import StrategyPaused
-from runtime.messages.trading import SignalDropped, SubmitOrder
+from runtime.messages.trading import SignalDropped
 from storage.wishes import Wish, leave_wish, wishes_file
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, Live, lay_files, running

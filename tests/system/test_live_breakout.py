@@ -7,7 +7,8 @@ import pytest_asyncio
 
 from actors.market.calendar import sessions_between
 from config.load import load
-from runtime.messages.trading import OrderAccepted, SignalRaised, SubmitOrder
+from runtime.messages.broker import OrderAccepted, SubmitOrder
+from runtime.messages.trading import SignalRaised
 from tests.alpaca_server.server import AlpacaServer
 from tests.storage.loaders.made import bars, write
 from tests.system.live_day import Live, lay_files, running

@@ -9,8 +9,8 @@ import pytest_asyncio
 
 from actors.gateways.replay_feed import TapeSession
 from actors.verification import verify
+from runtime.messages.broker import BrokerStreamChanged
 from runtime.messages.machine import SessionStarted
-from runtime.messages.trading import BrokerStreamChanged
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, OPEN, Live, lay_files
 from tests.system.live_days import days_of, to_the_end

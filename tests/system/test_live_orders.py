@@ -6,19 +6,18 @@ import pytest
 import pytest_asyncio
 
 from runtime.messages.account import AssetsRead, ExternalChanged, LotCorrected, Reconciled
-from runtime.messages.risk import HaltConfirmed, HaltThrown
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerSnapshot,
     CancelOrder,
     LookUpOrder,
-    LotChanged,
     OrderAccepted,
     OrderCanceled,
     OrderFilled,
     OrderRejected,
-    PositionMismatched,
     SubmitOrder,
 )
+from runtime.messages.risk import HaltConfirmed, HaltThrown
+from runtime.messages.trading import LotChanged, PositionMismatched
 from tests.actors.gateways.streaming import turns
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_orders import ENTRY, LOT, LiveOrders, trading

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from runtime.messages.account import Reconciled
-from runtime.messages.trading import OrderFilled, SubmitOrder
+from runtime.messages.broker import OrderFilled, SubmitOrder
 from tests.actors.gateways.streaming import turns
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_orders import LiveOrders, trading

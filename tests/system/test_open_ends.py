@@ -2,7 +2,7 @@
 
 import pytest_asyncio
 
-from runtime.messages.trading import OrderAccepted, OrderFilled
+from runtime.messages.broker import OrderAccepted, OrderFilled
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, MINUTE, OPEN, Live, lay_files, running
 from tests.system.test_engine import ENTRY, until_entered

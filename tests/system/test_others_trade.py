@@ -7,8 +7,9 @@ import pytest
 import pytest_asyncio
 
 from runtime.messages.account import ExternalChanged
+from runtime.messages.broker import OrderAccepted, OrderRejected, SubmitOrder
 from runtime.messages.risk import HaltConfirmed, HaltThrown
-from runtime.messages.trading import LotChanged, OrderAccepted, OrderRejected, SubmitOrder
+from runtime.messages.trading import LotChanged
 from tests.actors.gateways.streaming import turns
 from tests.alpaca_server.paper import PaperBroker
 from tests.alpaca_server.refusals import Refused

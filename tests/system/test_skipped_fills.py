@@ -7,9 +7,10 @@ import pytest_asyncio
 
 from actors.executor import Executor
 from actors.portfolio import Portfolio
+from runtime.messages.broker import LookUpOrder, OrderAccepted, OrderFilled
 from runtime.messages.machine import ActorCrashed
 from runtime.messages.risk import BreakerTripped
-from runtime.messages.trading import LookUpOrder, LotChanged, OrderAccepted, OrderFilled, PositionMismatched
+from runtime.messages.trading import LotChanged, PositionMismatched
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_orders import ENTRY, LOT, LiveOrders, trading
 

@@ -16,10 +16,11 @@ from actors.execution.split_watch import DayFacts
 from actors.gateways.corporate_actions import CorporateActions
 from runtime.kernel.gateway import Inbox
 from runtime.messages.account import Reconciled
+from runtime.messages.broker import CancelOrder, OrderAccepted, SubmitOrder
 from runtime.messages.corporate import CorporateActionsRead, LotSplit, SplitApplied, SplitAwaited
 from runtime.messages.market import Bars
 from runtime.messages.risk import EquityMarked
-from runtime.messages.trading import CancelOrder, LotChanged, OrderAccepted, SubmitOrder
+from runtime.messages.trading import LotChanged
 from storage.books import Books
 from storage.projection import Projection
 from tests.actors.gateways.streaming import keys, turns

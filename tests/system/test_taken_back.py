@@ -7,7 +7,8 @@ import pytest
 
 from actors.refeed import Memory
 from runtime.messages.account import LotCorrected
-from runtime.messages.trading import FillCorrected, LotChanged, OrderAccepted, OrderFilled, OrderReplaced
+from runtime.messages.broker import FillCorrected, OrderAccepted, OrderFilled, OrderReplaced
+from runtime.messages.trading import LotChanged
 from tests.actors.gateways.order_desk import HASTE
 from tests.actors.gateways.streaming import turns
 from tests.alpaca_server.server import AlpacaServer

@@ -12,8 +12,8 @@ import msgspec
 from actors.live_days import LiveDays
 from actors.live_plan import Plan
 from actors.live_session import Start
+from runtime.messages.broker import BrokerStreamChanged
 from runtime.messages.machine import SessionStarted
-from runtime.messages.trading import BrokerStreamChanged
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, Live
 from tests.system.live_days import days_of, to_the_end

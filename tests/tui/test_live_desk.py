@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from runtime.messages.trading import OrderAccepted, OrderFilled
+from runtime.messages.broker import OrderAccepted, OrderFilled
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, Live, lay_files, running
 from tests.system.turning import MONDAY, turning

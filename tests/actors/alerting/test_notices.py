@@ -6,6 +6,7 @@ from actors.alerting.notices import Notice, StreamNotice, notices, of_error, wor
 from actors.alerting.watch import Watch, row
 from config.alerts import AlertRule, Alerts
 from runtime.messages.base import Message
+from runtime.messages.broker import BrokerStreamChanged, OrderRejected, OrderUnknown
 from runtime.messages.corporate import SplitApplied, SplitAwaited
 from runtime.messages.machine import ActorCrashed, ActorStopped, SessionStarted
 from runtime.messages.market import FeedChanged
@@ -19,7 +20,7 @@ from runtime.messages.risk import (
     StrategyChanged,
     TaskDone,
 )
-from runtime.messages.trading import BrokerStreamChanged, OrderRejected, OrderUnknown, PositionMismatched
+from runtime.messages.trading import PositionMismatched
 from storage.statements import STATEMENTS
 from tests.storage.books_samples import SESSION, trading_day
 

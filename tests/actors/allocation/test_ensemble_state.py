@@ -11,8 +11,9 @@ from actors.allocation.commitments import Commitment
 from actors.allocation.ensemble_state import Carried, Today
 from actors.allocation.outside import Outside, OutsideState
 from runtime.messages.account import ExternalChanged
+from runtime.messages.broker import BrokerAccount
 from runtime.messages.risk import TaskDue
-from runtime.messages.trading import BrokerAccount, SignalRaised
+from runtime.messages.trading import SignalRaised
 
 price = st.floats(0.01, 1e6)
 

@@ -12,8 +12,9 @@ from actors.allocation.book import MICRO, Book, Lot, micros
 from actors.allocation.lot_messages import lot_changed, lot_corrected, position
 from actors.allocation.portfolio_state import OrderFacts
 from runtime.messages.account import LotCorrected
+from runtime.messages.broker import FillCorrected, OrderFilled
 from runtime.messages.market import Bars
-from runtime.messages.trading import FillCorrected, LotChanged, OrderFilled, PositionChanged
+from runtime.messages.trading import LotChanged, PositionChanged
 
 NOON, CAUSE = 1_000, 7
 SYMBOLS = ("AAPL", "SPY")

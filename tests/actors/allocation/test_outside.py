@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from actors.allocation.outside import Outside
 from runtime.messages.account import ExternalChanged
-from runtime.messages.trading import BrokerAccount
+from runtime.messages.broker import BrokerAccount
 
 
 def holds(symbol: str, quantity: int, last: float = 100.0, fraction: float = 0.0) -> ExternalChanged:

@@ -19,8 +19,8 @@ from actors.allocation.portfolio_state import (
     with_ids,
 )
 from config.schema import Account
+from runtime.messages.broker import OrderFilled, SubmitOrder
 from runtime.messages.risk import TaskDue
-from runtime.messages.trading import OrderFilled, SubmitOrder
 
 LOT, ENTRY = "mr-20180305-1", "mr-20180305-1:e1"
 

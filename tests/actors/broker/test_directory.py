@@ -11,7 +11,7 @@ from actors.broker.translate import activity_told, order_told, settled, update_t
 from actors.execution import order_state
 from actors.execution.order_state import OrderState
 from runtime.messages.base import Input
-from runtime.messages.trading import FillCorrected, OrderAccepted, OrderFilled, OrderReplaced
+from runtime.messages.broker import FillCorrected, OrderAccepted, OrderFilled, OrderReplaced
 from tests.actors.broker.wire_samples import ENTRY, NOW, activity, order, update
 
 WHOLE = 100

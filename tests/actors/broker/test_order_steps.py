@@ -20,7 +20,7 @@ from actors.broker.order_steps import (
     symbol_of,
 )
 from runtime.messages.base import Input
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelRejected,
     Leg,
     OrderAccepted,

@@ -8,7 +8,7 @@ from actors.broker.directory import Directory
 from actors.broker.snapshot import snapshot
 from actors.broker.translate import order_told
 from runtime.errors import BrokerUnavailable
-from runtime.messages.trading import BrokerOrder, BrokerPosition
+from runtime.messages.broker import BrokerOrder, BrokerPosition
 from tests.actors.broker.wire_samples import ENTRY, NOW, bracket, leg, order
 
 

@@ -14,7 +14,7 @@ from actors.broker.directory import Directory
 from actors.broker.translate import order_told, settled, update_told
 from actors.execution.order_state import OrderState
 from runtime.messages.base import Input
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelRejected,
     FillCorrected,
     OrderAccepted,

@@ -11,7 +11,7 @@ from actors.broker import wire
 from actors.broker.directory import Directory
 from actors.broker.order_bodies import replace_body, submit_body
 from actors.broker.translate import order_told, update_told
-from runtime.messages.trading import ReplaceOrder
+from runtime.messages.broker import ReplaceOrder
 from tests.actors.broker.wire_samples import NOW
 from tests.actors.gateways.order_desk import buy
 

@@ -11,8 +11,8 @@ from actors.executor import Executor
 from config.schema import Orders
 from runtime.messages.account import ReadAccount
 from runtime.messages.base import Message
+from runtime.messages.broker import CancelOrder, CancelRejected, FillCorrected, OrderChanged, SubmitOrder
 from runtime.messages.risk import Noted
-from runtime.messages.trading import CancelOrder, CancelRejected, FillCorrected, OrderChanged, SubmitOrder
 from tests.actors.days import Stage
 from tests.actors.executor_stage import ENTRY, LOT, RESTING, SECOND, STOP, TARGET, ExecutorStage, listed
 

@@ -12,9 +12,9 @@ from actors.execution.order_state import OrderState
 from config.execution import Orders
 from runtime.messages.account import ReadAccount, Reconciled
 from runtime.messages.base import Decision
+from runtime.messages.broker import BrokerOrder, BrokerPosition, BrokerSnapshot, LookUpOrder
 from runtime.messages.machine import SetTimer
 from runtime.messages.risk import Noted, PhaseChanged
-from runtime.messages.trading import BrokerOrder, BrokerPosition, BrokerSnapshot, LookUpOrder
 
 SECOND = 1_000_000_000
 MINUTE = 60 * SECOND

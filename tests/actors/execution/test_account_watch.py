@@ -12,14 +12,9 @@ from actors.execution.entry_gate import EntryGate
 from actors.execution.order_state import OrderState
 from runtime.messages.account import ExternalChanged, Reconciled
 from runtime.messages.base import Decision
+from runtime.messages.broker import BrokerOrder, BrokerPosition, BrokerSnapshot, OrderFilled
 from runtime.messages.risk import Noted
-from runtime.messages.trading import (
-    BrokerOrder,
-    BrokerPosition,
-    BrokerSnapshot,
-    OrderFilled,
-    PositionMismatched,
-)
+from runtime.messages.trading import PositionMismatched
 
 SECOND = 1_000_000_000
 

@@ -5,7 +5,7 @@ import pytest
 
 from actors.execution import broker_words
 from actors.execution.working_order import WorkingOrder
-from runtime.messages.trading import CancelOrder, OrderCanceled, OrderExpired
+from runtime.messages.broker import CancelOrder, OrderCanceled, OrderExpired
 
 AT = 1_795_185_000_000_000_000
 ORDER = WorkingOrder(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from actors.execution.cover import rationed, uncovered
 from actors.execution.lot_orders import LotOrders
 from actors.execution.order_state import OrderState
-from runtime.messages.trading import BrokerOrder
+from runtime.messages.broker import BrokerOrder
 
 SHARES = st.integers(0, 12)
 

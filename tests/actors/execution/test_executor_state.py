@@ -12,8 +12,8 @@ from actors.execution.lot_orders import LotOrders
 from actors.execution.order_state import OrderState
 from config.execution import Orders
 from runtime.messages.account import ExternalChanged
+from runtime.messages.broker import BrokerOrder, BrokerPosition, BrokerSnapshot
 from runtime.messages.risk import PhaseChanged
-from runtime.messages.trading import BrokerOrder, BrokerPosition, BrokerSnapshot
 
 LOT, ENTRY = "mr-20180305-1", "mr-20180305-1:e1"
 

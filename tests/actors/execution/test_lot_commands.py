@@ -21,14 +21,8 @@ from actors.execution.lot_commands import (
 )
 from actors.execution.lot_orders import EntryPrices, LotOrders
 from actors.execution.order_state import OrderState
-from runtime.messages.trading import (
-    CancelOrder,
-    Leg,
-    OrderFilled,
-    OrderProposed,
-    ReplaceOrder,
-    SubmitOrder,
-)
+from runtime.messages.broker import CancelOrder, Leg, OrderFilled, ReplaceOrder, SubmitOrder
+from runtime.messages.trading import OrderProposed
 
 NOW, CAUSE = 1_000, 7
 LOT, ENTRY = "mr-20180305-1", "mr-20180305-1:e1"

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from actors.execution import order_state
 from actors.execution.order_state import TERMINAL, OrderState
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     OrderAccepted,
     OrderCanceled,
     OrderExpired,

@@ -8,15 +8,9 @@ from hypothesis import strategies as st
 
 from actors.execution.order_state import TERMINAL, OrderState
 from actors.execution.reconcile import Comparison, compare, messages
+from runtime.messages.broker import BrokerOrder, BrokerPosition, BrokerSnapshot, CancelOrder, LookUpOrder
 from runtime.messages.risk import Noted
-from runtime.messages.trading import (
-    BrokerOrder,
-    BrokerPosition,
-    BrokerSnapshot,
-    CancelOrder,
-    LookUpOrder,
-    PositionMismatched,
-)
+from runtime.messages.trading import PositionMismatched
 
 ENTRY, STOP = "mr-20261120-1:e1", "mr-20261120-1:s1"
 

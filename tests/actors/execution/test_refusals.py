@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from actors.execution.refusals import is_class_refused
-from runtime.messages.trading import OrderRejected
+from runtime.messages.broker import OrderRejected
 
 
 def refused(code: int, reason: str) -> OrderRejected:

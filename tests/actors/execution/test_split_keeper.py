@@ -13,10 +13,7 @@ from actors.execution.split_watch import DayFacts
 from actors.executor import Executor, ExecutorCarried
 from config.schema import Orders
 from runtime.messages.base import Message
-from runtime.messages.corporate import CorporateAction, CorporateActionsRead, SplitApplied, SplitAwaited
-from runtime.messages.market import Bars
-from runtime.messages.risk import Noted, PhaseChanged
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerOrder,
     BrokerPosition,
     BrokerSnapshot,
@@ -24,6 +21,9 @@ from runtime.messages.trading import (
     OrderCanceled,
     SubmitOrder,
 )
+from runtime.messages.corporate import CorporateAction, CorporateActionsRead, SplitApplied, SplitAwaited
+from runtime.messages.market import Bars
+from runtime.messages.risk import Noted, PhaseChanged
 from tests.actors.days import Stage, at
 
 DAY = "2018-03-05"

@@ -7,8 +7,8 @@ import pytest
 from actors.execution.lot_orders import LotOrders
 from actors.execution.order_state import TERMINAL
 from actors.execution.split_watch import DayFacts, SplitWatch, Verdict
+from runtime.messages.broker import BrokerOrder, BrokerPosition, BrokerSnapshot
 from runtime.messages.corporate import CorporateAction
-from runtime.messages.trading import BrokerOrder, BrokerPosition, BrokerSnapshot
 from tests.actors.execution.test_split_keeper import DAY, lot
 
 

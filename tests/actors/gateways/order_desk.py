@@ -20,8 +20,8 @@ from config.secrets import Secret, Secrets
 from runtime.kernel.clock import LiveClock
 from runtime.kernel.gateway import Inbox
 from runtime.messages.base import Input, Message
+from runtime.messages.broker import CancelOrder, ReplaceOrder, SubmitOrder
 from runtime.messages.machine import Source
-from runtime.messages.trading import CancelOrder, ReplaceOrder, SubmitOrder
 from tests.alpaca_server.orders import rest_json
 from tests.alpaca_server.server import AlpacaServer
 

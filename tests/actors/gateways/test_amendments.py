@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from runtime.messages.trading import CancelRejected, FillCorrected, LookUpOrder, OrderAccepted, OrderFilled
+from runtime.messages.broker import CancelRejected, FillCorrected, LookUpOrder, OrderAccepted, OrderFilled
 from tests.actors.gateways.order_desk import ENTRY, Running, buy, running
 from tests.alpaca_server.server import AlpacaServer
 

@@ -17,7 +17,7 @@ from actors.gateways.broker_stream import BrokerStream
 from config.secrets import Secret, Secrets
 from runtime.kernel.clock import LiveClock, ReplayClock
 from runtime.kernel.gateway import Inbox
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerAccount,
     BrokerSnapshot,
     BrokerStreamChanged,

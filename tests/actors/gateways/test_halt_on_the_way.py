@@ -17,9 +17,9 @@ from actors.screen.state import ScreenState
 from config.schema import Settings
 from runtime.kernel.clock import Clock, ReplayClock
 from runtime.messages.base import Input
+from runtime.messages.broker import OrderAccepted, OrderRejected
 from runtime.messages.machine import Source
 from runtime.messages.screen_wire import Answer, Ask
-from runtime.messages.trading import OrderAccepted, OrderRejected
 from tests.actors.days import header
 from tests.actors.gateways.order_desk import ENTRY, EXIT, HASTE, Running, buy, running, sell
 from tests.alpaca_server.server import AlpacaServer

@@ -17,7 +17,7 @@ from actors.broker.rest import Timeouts
 from actors.broker.submissions import SharedSync
 from runtime.errors import StorageUnavailable
 from runtime.kernel.gateway import Inbox
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     CancelRejected,
     LookUpOrder,
     OrderAccepted,

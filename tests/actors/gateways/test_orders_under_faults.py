@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from runtime.messages.base import Message
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     LookUpOrder,
     OrderAccepted,
     OrderCanceled,

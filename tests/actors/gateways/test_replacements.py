@@ -2,7 +2,7 @@
 
 import anyio
 
-from runtime.messages.trading import CancelRejected, OrderReplaced
+from runtime.messages.broker import CancelRejected, OrderReplaced
 from tests.actors.gateways.order_desk import ENTRY, Running, replace, running
 from tests.alpaca_server.orders import Order
 from tests.alpaca_server.server import AlpacaServer

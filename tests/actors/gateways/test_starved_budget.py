@@ -8,7 +8,7 @@ import pytest
 from actors.broker.limiter import OWN, Priority
 from actors.broker.rest import Rest
 from runtime.messages.account import ReadAccount
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerSnapshot,
     LookUpOrder,
     OrderAccepted,

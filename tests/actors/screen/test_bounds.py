@@ -10,18 +10,17 @@ from actors.screen.frames import Frames, Looks
 from actors.screen.state import ScreenState
 from config.schema import Settings
 from runtime.error_sink import ErrorEntry
-from runtime.messages.market import FeedChanged
-from runtime.messages.risk import HaltThrown, Noted
-from runtime.messages.screen_wire import Wire, pack, unpack
-from runtime.messages.trading import (
+from runtime.messages.broker import (
     BrokerOrder,
     BrokerPosition,
     BrokerSnapshot,
     BrokerStreamChanged,
     OrderChanged,
-    SignalDropped,
-    SignalRaised,
 )
+from runtime.messages.market import FeedChanged
+from runtime.messages.risk import HaltThrown, Noted
+from runtime.messages.screen_wire import Wire, pack, unpack
+from runtime.messages.trading import SignalDropped, SignalRaised
 from tests.actors.days import header
 
 HUGE = "\x1b]52;c;x\x07[/]" + "x" * 1_000_000

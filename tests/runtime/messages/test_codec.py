@@ -7,20 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.messages import account, base, corporate, machine, market, reports, risk, trading
+from runtime.messages import account, base, broker, corporate, machine, market, reports, risk, trading
 from runtime.messages.base import Command, Decision, Input, Message
+from runtime.messages.broker import OrderAccepted, OrderChanged, OrderFilled, SubmitOrder
 from runtime.messages.codec import MESSAGES, decode, encode, encode_into
 from runtime.messages.market import Bars, BarsRevised, Columns
-from runtime.messages.trading import (
-    LotChanged,
-    OrderAccepted,
-    OrderChanged,
-    OrderFilled,
-    OrderProposed,
-    PositionChanged,
-    SignalRaised,
-    SubmitOrder,
-)
+from runtime.messages.trading import LotChanged, OrderProposed, PositionChanged, SignalRaised
 from tests.runtime.messages.made import of_type
 
 BY_POSITION = (
@@ -43,7 +35,7 @@ def bars(values: list[list[float]]) -> Bars:
 def test_every_message_type_of_the_modules_is_in_the_union() -> None:
     defined = {
         kind
-        for module in (account, corporate, machine, market, reports, risk, trading)
+        for module in (account, broker, corporate, machine, market, reports, risk, trading)
         for _, kind in inspect.getmembers(module, inspect.isclass)
         if issubclass(kind, Message) and kind.__module__ == module.__name__
     }
@@ -143,7 +135,7 @@ def test_a_minute_without_any_bar_travels() -> None:
 
 def test_a_message_of_an_older_version_takes_the_defaults_of_newer_fields() -> None:
     old = msgspec.msgpack.encode(["OrderCanceled", 5, "c", "b", "SPY"])
-    assert decode(old) == trading.OrderCanceled(
+    assert decode(old) == broker.OrderCanceled(
         ts_event=5, client_order_id="c", broker_order_id="b", symbol="SPY"
     )
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.messages.base import Input
+from runtime.messages.broker import OrderRejected
 from runtime.messages.codec import MESSAGES, encode
 from runtime.messages.masking import Mask
-from runtime.messages.trading import OrderRejected
 from tests.runtime.messages.made import of_type
 
 SECRET = "canary-secret-1234"

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from runtime.messages.base import Command, Input
+from runtime.messages.broker import CancelOrder
 from runtime.messages.machine import ActorCrashed, SessionStarted, Source, TimerFired
 from runtime.messages.market import Bars
 from runtime.messages.session import PanelRef, PhaseStart, SessionHeader
-from runtime.messages.trading import CancelOrder
 from storage.tape import TapeWriter
 
 MINUTE = 60_000_000_000

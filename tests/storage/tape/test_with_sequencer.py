@@ -7,9 +7,9 @@ from runtime.kernel.actor import Actor
 from runtime.kernel.cell import ActorSpec
 from runtime.kernel.recording import Recorded
 from runtime.kernel.sequencer import Sequencer
+from runtime.messages.broker import CancelOrder
 from runtime.messages.machine import SetTimer, TimerFired
 from runtime.messages.market import Bars
-from runtime.messages.trading import CancelOrder
 from storage.tape import Entry, TapeReader, TapeWriter
 from tests.storage.tape.made import MINUTE, bars, header
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from runtime import kill_switch
-from runtime.messages.trading import OrderRejected
+from runtime.messages.broker import OrderRejected
 from storage.books import Books
 from storage.database import DatabaseRefused
 from storage.projection import Projection
