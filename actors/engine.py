@@ -252,7 +252,8 @@ class Engine:
             turn=self._way.free,
             standing=self._standing,
         )
-        remember(self.desk, all_lots_of(self.sequencer), self._memory, self._clock.now())
+        is_new = not self.sequencer.inputs
+        remember(self.desk, all_lots_of(self.sequencer), self._memory, self._clock.now(), is_new=is_new)
         ask_again(self._memory, self.outlet)
         gateways = Gateways(
             Links(

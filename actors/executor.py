@@ -234,7 +234,7 @@ class Executor(SplitKeeper):
 
     def on_order_accepted(self, event: OrderAccepted) -> Iterable[Decision]:
         name = event.client_order_id
-        lot = self._lot_of.get(name)
+        lot = self._lot_of.get(name) or self._adopted(name, event.symbol)
         if lot is None:
             return (self._stranger(name, event.symbol),)
         parent = lot.orders[name]
@@ -257,7 +257,7 @@ class Executor(SplitKeeper):
 
     def on_order_filled(self, event: OrderFilled) -> Iterable[Decision]:
         name = event.client_order_id
-        lot = self._lot_of.get(name) or self._lot_of.get(event.parent_id)
+        lot = self._lot_of.get(name) or self._lot_of.get(event.parent_id) or self._adopted(name, event.symbol)
         if lot is None:
             if ids.parse(name) is None:
                 return self._others_traded(event)

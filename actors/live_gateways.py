@@ -90,8 +90,13 @@ class Gateways:
     def __init__(self, links: Links) -> None:
         self._links = links
         self._running: dict[str, DailyBar] = {}
-        # One for all instances of its gateway: it knows what was there when a closing began.
-        self._sweeper = Sweeper(links.rest, links.desk, links.real)
+        self._sweeper = Sweeper(
+            links.rest,
+            links.desk,
+            links.real,
+            post=lambda said: links.host.post("broker", said),
+            clock=links.clock,
+        )
         daily = [] if links.memory.is_day_told else [self._spec("daily_data", Inbox(), self._daily_data())]
         door = [self._spec("ui_server", Inbox(), links.door.gateway)] if links.serves_door else []
         self.supervisor = Supervisor(
@@ -335,11 +340,12 @@ def without_answer(sequencer: Sequencer, directory: Directory, now: int) -> list
     return sorted({*asked, *directory.unread()})
 
 
-def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> None:
+def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int, *, is_new: bool = False) -> None:
     """Tell directory and desk what the tape knows.
 
     Args:
-        lots: All of the session. now: ns UTC.
+        lots: All of the session. now: ns UTC. is_new: whether nothing is on the session's tape yet; the
+            lots may have been closed past an executor that was given up in the session before.
     """
     directory = desk.directory
     for lot in lots:
@@ -356,6 +362,9 @@ def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> Non
             is_over=True,
             side=order.side,
         )
+    for lot in lots if is_new else ():
+        if not lot.is_over:
+            directory.suppose(lot.next_id("exit"), lot.symbol)
     directory.recall(memory.fills)
     if memory.closed_at >= 0:
         directory.were_closed(memory.fills[memory.closed_at :])

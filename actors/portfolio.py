@@ -15,11 +15,14 @@ from actors.allocation.portfolio_state import (
     Facts,
     Today,
     facts_of,
+    facts_of_exit,
     facts_of_fill,
+    kept_orders,
     new_books,
     with_ids,
 )
 from actors.execution import ids
+from actors.execution.lot_orders import KILL_SWITCH
 from config.schema import Account
 from config.strategies import StrategySettings
 from runtime.kernel.actor import Actor, only_notes
@@ -78,6 +81,8 @@ class Portfolio(Actor):
         today = old.today
         self._closed: dict[str, Closed] = dict(today.closed) if today else {}
         """Lots closed this session: a fill of theirs may be taken back."""
+        self._past: dict[str, None] = {}
+        """Orders sent past the executor, which may ask for their fills again in the next session."""
         self._corrected: dict[str, None] = dict.fromkeys(old.corrected)
         self._finished: dict[str, bool] = dict.fromkeys(today.finished if today else (), True)
         self.unsettled = False
@@ -172,7 +177,7 @@ class Portfolio(Actor):
         self, fill: OrderFilled
     ) -> tuple[LotChanged | PositionChanged | PositionMismatched | Noted, ...] | None:
         name, symbol, price = fill.client_order_id, fill.symbol, fill.price
-        facts = self._orders.get(name) or facts_of_fill(self._orders, fill)
+        facts = self._orders.get(name) or self._facts_of(fill)
         if facts is None:
             if ids.parse(fill.parent_id or name) is None:
                 return None  # somebody else's: `EXTERNAL`
@@ -212,11 +217,21 @@ class Portfolio(Actor):
             return changed, held
         return changed, held, *self._doubt(fill)
 
+    def _facts_of(self, fill: OrderFilled | FillCorrected) -> Facts | None:
+        """A fill's order; an exit that was sent past the executor has its lot in its name."""
+        facts = facts_of_fill(self._orders, fill)
+        if facts is None and (name := ids.parse(fill.client_order_id)) and name.role == "exit":
+            lot = self._book.lots.get(name.lot_id)
+            if lot is not None and lot.symbol == fill.symbol:
+                facts = self._orders[fill.client_order_id] = facts_of_exit(lot, KILL_SWITCH)
+                self._past[fill.client_order_id] = None
+        return facts
+
     def on_fill_corrected(
         self, event: FillCorrected
     ) -> Iterator[LotCorrected | PositionChanged | PositionMismatched | Noted]:
         """The broker took a fill back or changed it: lots, cash and P&L as if it had been told so first."""
-        facts = facts_of_fill(self._orders, event)
+        facts = self._facts_of(event)
         if facts is None and ids.parse(event.parent_id or event.client_order_id) is None:
             return  # somebody else's
         what = (
@@ -397,12 +412,7 @@ class Portfolio(Actor):
     def carry(self) -> Carried:
         book = self._book
         lots, filled, finished = book.lots, self._cumulative, self._finished
-        kept = {
-            name: facts_of(facts)
-            for name, facts in self._orders.items()
-            # `_still_matters`, written out: it is asked of every order of the day.
-            if facts.lot_id in lots or (facts.role == "entry" and name not in filled and name not in finished)
-        }
+        kept = kept_orders(self._orders, lots, filled, finished, self._past)
         return Carried(
             capital=book.capital,
             cash=book.cash,

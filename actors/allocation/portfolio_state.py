@@ -1,6 +1,6 @@
 """What the portfolio remembers of orders, and what of it crosses a session."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 
@@ -77,6 +77,21 @@ def facts_of_fill(orders: Mapping[str, Facts], fill: OrderFilled | FillCorrected
     return None if parent is None else msgspec.structs.replace(parent, role="exit", reason="leg")
 
 
+def facts_of_exit(lot: Lot, reason: str) -> OrderFacts:
+    """An order that reduces a lot, of which nothing is known but whose it is."""
+    return OrderFacts(
+        lot_id=lot.id,
+        strategy=lot.strategy,
+        symbol=lot.symbol,
+        role="exit",
+        intraday=lot.intraday,
+        stop_loss=lot.stop_loss,
+        take_profit=lot.take_profit,
+        group_id=lot.group_id,
+        reason=reason,
+    )
+
+
 def facts_of(order: Facts) -> OrderFacts:
     """What is carried of an order."""
     if isinstance(order, OrderFacts):
@@ -92,6 +107,28 @@ def facts_of(order: Facts) -> OrderFacts:
         group_id=order.group_id,
         reason=order.reason,
     )
+
+
+def kept_orders(
+    orders: Mapping[str, Facts],
+    lots: Container[str],
+    filled: Container[str],
+    finished: Container[str],
+    past: Container[str],
+) -> dict[str, OrderFacts]:
+    """Orders whose fills may still come in the next session.
+
+    Args:
+        lots: Ids of those that are open. past: names of orders sent past the executor, which did not hear of
+            them and may ask for their fills again.
+    """
+    return {
+        name: facts_of(facts)
+        for name, facts in orders.items()
+        if facts.lot_id in lots
+        or (facts.role == "entry" and name not in filled and name not in finished)
+        or name in past
+    }
 
 
 def new_books(account: Account) -> Carried:

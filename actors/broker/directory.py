@@ -70,6 +70,8 @@ class Known(msgspec.Struct, kw_only=True):
     """By a correction's id, that of the fill which it changed."""
     heard: tuple[str, ...] = ()
     """Ids told in sessions before, of which nothing else is known."""
+    is_supposed: bool = False
+    """Whether nobody knows that it was ever sent."""
 
     def was_told(self, execution_id: str | None) -> bool:
         """Whether a fill or correction of this id was told, by whomever."""
@@ -107,8 +109,8 @@ class Directory:
         self._names: dict[str, str] = {}
         self._restated: dict[str, tuple[str, int]] = {}
         """By lot its symbol, and the net shares that splits made beyond what its orders traded."""
-        self._closed: dict[str, int] = {}
-        """Net shares of ours by symbol that orders of the broker's own have closed."""
+        self._closed: dict[str, tuple[str, int]] = {}
+        """By lot its symbol, and the net shares that went without an order of ours."""
         self.behind: Mapping[str, object] = {}
         """Broker ids of the orders that the trade stream has read again before it goes on with them."""
 
@@ -141,6 +143,7 @@ class Directory:
                 is_over=is_over,
                 side=side,
             )
+        known.is_supposed = False
         if broker_order_id and not known.broker_order_id:
             self.rename(known, broker_order_id)
         return known
@@ -163,12 +166,14 @@ class Directory:
             known.base, known.heard = state.base, state.executions
 
     def recall(self, said: Iterable[OrderFilled | FillCorrected | OrderReplaced]) -> None:
-        """Take in what an earlier process told of orders that are here already: fills one by one, former ids.
+        """Take in what an earlier process told: fills one by one, former ids, orders that nobody seeded.
 
-        Without it a fill that was taken back would count once more when the broker tells of it again.
+        Without it a fill that was taken back would count once more when the broker tells of it again; and
+        what a dead executor did not hear, of orders that were sent past it too, would not count as ours.
         """
+        raised: dict[str, None] = {}
         for one in said:
-            known = self._orders.get(one.client_order_id)
+            known = self._orders.get(one.client_order_id) or self._unheard(one)
             if known is None:
                 continue
             match one:
@@ -179,10 +184,25 @@ class Directory:
                 case FillCorrected():
                     known.base = one.base
                     known.correct(one.execution_id, one.previous_execution_id, one.quantity, one.price)
+                    if one.execution_id not in known.heard or one.client_order_id in raised:
+                        known.filled = one.cumulative
                 case OrderFilled():
                     known.executions[one.execution_id] = Execution(
                         one.quantity, one.price, one.quantity, one.cumulative - known.base
                     )
+                    if one.cumulative > known.filled and one.execution_id not in known.heard:
+                        raised[one.client_order_id] = None
+                        known.filled, known.side = one.cumulative, one.side
+                        known.value += one.price * one.quantity
+
+    def _unheard(self, one: OrderFilled | FillCorrected | OrderReplaced) -> Known | None:
+        """An order of ours that the executor has not heard of, taken in; None if it is not ours."""
+        parent = "" if isinstance(one, OrderReplaced) else one.parent_id
+        if ids.parse(parent or one.client_order_id) is None:
+            return None
+        return self.add(
+            one.client_order_id, one.symbol, broker_order_id=one.broker_order_id, parent_id=parent
+        )
 
     def held(self) -> dict[str, int]:
         """Net shares of ours by symbol: what our orders bought minus what they sold, as far as was told.
@@ -190,13 +210,26 @@ class Directory:
         It needs no decision actor: lots bring all their orders with them into a new process. Splits count,
         and what was closed past the decision actors.
         """
-        net = {symbol: -shares for symbol, shares in self._closed.items()}
-        for one in self._orders.values():
-            if one.is_ours and one.filled:
-                net[one.symbol] = net.get(one.symbol, 0) + _SIGNS.get(one.side, 0) * one.filled
-        for symbol, shares in self._restated.values():
+        net: dict[str, int] = {}
+        for symbol, shares in self.held_by_lot().values():
             net[symbol] = net.get(symbol, 0) + shares
         return {symbol: shares for symbol, shares in net.items() if shares}
+
+    def held_by_lot(self) -> dict[str, tuple[str, int]]:
+        """The same by lot, the oldest first: its symbol and its shares, those of a short lot negative."""
+        net: dict[str, tuple[str, int]] = {}
+
+        def add(lot_id: str, symbol: str, shares: int) -> None:
+            net[lot_id] = symbol, net.get(lot_id, ("", 0))[1] + shares
+
+        for one in self._orders.values():
+            if one.is_ours and one.filled:
+                add(_lot_of(one), one.symbol, _SIGNS.get(one.side, 0) * one.filled)
+        for lot_id, (symbol, shares) in self._restated.items():
+            add(lot_id, symbol, shares)
+        for lot_id, (symbol, shares) in self._closed.items():
+            add(lot_id, symbol, -shares)
+        return {lot_id: one for lot_id, one in net.items() if one[1]}
 
     def restate(self, lot_id: str, symbol: str, shares: int) -> None:
         """Take in what splits made of a lot: net shares beyond those that its orders traded."""
@@ -213,19 +246,43 @@ class Directory:
                     self.restate(one.lot_id, said.symbol, before + one.after - one.before)
 
     def were_closed(self, since: Iterable[OrderFilled | FillCorrected | OrderReplaced] = ()) -> None:
-        """All that is ours was closed by orders that are not.
+        """Whatever is ours is gone: closed by orders that are not, or sold by somebody else.
 
         Args:
             since: What was told of our orders after that.
         """
-        net = self.held()
+        net = self.held_by_lot()
         for one in since:
             known = self._orders.get(one.client_order_id)
             if known is not None and known.is_ours and not isinstance(one, OrderReplaced):
                 shares = one.quantity - (one.quantity_before if isinstance(one, FillCorrected) else 0)
-                net[one.symbol] = net.get(one.symbol, 0) - _SIGNS[one.side] * shares
-        for symbol, shares in net.items():
-            self._closed[symbol] = self._closed.get(symbol, 0) + shares
+                lot_id = _lot_of(known)
+                before = net.get(lot_id, (one.symbol, 0))[1]
+                net[lot_id] = one.symbol, before - _SIGNS[one.side] * shares
+        for lot_id, (symbol, shares) in net.items():
+            self._closed[lot_id] = symbol, self._closed.get(lot_id, ("", 0))[1] + shares
+
+    def suppose(self, client_order_id: str, symbol: str) -> None:
+        """An order of ours may be at the broker that nobody here knows of: it is asked for once."""
+        if client_order_id not in self._orders:
+            self.add(client_order_id, symbol).is_supposed = True
+
+    def unfinished(self) -> list[Known]:
+        """Orders of ours that are not over, in the order in which what was missed of them is to be told.
+
+        Entries, then exits that nobody here sent, before the end of others has a lot ask for new ones.
+        """
+
+        def rank(one: Known) -> int:
+            name = ids.parse(one.client_order_id)
+            return 0 if name is not None and name.role == "entry" else 1 if one.is_supposed else 2
+
+        return sorted((one for one in self._orders.values() if one.is_ours and not one.is_over), key=rank)
+
+    def deny(self, known: Known) -> None:
+        """The broker does not know an order: one that was only supposed is forgotten."""
+        if known.is_supposed and not known.broker_order_id:
+            self._orders.pop(known.client_order_id, None)
 
     def rename(self, known: Known, broker_order_id: str) -> None:
         """From now on the broker calls it this."""
@@ -273,3 +330,10 @@ class Directory:
 
     def __iter__(self) -> Iterator[Known]:
         return iter(self._orders.values())
+
+
+def _lot_of(known: Known) -> str:
+    """The lot that an order of ours, or a leg of one, belongs to."""
+    name = known.parent_id or known.client_order_id
+    order = ids.parse(name)
+    return name if order is None else order.lot_id

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from actors.execution import lot_commands, order_state
+from actors.execution import ids, lot_commands, order_state
 from actors.execution.lot_orders import (
+    KILL_SWITCH,
     Cancel,
     Exit,
     LotOrders,
@@ -178,6 +179,20 @@ class LotKeeper(Actor):
             self._expiring.pop(lot.lot_id, None)
         moment = self.moment
         return (order_state.changed(after, moment.now, moment.seq, goes_on=goes_on),)
+
+    def _adopted(self, name: str, symbol: str) -> LotOrders | None:
+        """The lot of an exit that was sent past us, by a kill switch in a session in which we were given up.
+
+        Its name says whose it is. The lot is being closed then; the order is taken to be for all of it.
+        """
+        told = ids.parse(name)
+        lot = self._lots.get(told.lot_id) if told is not None and told.role == "exit" else None
+        if lot is None or lot.symbol != symbol or lot.held <= 0:
+            return None
+        lot.orders[name] = lot_commands.reducing_state(lot, name, "exit", lot.held)
+        self._lot_of[name] = lot
+        lot.closing, lot.exit_reason = True, lot.exit_reason or KILL_SWITCH
+        return lot
 
     def _unsent(self, state: OrderState, reason: str) -> Decision:
         ended = msgspec.structs.replace(state, status="canceled", reason=f"not sent: {reason}")

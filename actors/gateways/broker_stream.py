@@ -298,11 +298,13 @@ class BrokerStream(Gateway):
         since = self._told_until
         listed = await rest.orders(status="open", symbols=(), nested=False, priority=Priority.LOOK_UP)
         seen = {order.id for order in listed}
-        for known in [one for one in directory if one.is_ours and not one.is_over]:
+        for known in directory.unfinished():
             if known.broker_order_id in seen:
                 continue
             gone = await self._read(known.broker_order_id, known.client_order_id)
-            if gone is not None:
+            if gone is None:
+                directory.deny(known)
+            else:
                 self._post(await catch_up.tell_all(rest, directory, gone, self._clock.now()))
         for order in listed:
             self._post(await catch_up.tell_all(rest, directory, order, self._clock.now()))

@@ -6,12 +6,12 @@ instances and a restart, for it hears a tape that is fed again. `EmergencyExit` 
 - portfolio, breaker or executor given up: entries are cancelled; what rests beside them stays;
 - a halt that the executor has not confirmed in time: entries are cancelled;
 - a halt that wants our lots closed, with the executor given up: our orders are cancelled and our shares
-  closed; what is ours the directory of orders says, which needs no decision actor;
+  closed, by orders of the lots' own names: what is ours the directory of orders says, which needs no
+  decision actor, and what those orders trade is booked on the lots;
 - a halt that wants `EXTERNAL` closed too: when our lots are flat, or the executor is given up, all orders of
   the account are cancelled and all its positions closed.
 
-While the executor lives, closing our lots is its business: orders of the broker's own would be missing in our
-books.
+While the executor lives, closing our lots is its business: it knows what else each lot needs.
 Source: architecture 3 and 5; faults.md E 47 and 51.
 """
 
@@ -21,7 +21,8 @@ from typing import Literal, NamedTuple
 
 import anyio
 
-from actors.broker.sweep import Sweeper, Swept
+from actors.broker.sweep import Sweeper
+from actors.broker.sweep_steps import Swept
 from runtime.kernel.clock import Clock, happens_by
 from runtime.kernel.gateway import Gateway, Inbox, Port
 from runtime.log import get_logger
@@ -41,11 +42,13 @@ class Wish(NamedTuple):
 
     Attributes:
         patience: Whether they are given the time to do it first.
+        is_alone: Whether there is no executor to close our lots.
     """
 
     what: Literal["entries", "orders", "everything", "ours"]
     why: str
     patience: bool = False
+    is_alone: bool = False
 
 
 class Emergency:
@@ -97,7 +100,7 @@ class Emergency:
         dead = "; ".join(f"{name} stopped: {reason}" for name, reason in self._stopped.items())
         if "executor" in self._stopped and self._halted:
             if self._everything:
-                return Wish("everything", f"the whole account is to be closed and {dead}")
+                return Wish("everything", f"the whole account is to be closed and {dead}", is_alone=True)
             if self._flatten:
                 return Wish("ours", f"our lots are to be closed and {dead}")
             if self._cancel_protective:
@@ -168,7 +171,7 @@ class EmergencyExit(Gateway):
         log("cancelling past the decision actors", what=wish.what, why=wish.why)
         changed = self._emergency.changed
         if wish.what == "everything":
-            swept = await self._sweeper.close_all(stop=changed)
+            swept = await self._sweeper.close_all(ours=wish.is_alone, stop=changed)
         elif wish.what == "ours":
             swept = await self._sweeper.close_ours(stop=changed)
         else:

@@ -23,6 +23,10 @@ rows; a checkpoint; error rows; while the account is compared, while the tape is
 HALTING = ("halt_on_tape", "halt_cancelling")
 """Those that need a HALT to be reached."""
 
+EMERGENCY = "mid_emergency_sweep"
+"""A closing order that is made past the decision actors has left and its answer has not come; it needs a HALT
+that closes our lots, and an executor that was given up."""
+
 
 def arm(point: str, count: int = 1) -> None:
     """Die the `count`-th time this process comes to `point`."""
@@ -121,6 +125,29 @@ def _request(method: str, path: str, *, answered: bool) -> Any:
         _wrap(HTTPConnection, "getresponse", **{"after" if answered else "before": look})
 
     return arm_it
+
+
+def _mid_emergency_sweep(here: Any) -> None:
+    from http.client import HTTPConnection
+
+    from actors.broker.sweep import Sweeper
+
+    asked: dict[int, bool] = {}
+    sweeping: list[bool] = []
+
+    def note(connection: Any, verb: str, url: str, *_: Any, **__: Any) -> None:
+        closes = (verb, url.partition("?")[0]) == ("POST", "/v2/orders") or (
+            verb == "DELETE" and url.startswith("/v2/positions")
+        )
+        asked[id(connection)] = bool(sweeping) and closes
+
+    def look(connection: Any, *_: Any, **__: Any) -> None:
+        if asked.get(id(connection)):
+            here()
+
+    _wrap(Sweeper, "close_ours", before=lambda *_, **__: sweeping.append(True))
+    _wrap(HTTPConnection, "putrequest", before=note)
+    _wrap(HTTPConnection, "getresponse", before=look)
 
 
 def _watch(look: Callable[[Any, str], tuple[Any, Any]]) -> None:
@@ -234,4 +261,5 @@ _ARMS: dict[str, Any] = {
     "refeeding": _refeeding,
     "halt_on_tape": _tape("input", "HaltThrown", "after"),
     "halt_cancelling": _cancelling,
+    EMERGENCY: _mid_emergency_sweep,
 }

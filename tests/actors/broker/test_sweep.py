@@ -7,7 +7,8 @@ import anyio
 import pytest
 
 from actors.broker.rest import Rest
-from actors.broker.sweep import Swept, cancel_all, close_all
+from actors.broker.sweep import cancel_all, close_all
+from actors.broker.sweep_steps import Swept
 from runtime.kernel.clock import LiveClock
 from tests.alpaca_server.server import AlpacaServer
 

@@ -9,8 +9,10 @@ import pytest_asyncio
 from actors.broker.desk import Desk
 from actors.broker.directory import Directory
 from actors.broker.rest import Rest
-from actors.broker.sweep import Closing, Sweeper, close_ours
+from actors.broker.sweep import Sweeper
 from runtime.kernel.clock import LiveClock
+from runtime.messages.base import Input
+from runtime.messages.trading import OrderFilled
 from tests.actors.broker.test_sweep import live, place
 from tests.alpaca_server.server import AlpacaServer
 
@@ -32,6 +34,11 @@ def ours(**held: int) -> Directory:
     return directory
 
 
+def sweeper_of(rest: Rest, directory: Directory, told: list[Input] | None = None) -> Sweeper:
+    post = [].append if told is None else told.append
+    return Sweeper(rest, Desk(directory), WALL, post=post, clock=WALL)
+
+
 async def test_our_shares_go_and_those_of_others_in_the_same_symbol_stay(
     alpaca: AlpacaServer, rest: Rest
 ) -> None:
@@ -41,7 +48,7 @@ async def test_our_shares_go_and_those_of_others_in_the_same_symbol_stay(
     alpaca.hold("TSLA", 5, 100)
     await place(alpaca, "mr-20261120-1:t1", side="sell", limit_price="120")
     await place(alpaca, "dashboard", qty="3", side="sell", limit_price="130")
-    swept = await close_ours(rest, ours(SPY=10, AAPL=-4), WALL, Closing(), deadline_s=5)
+    swept = await sweeper_of(rest, ours(SPY=10, AAPL=-4)).close_ours(deadline_s=5)
     assert (swept.is_done, live(alpaca)) == (True, ["dashboard"])
     assert alpaca.positions == {"SPY": 5, "TSLA": 5}
 
@@ -51,7 +58,7 @@ async def test_where_others_sold_shares_of_ours_no_more_goes_than_is_there(
 ) -> None:
     await alpaca.push_minute({"SPY": ROW})
     alpaca.hold("SPY", 7, 100)
-    assert (await close_ours(rest, ours(SPY=10, AAPL=3), WALL, Closing(), deadline_s=5)).is_done
+    assert (await sweeper_of(rest, ours(SPY=10, AAPL=3)).close_ours(deadline_s=5)).is_done
     assert alpaca.positions == {}
 
 
@@ -61,8 +68,8 @@ async def test_where_others_sold_shares_of_ours_no_more_goes_than_is_there(
 async def test_a_lost_answer_closes_nothing_twice(alpaca: AlpacaServer, rest: Rest, fault: str) -> None:
     await alpaca.push_minute({"SPY": ROW})
     alpaca.hold("SPY", 15, 100)
-    alpaca.faults.add(fault, "DELETE /v2/positions/*", times=2)
-    assert (await close_ours(rest, ours(SPY=10), WALL, Closing(), deadline_s=8)).is_done
+    alpaca.faults.add(fault, "POST /v2/orders", times=2)
+    assert (await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=8)).is_done
     assert alpaca.positions == {"SPY": 5}
 
 
@@ -71,7 +78,7 @@ async def test_a_closing_order_that_waits_is_not_asked_for_again(rest: Rest, alp
     alpaca.hold("SPY", 25, 100)
     alpaca.faults.add("stuck_new")
     stop = asyncio.Event()
-    swept = await close_ours(rest, ours(SPY=10), WALL, Closing(), deadline_s=1.0, stop=stop)
+    swept = await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=1.0, stop=stop)
     assert (swept.is_done, swept.left) == (False, ("SPY",))
     assert [int(one.qty) for one in alpaca.orders] == [10]
 
@@ -82,7 +89,7 @@ async def test_what_was_closed_once_is_not_closed_again_out_of_what_others_have(
 ) -> None:
     await alpaca.push_minute({"SPY": ROW})
     alpaca.hold("SPY", 15, 100)
-    sweeper = Sweeper(rest, Desk(ours(SPY=10)), WALL)
+    sweeper = sweeper_of(rest, ours(SPY=10))
     assert (await (sweeper.close_ours if first == "ours" else sweeper.close_all)(deadline_s=5)).is_done
     alpaca.hold("SPY", 5, 100)
     assert (await sweeper.close_ours(deadline_s=5)).is_done
@@ -95,8 +102,8 @@ async def test_a_closing_that_was_interrupted_goes_on_from_what_it_found_at_firs
     await alpaca.push_minute({"SPY": ROW, "AAPL": ROW})
     alpaca.hold("SPY", 15, 100)
     alpaca.hold("AAPL", 15, 100)
-    sweeper = Sweeper(rest, Desk(ours(SPY=10, AAPL=10)), WALL)
-    alpaca.faults.add("server_error_before", "DELETE /v2/positions/AAPL")
+    sweeper = sweeper_of(rest, ours(SPY=10, AAPL=10))
+    alpaca.faults.add("server_error_before", "POST /v2/orders", nth=2)
     assert not (await sweeper.close_ours(deadline_s=0)).is_done
     assert alpaca.positions == {"SPY": 5, "AAPL": 15}
     assert (await sweeper.close_ours(deadline_s=5)).is_done
@@ -106,5 +113,108 @@ async def test_a_closing_that_was_interrupted_goes_on_from_what_it_found_at_firs
 async def test_with_nothing_of_ours_nothing_is_touched(alpaca: AlpacaServer, rest: Rest) -> None:
     alpaca.hold("SPY", 15, 100)
     await place(alpaca, "dashboard", qty="3", side="sell", limit_price="130")
-    assert (await close_ours(rest, Directory(), WALL, Closing(), deadline_s=5)).is_done
+    assert (await sweeper_of(rest, Directory()).close_ours(deadline_s=5)).is_done
     assert (alpaca.positions, live(alpaca)) == ({"SPY": 15}, ["dashboard"])
+
+
+@pytest.mark.parametrize("is_traded", [True, False], ids=["traded", "waiting"])
+async def test_what_an_earlier_process_sent_is_found_by_its_name_and_not_sent_again(
+    alpaca: AlpacaServer, rest: Rest, is_traded: bool
+) -> None:
+    """Nothing of the first closing is kept: no tape, no answer."""
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 15, 100)
+    if not is_traded:
+        alpaca.faults.add("stuck_new")
+    await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=0)
+    assert alpaca.positions == {"SPY": 5 if is_traded else 15}
+    told: list[Input] = []
+    directory = ours(SPY=10)
+    swept = await sweeper_of(rest, directory, told).close_ours(deadline_s=1.5)
+    assert swept.is_done == is_traded
+    assert [one.client_order_id for one in alpaca.orders] == ["mr-20261120-1:x1"]
+    if is_traded:
+        assert alpaca.positions == {"SPY": 5}
+        assert [
+            (one.client_order_id, one.quantity, one.done) for one in told if isinstance(one, OrderFilled)
+        ] == [("mr-20261120-1:x1", 10, True)]
+        assert directory.held() == {}
+
+
+async def test_after_a_closing_order_that_was_cancelled_the_rest_goes_under_the_next_name(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 15, 100)
+    alpaca.faults.add("stuck_new")
+    await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=0)
+    alpaca.faults.clear()
+    (stuck,) = alpaca.orders
+    await rest.cancel(stuck.id)
+    assert (await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=5)).is_done
+    assert alpaca.positions == {"SPY": 5}
+    assert [one.client_order_id for one in alpaca.orders] == ["mr-20261120-1:x1", "mr-20261120-1:x2"]
+
+
+async def test_a_closing_order_of_more_than_is_there_by_now_is_cancelled(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    """Somebody else closed our shares while it waited: it would open a short position."""
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 10, 100)
+    alpaca.faults.add("stuck_new")
+    sweeper = sweeper_of(rest, ours(SPY=10))
+    assert not (await sweeper.close_ours(deadline_s=0)).is_done
+    alpaca.hold("SPY", 0, 100)
+    assert (await sweeper.close_ours(deadline_s=5)).is_done
+    assert (alpaca.positions, live(alpaca)) == ({}, [])
+
+
+async def test_lots_of_one_symbol_go_one_by_one_and_no_more_than_the_account_has(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 12, 100)
+    directory = ours(SPY=10)
+    directory.add("mr-20261120-9:e1", "SPY", filled=6, is_over=True, side="buy")
+    assert (await sweeper_of(rest, directory).close_ours(deadline_s=5)).is_done
+    assert [(one.client_order_id, int(one.qty)) for one in alpaca.orders] == [
+        ("mr-20261120-1:x1", 10),
+        ("mr-20261120-9:x1", 2),
+    ]
+    assert alpaca.positions == {}
+
+
+async def test_what_others_buy_meanwhile_stays_theirs(alpaca: AlpacaServer, rest: Rest) -> None:
+    await alpaca.push_minute({"SPY": ROW, "AAPL": ROW})
+    alpaca.hold("SPY", 10, 100)
+    alpaca.hold("AAPL", 10, 100)
+    sweeper = sweeper_of(rest, ours(SPY=10, AAPL=10))
+    alpaca.faults.add("server_error_before", "POST /v2/orders", times=2)
+    assert not (await sweeper.close_ours(deadline_s=0)).is_done
+    alpaca.hold("SPY", 18, 100)
+    assert (await sweeper.close_ours(deadline_s=5)).is_done
+    assert alpaca.positions == {"SPY": 8}
+
+
+async def test_when_the_whole_account_goes_our_lots_go_by_their_names_and_the_rest_with_them(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    await alpaca.push_minute({"SPY": ROW, "TSLA": ROW})
+    alpaca.hold("SPY", 15, 100)
+    alpaca.hold("TSLA", -3, 100)
+    told: list[Input] = []
+    directory = ours(SPY=10)
+    assert (await sweeper_of(rest, directory, told).close_all(ours=True, deadline_s=5)).is_done
+    assert alpaca.positions == {}
+    assert [one.quantity for one in told if isinstance(one, OrderFilled)] == [10]
+
+
+async def test_where_the_broker_refuses_our_own_order_the_whole_account_goes_without_it(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 10, 100)
+    alpaca.faults.add("server_error_before", "POST /v2/orders", times=None)
+    assert (await sweeper_of(rest, ours(SPY=10)).close_all(ours=True, deadline_s=5)).is_done
+    assert alpaca.positions == {}

@@ -81,7 +81,9 @@ class Running:
             server.urls.trading, keys(server), self.wall, timeouts=timeouts, requests_per_minute=per_minute
         )
         self.desk = Desk(Directory())
-        self.sweeper = Sweeper(self.rest, self.desk, self.wall)
+        self.sweeper = Sweeper(
+            self.rest, self.desk, self.wall, post=lambda said: self.post("broker", said), clock=self.wall
+        )
         self.inbox = Inbox()
         self.told: list[Input] = []
         self.syncs: list[str] = []

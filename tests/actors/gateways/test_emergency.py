@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from actors.broker.sweep import Sweeper
 from actors.gateways.emergency import Emergency, EmergencyExit
 from runtime.kernel.gateway import Inbox
 from runtime.messages.account import AccountSwept
@@ -29,7 +28,7 @@ def hear(emergency: Emergency, message=None, *caused) -> None:
 async def watching(desk: Running, emergency: Emergency, patience: float = 0.05):
     gateway = EmergencyExit(
         "emergency", Inbox(), desk.post, emergency=emergency,
-        sweeper=Sweeper(desk.rest, desk.desk, desk.wall), patience=patience, clock=desk.wall, wall=desk.wall,
+        sweeper=desk.sweeper, patience=patience, clock=desk.wall, wall=desk.wall,
     )  # fmt: skip
     async with anyio.create_task_group() as group:
         group.start_soon(gateway.run)

@@ -1,0 +1,71 @@
+"""kill -9 while our lots are closed past a dead executor, others' shares beside them: only ours go, once."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from actors.verification import verify
+from runtime import kill_switch
+from tests.alpaca_server.server import AlpacaServer
+from tests.faults import busy
+from tests.faults.history import Books, _errors, _fills, _sent_once
+from tests.faults.kill_live import Figures, Round, _is_dead, busy_round, nursery
+from tests.faults.points import EMERGENCY
+from tui.commands import exits
+
+OTHERS = 7
+"""Shares of somebody else in every symbol."""
+
+
+def _theirs(server: AlpacaServer) -> None:
+    for symbol, price in busy.SYMBOLS.items():
+        server.hold(symbol, OTHERS, price)
+
+
+def _ours(server: AlpacaServer) -> dict[str, int]:
+    net = {symbol: int(server.positions.get(symbol, 0)) - OTHERS for symbol in busy.SYMBOLS}
+    return {symbol: shares for symbol, shares in net.items() if shares}
+
+
+def _dies_in_the_sweep(one: Round, count: int) -> None:
+    """An engine whose executor is given up, that is told to close our lots, and dies in the midst of it."""
+    server, crash = one.hosted.server, one.root / "crash"
+    pid = one.start(EMERGENCY, count, crash="executor", crash_while=str(crash))
+    assert one.until(one.is_ready), one.log.read_text()
+    assert one.until(lambda: len(_ours(server)) > count + 2), _ours(server)
+    crash.touch()
+    kill_switch.throw(one.root, "a test", flatten=True, at=time.time_ns())  # noqa: TID251 - of the file's words
+    assert one.until(lambda: _is_dead(pid)), one.log.read_text()[-2_000:]
+    assert one.bears.wait(pid) == -signal.SIGKILL
+    crash.unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("count", [1, 3], ids=["first", "third"])
+def test_killed_in_the_midst_of_closing_our_lots_exactly_ours_go_and_the_books_are_flat(
+    tmp_path: Path, count: int
+) -> None:
+    figures = Figures(points={}, missed=[], ready_ms=[], wrong=[])
+    with nursery() as bears, busy_round(bears, tmp_path, figures, 23) as one:
+        server = one.hosted.server
+        one.hosted.call(_theirs)
+        one.words = ["--set", "account.allow_short=false"]
+        _dies_in_the_sweep(one, count)
+        pid = one.start()
+        assert one.until(one.is_ready), one.log.read_text()[-2_000:]
+        one.until(lambda: not _ours(server), 20.0)
+        one.until(lambda: one._is_quiet(server))
+        os.kill(pid, signal.SIGTERM)
+        assert bears.wait(pid) in (exits.OK, exits.HALTED), one.log.read_text()[-2_000:]
+        assert _ours(server) == {}
+        books = Books(one.root, "trades")
+        assert books("SELECT symbol, quantity FROM positions WHERE quantity != 0") == []
+        assert books("SELECT id, quantity FROM lots WHERE quantity != 0") == []
+        assert [*_sent_once(server), *_fills(server, books), *_errors(one.root)] == []
+        (tape,) = one.tapes()
+        told = verify(tape)
+        assert told.identical, told.text()
