@@ -18,7 +18,8 @@ from actors.broker.sweep_steps import Swept, tried
 from actors.execution import ids
 from runtime.kernel.clock import Clock
 from runtime.messages.base import Input
-from runtime.messages.trading import Side, SubmitOrder
+from runtime.messages.broker import SubmitOrder
+from runtime.messages.trading import Side
 
 Post = Callable[[Input], None]
 

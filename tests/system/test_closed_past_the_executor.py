@@ -12,8 +12,9 @@ from actors.broker.sweep import Sweeper
 from actors.live_gateways import remember
 from actors.portfolio import Carried
 from actors.refeed import Memory, executor_state
+from runtime.messages.broker import OrderFilled, SubmitOrder
 from runtime.messages.risk import HaltThrown
-from runtime.messages.trading import LotChanged, OrderFilled, SubmitOrder
+from runtime.messages.trading import LotChanged
 from tests.alpaca_server.options import Options
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_orders import ENTRY, LOT, LiveOrders, trading

@@ -12,7 +12,7 @@ from actors.broker.rest import Rest
 from actors.broker.sweep import Sweeper
 from runtime.kernel.clock import LiveClock
 from runtime.messages.base import Input
-from runtime.messages.trading import OrderFilled
+from runtime.messages.broker import OrderFilled
 from tests.actors.broker.test_sweep import live, place
 from tests.alpaca_server.server import AlpacaServer
 
