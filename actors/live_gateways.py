@@ -242,6 +242,8 @@ class Gateways:
             told=links.memory.last_minute,
         )
         how = live_waits.market_stream(settings.streams, plan.addresses.data_stream, plan.speed)
+        if plan.market_time is not None:
+            plan.market_time.ask = links.rest.clock
         hours = Hours(open=header.open, close=header.close)
         gap_from = header.open if links.clock.now() > header.open else 0
 
@@ -262,6 +264,7 @@ class Gateways:
                 real=links.real,
                 way=links.way,
                 gap_from=gap_from,
+                market_time=plan.market_time,
             )
 
         return build

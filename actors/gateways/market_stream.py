@@ -26,6 +26,7 @@ from actors.broker.market_feed import (
 )
 from actors.broker.market_halts import Halts
 from actors.broker.market_handshake import Handshake, Say
+from actors.broker.market_time import MarketTime
 from actors.broker.market_wire import (
     MINUTE,
     AnyItem,
@@ -72,6 +73,7 @@ class MarketStream(Gateway):
         running: Keeps the running day by symbol, as last told, for all instances.
         way: A minute takes it, and what comes behind on the stream waits for it.
         gap_from: First minute to read by REST on the first connection, ns UTC; 0: none.
+        market_time: Keeps a driven market time at the broker's; None: it is real time.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class MarketStream(Gateway):
         running: dict[str, DailyBar] | None = None,
         way: RightOfWay | None = None,
         gap_from: int = 0,
+        market_time: MarketTime | None = None,
     ) -> None:
         super().__init__(name, inbox, port)
         self.figures = StreamFigures()
@@ -105,6 +108,7 @@ class MarketStream(Gateway):
         )
         self._clock, self._real = clock, real
         self._way = way
+        self._market_time = market_time
         self._back_off = BackOff(
             name,
             first=_ns(settings.retry_first_s),
@@ -292,6 +296,7 @@ class MarketStream(Gateway):
             self._doubt(now)
         if set(map(type, frame.items)) == _BARS_ONLY:  # what every minute's order waits for
             self._heard = now
+            self._look_at_time(cast(MinuteBar, frame.items[0]).ts, now)
             self._bars(cast(Sequence[WireBar], frame.items), now)
             says: list[Say] = []
         else:
@@ -353,6 +358,10 @@ class MarketStream(Gateway):
     async def _catch_up(self, scope: anyio.CancelScope, reason: str) -> None:
         """Read the gap, say that the feed is up, and later what REST did not have yet."""
         with scope:
+            if self._market_time is not None and await self._market_time.agree():
+                self._heard = now = self._clock.now()
+                if now > self._hours.open and not self._join.last_told:
+                    self._gap = self._hours.open
             last = minute_of(self._clock.now()) - MINUTE
             is_behind = self._gap > 0
             await self._read_gap(last)
@@ -408,6 +417,11 @@ class MarketStream(Gateway):
         if self._refused.waiting and not self._refused_due:
             self._refused_due = now + _ns(self._settings.quarantine_s)
             self._news.set()
+
+    def _look_at_time(self, ts: int, now: int) -> None:
+        if self._market_time is not None and self._market_time.is_odd(ts, now):
+            assert self._group is not None
+            self._group.start_soon(self._market_time.agree)
 
     def _status(self, status: TradingStatus) -> None:
         if not self._join.knows(status.symbol):

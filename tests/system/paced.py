@@ -38,6 +38,8 @@ class Pace:
         words: Further words of the engine's command line.
         per_minute: The budget of requests. A minute of it is real while the reconcile's schedule is the
             market's: a session far faster than the market's pace uses up the usual one for reconciling.
+        is_held: Whether the broker's time waits for the engine, which asks for it. Otherwise both begin at
+            the same market time, each when its process does.
     """
 
     root: Path
@@ -49,6 +51,7 @@ class Pace:
     words: Sequence[str] = ()
     per_minute: int = 10_000
     module: str = "runtime"
+    is_held: bool = True
     environ: dict[str, str] = field(default_factory=dict)
 
 
@@ -133,12 +136,18 @@ def lay_rows(path: Path, rows: dict[int, dict[str, Sequence[float]]]) -> Path:
     return path
 
 
+def begin_of(pace: Pace) -> str:
+    """Market time at which it begins, ISO."""
+    return datetime.fromtimestamp(OPENS.timestamp() - pace.lead * MINUTE_S, OPENS.tzinfo).isoformat()
+
+
 @contextmanager
 def session(pace: Pace) -> Iterator[tuple[Child, Child, dict[str, str]]]:
     """The broker, the engine, and the environment they share, once the engine can be reached."""
-    begins = datetime.fromtimestamp(OPENS.timestamp() - pace.lead * MINUTE_S, OPENS.tzinfo).isoformat()
+    begins = begin_of(pace)
     played = lay_rows(pace.root / "day.jsonl.gz", pace.rows)
-    words = ["--session", str(played), "--start", begins, "--speed", f"{pace.speed:g}", "--stay", "--hold"]
+    words = ["--session", str(played), "--start", begins, "--speed", f"{pace.speed:g}", "--stay"]
+    words += ["--hold"] if pace.is_held else []
     words += [
         "--rate-limit",
         "0",
@@ -156,7 +165,8 @@ def session(pace: Pace) -> Iterator[tuple[Child, Child, dict[str, str]]]:
 @contextmanager
 def engine_of(pace: Pace, environ: dict[str, str], name: str = "engine") -> Iterator[Child]:
     """An engine of the broker that the environment names, once it can be reached."""
-    clock = ["--headless", "--clock", "broker", "--speed", f"{pace.speed:g}"]
+    time = "broker" if pace.is_held else begin_of(pace)
+    clock = ["--headless", "--clock", time, "--speed", f"{pace.speed:g}"]
     clock += ["--set", f"requests.per_minute={pace.per_minute}"]
     with Child(pace.root / name, pace.module, "run", *clock, *pace.words, env=environ) as engine:
         engine.line(0)

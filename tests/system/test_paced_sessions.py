@@ -41,3 +41,18 @@ def test_a_session_a_hundred_times_as_fast_trades_and_its_tape_replays_identical
     assert (left["positions"], left["open_orders"]) == ({}, [])
     verdict = verify(tmp_path / "tapes" / "2026-11-20.tape")
     assert verdict.identical, verdict.text()
+
+
+@pytest.mark.slow
+def test_a_broker_whose_clock_began_before_ours_is_followed_and_its_minutes_are_decided_on(tmp_path):
+    lay_files(tmp_path)
+    rows = {minute: {"SPY": UP if minute == 7 else FLAT} for minute in range(8)}
+    # A start takes three seconds and more, five minutes of such a market; without its clock every bar would
+    # come from the future.
+    pace = Pace(root=tmp_path, rows=rows, speed=100.0, lead=25.0, words=SETTINGS, is_held=False)
+    with session(pace) as (broker, engine, _):
+        until(lambda: closed_lots(tmp_path), 40, engine.fate)
+        assert engine.end() == exits.OK, engine.fate()
+        left = summary_of(broker)
+    assert (left["requests"]["POST /v2/orders"], left["twice"], left["leaks"]) == (1, [], [])
+    assert (left["positions"], left["open_orders"]) == ({}, [])

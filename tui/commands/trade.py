@@ -20,16 +20,21 @@ from tui.commands.shown import add_palette, start_and_show, wants_screen
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from actors.broker.market_time import MarketTime
+    from actors.broker.rest import Rest
     from actors.engine import Engine
     from config.live_money import Addresses
     from config.load import Loaded
     from runtime.error_sink import ErrorSink
     from runtime.kernel.clock import Clock
+    from runtime.kernel.paced_clock import PacedClock
     from runtime.strays import Strays
     from storage.loaders.own_minutes import Fetch
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BROKERS = "broker"
+_AT_START = 30_000_000_000
+"""Most that driven market time waits for the broker's answer, ns."""
 _TRIES = 5
 _FIRST_WAIT = 500_000_000
 """Tries to reach the broker at a start, and the wait before the second, ns; it doubles."""
@@ -197,7 +202,9 @@ def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") ->
         moment = datetime.fromisoformat(arguments.clock)
         if moment.tzinfo is None:
             raise ValueError("it has no offset")
-        return PacedClock(real, round(moment.timestamp() * 1e6) * 1_000, arguments.speed)
+        clock = PacedClock(real, round(moment.timestamp() * 1e6) * 1_000, arguments.speed)
+        clock.stand(_AT_START)
+        return clock
     except ValueError as error:
         raise exits.WrongUse(f"--clock {arguments.clock} --speed {arguments.speed:g}: {error}") from None
 
@@ -211,7 +218,7 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
 
     asyncio.get_running_loop().set_exception_handler(strays.loop)
     settings, secrets = start.loaded.settings, start.loaded.secrets
-    account, clock = await _greet(start)
+    account, clock, market_time = await _greet(start)
     books = f"{settings.broker.mode}:{account}"
     fetch = _fetcher(start)
 
@@ -225,6 +232,7 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
             secrets=secrets,
             make=lambda: make_start(start.root, session, settings, books=books, now=clock.now(), fetch=fetch),
             speed=1.0 if clock is start.real else start.speed,
+            market_time=market_time,
             accept=_say if start.accepts else None,
         )
 
@@ -259,8 +267,8 @@ def _fetcher(start: _Start) -> "Fetch | None":
     )
 
 
-async def _greet(start: _Start) -> "tuple[str, Clock]":
-    """The number of the account the keys belong to, and market time.
+async def _greet(start: _Start) -> "tuple[str, Clock, MarketTime | None]":
+    """The number of the account the keys belong to, market time, and what keeps it if it is driven.
 
     Raises:
         LiveRefused: Another account was named. BrokerUnavailable, BrokerRejected, KeysRefused: no answer.
@@ -280,9 +288,23 @@ async def _greet(start: _Start) -> "tuple[str, Clock]":
             if told is None:
                 raise BrokerUnavailable("the broker tells no time that can be read")
             clock = PacedClock(start.real, told, start.speed)
+        market_time = await _driven_by(start, clock, rest) if isinstance(clock, PacedClock) else None
     finally:
         await rest.aclose()
-    return found.account_number or found.id or "unnamed", clock
+    return found.account_number or found.id or "unnamed", clock, market_time
+
+
+async def _driven_by(start: _Start, clock: "PacedClock", rest: "Rest") -> "MarketTime":
+    """What keeps a driven clock at the broker's, once it is there."""
+    from actors.broker.market_time import MarketTime
+    from actors.live_waits import minute_waits
+
+    late, early = minute_waits(start.loaded.settings.streams, start.speed)
+    kept = MarketTime(clock, start.real, speed=start.speed, late=late, early=early)
+    kept.ask = rest.clock
+    if start.clock is not None:
+        await kept.begin()
+    return kept
 
 
 async def _answer(ask: "Callable[[], Awaitable[Answer]]", real: "Clock") -> "Answer":

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from runtime.kernel.clock import ReplayClock
 from runtime.kernel.paced_clock import PacedClock
 
-START = 1_795_184_940_000_000_000
+SECOND = 1_000_000_000
+START = 1_795_184_940 * SECOND
 
 
 def test_it_begins_at_its_start_and_runs_so_many_times_as_fast():
@@ -41,3 +42,48 @@ def test_a_wake_up_can_be_taken_back():
 def test_a_speed_that_is_none_is_refused(speed):
     with pytest.raises(ValueError, match="speed"):
         PacedClock(ReplayClock(0), START, speed)
+
+
+def test_it_waits_where_it_is_told_to_and_then_runs_on():
+    real = ReplayClock(0)
+    clock = PacedClock(real, START, 60)
+    clock.stand(5 * SECOND)
+    real.advance(5 * SECOND)
+    assert clock.now() == START
+    real.advance(6 * SECOND)
+    assert clock.now() == START + 60 * SECOND
+
+
+def test_it_jumps_to_a_clock_that_is_ahead_and_waits_for_one_that_is_behind():
+    real = ReplayClock(0)
+    clock = PacedClock(real, START, 60)
+    real.advance(SECOND)
+    clock.follow(START + 120 * SECOND, real.now())
+    assert clock.now() == START + 120 * SECOND
+    clock.follow(START + 60 * SECOND, real.now())
+    real.advance(2 * SECOND)
+    assert clock.now() == START + 120 * SECOND
+    assert clock.runs(real.now()) == START + 120 * SECOND
+    real.advance(3 * SECOND)
+    assert clock.now() == START + 180 * SECOND
+
+
+@given(
+    speed=st.sampled_from([0.5, 1.0, 60.0, 400.0]),
+    steps=st.lists(st.tuples(st.integers(0, 10**10), st.integers(-(10**12), 10**12)), max_size=8),
+    wait=st.integers(0, 10**12),
+)
+def test_however_it_is_set_it_never_goes_back_and_wakes_once_in_time(speed, steps, wait):
+    real = ReplayClock(0)
+    clock = PacedClock(real, START, speed)
+    woken = []
+    clock.call_at(START + wait, lambda: woken.append(clock.now()))
+    for pause, off in steps:
+        before = clock.now()
+        real.advance(real.now() + pause)
+        clock.follow(clock.now() + off, real.now())
+        assert clock.now() >= before
+    while real.next_due() is not None:
+        real.advance(real.next_due())
+    assert len(woken) == 1
+    assert woken[0] >= START + wait
