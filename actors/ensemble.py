@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from actors.allocation import proposals
 from actors.allocation.adaptive import drawdown_factor
-from actors.allocation.commitments import Commitment, Commitments
+from actors.allocation.commitments import Commitments
 from actors.allocation.desk import Desk, Money, Refused
 from actors.allocation.ensemble_state import Carried, Today
+from actors.allocation.exits import Exits
 from actors.allocation.outside import Outside
 from actors.allocation.roster import Roster
 from actors.execution.ids import client_order_id
@@ -84,6 +85,7 @@ class Ensemble(Actor):
             settings, header.symbols, adv, sigma, self._roster, self._commitments, self._outside
         )
         self._desk.days = dict(carried.days) if carried else {}
+        self._exits = Exits(self._commitments, self._desk, settings.breakers.drawdown_multiplier)
         self._reduced = carried.reduced if carried else False
         self._halted = carried.halted if carried else False
         self._drawdown = carried.drawdown if carried else 0.0
@@ -95,9 +97,6 @@ class Ensemble(Actor):
         """Why everything held is to be closed, or empty."""
         self._selling_down = False
         """Whether a drawdown has just asked for a share of what is held to be sold."""
-        self._asked_at = 0
-        self._asked: dict[str, None] = {}
-        """Lots whose exit was proposed in input `_asked_at` because everything is to be closed."""
         if carried and carried.today is not None:
             self._go_on(carried.today)
 
@@ -248,97 +247,27 @@ class Ensemble(Actor):
         self._fresh, self._pending = [], []
         out: list[Settled] = []
         entries: list[SignalRaised] = []
-        now = self.moment.now
+        now, seq, exits = self.moment.now, self.moment.seq, self._exits
         for signal in signals:
             if signal.signal_type != "CLOSE":
                 entries.append(signal)
             elif now >= signal.not_before:
-                self._exit(signal, out)
+                out.extend(exits.wished(signal, now, seq))
             else:
                 self._pending.append(signal)
         if self._closing is not None:
-            out.extend(self._close_intraday(self._closing))
+            out.extend(exits.intraday(self._closing.late, now, seq))
+            out.append(self._done(self._closing, f"{exits.intraday_lots()} intraday lots are being closed"))
             self._closing = None
         if self._selling_down:
-            out.extend(self._sell_down())
+            out.extend(exits.sell_down(now, seq))
             self._selling_down = False
         if self._flattening:
-            out.extend(self._flatten())
+            out.extend(exits.everything(self._flattening, now, seq))
         if entries:
             out.extend(self._entries(entries))
         self.unsettled = bool(self._pending or self._flattening)
         return out
-
-    # ---- exits ------------------------------------------------------------------------------
-
-    def _exit(self, signal: SignalRaised, out: list[Settled]) -> None:
-        """Add to `out` what a wish to close comes to."""
-        lots = self._commitments.of(signal.strategy, signal.symbol)
-        if signal.lot_id:
-            lots = [lot for lot in lots if lot.lot_id == signal.lot_id]
-        if not lots:
-            out.append(self._refused(signal, "NOTHING_TO_CLOSE"))
-        for lot in lots:
-            if lot.exiting:
-                out.append(self._refused(signal, "ALREADY_CLOSING"))
-            else:
-                out.append(self._leave(lot, signal.reason, signal.id))
-
-    def _close_intraday(self, task: TaskDue) -> Iterator[Out | TaskDone | Noted]:
-        """Whoever forgot an intraday lot, it leaves now."""
-        forgotten = [lot for lot in self._open_lots() if lot.intraday and not lot.exiting]
-        for lot in forgotten:
-            yield self._leave(lot, "session_end")
-        if task.late and forgotten:
-            yield Noted(
-                ts_event=self.now,
-                cause=self.seq,
-                level="CRITICAL",
-                component="ensemble",
-                text=f"close_intraday_positions ran late; closing {len(forgotten)} lots now",
-            )
-        closing = sum(lot.intraday for lot in self._open_lots())
-        yield self._done(task, f"{closing} intraday lots are being closed")
-
-    def _sell_down(self) -> Iterator[OrderProposed]:
-        """Sell the share of what is held that a drawdown asks for: whole lots, the largest first."""
-        worth = {
-            lot.lot_id: abs(lot.held) * (self._desk.price(lot.symbol) or 0.0)
-            for lot in self._open_lots()
-            if lot.held and not lot.exiting
-        }
-        left = (1 - self._breakers.drawdown_multiplier) * sum(worth.values())
-        for lot_id in sorted(worth, key=lambda name: (-worth[name], name)):
-            if left <= 0:
-                return
-            left -= worth[lot_id]
-            yield self._leave(self._commitments.lots[lot_id], "drawdown")
-
-    def _flatten(self) -> Iterator[OrderProposed]:
-        """Close what is open, asking once an input: an exit refused at once must not be wished for ever."""
-        if self._asked_at != self.seq:
-            self._asked_at, self._asked = self.seq, {}
-        for lot in self._open_lots():
-            if not lot.exiting and lot.lot_id not in self._asked:
-                self._asked[lot.lot_id] = None
-                yield self._leave(lot, self._flattening)
-
-    def _open_lots(self) -> list[Commitment]:
-        return list(self._commitments.lots.values())
-
-    def _leave(self, lot: Commitment, reason: str, signal_id: str = "") -> OrderProposed:
-        moment = self.moment
-        lot.exiting = True
-        lot.exits += 1
-        return proposals.leave(
-            lot,
-            self._desk.price(lot.symbol),
-            client_order_id(lot.lot_id, "exit", lot.exits),
-            reason=reason,
-            signal_id=signal_id,
-            now=moment.now,
-            cause=moment.seq,
-        )
 
     # ---- entries ----------------------------------------------------------------------------
 
@@ -393,19 +322,10 @@ class Ensemble(Actor):
         return None
 
     def _refused(self, signal: SignalRaised, reason: str, detail: str = "") -> SignalDropped:
-        return self._dropped(signal.id, signal.strategy, signal.symbol, reason, detail)
+        return proposals.refused(signal, reason, detail, self.now, self.seq)
 
     def _dropped(self, signal_id: str, strategy: str, symbol: str, reason: str, detail: str) -> SignalDropped:
-        return SignalDropped(
-            ts_event=self.now,
-            cause=self.seq,
-            signal_id=signal_id,
-            strategy=strategy,
-            symbol=symbol,
-            status="expired" if reason in ("EXPIRED", "ENTRY_EXPIRED") else "rejected",
-            reason=reason,
-            detail=detail,
-        )
+        return proposals.dropped(signal_id, strategy, symbol, reason, detail, self.now, self.seq)
 
     def standing(self) -> Carried:
         today = Today(

@@ -1,8 +1,14 @@
-"""Writes out what the ensemble decided: entries for planned signals, exits for lots."""
+"""Writes out what the ensemble decided: entries for planned signals, exits for lots, refusals."""
 
 from actors.allocation.commitments import Commitment
 from actors.allocation.desk import Planned
-from runtime.messages.trading import OrderClass, OrderProposed, OrderType
+from runtime.messages.trading import (
+    OrderClass,
+    OrderProposed,
+    OrderType,
+    SignalDropped,
+    SignalRaised,
+)
 
 _CLASSES: tuple[OrderClass, ...] = ("simple", "oto", "bracket")
 _NOTHING: dict[str, float] = {}
@@ -81,4 +87,25 @@ def leave(
         sizing=_NOTHING,
         contributions=_NOTHING,
         reason=reason,
+    )
+
+
+def refused(signal: SignalRaised, reason: str, detail: str, now: int, cause: int) -> SignalDropped:
+    """That a signal will not trade."""
+    return dropped(signal.id, signal.strategy, signal.symbol, reason, detail, now, cause)
+
+
+def dropped(
+    signal_id: str, strategy: str, symbol: str, reason: str, detail: str, now: int, cause: int
+) -> SignalDropped:
+    """The same of a signal that is known by its id alone."""
+    return SignalDropped(
+        ts_event=now,
+        cause=cause,
+        signal_id=signal_id,
+        strategy=strategy,
+        symbol=symbol,
+        status="expired" if reason in ("EXPIRED", "ENTRY_EXPIRED") else "rejected",
+        reason=reason,
+        detail=detail,
     )
