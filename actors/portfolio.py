@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from actors.allocation.agreement import Agreement
 from actors.allocation.book import MICRO, Book, Lot
 from actors.allocation.corrections import Closed, became, correct
 from actors.allocation.day_result import DayResult
@@ -75,9 +76,7 @@ class Portfolio(Actor):
         self._records = dict(old.records)
         self._day = DayResult(old.returns, old.last_equity, old.high_water)
         self._broker_equity = old.broker_equity
-        self._doubted = dict.fromkeys(old.doubted)
-        """Symbols in which the broker holds something else than our lots."""
-        self._external = dict(old.external)
+        self._agreement = Agreement(self._book, old.doubted, old.external)
         today = old.today
         self._closed: dict[str, Closed] = dict(today.closed) if today else {}
         """Lots closed this session: a fill of theirs may be taken back."""
@@ -182,7 +181,7 @@ class Portfolio(Actor):
             if ids.parse(fill.parent_id or name) is None:
                 return None  # somebody else's: `EXTERNAL`
             note = self._noted(f"fill {fill.execution_id} of an order that is not ours: {symbol}")
-            return (note, *self._doubt(fill))
+            return (note, *self._agrees(fill))
         if self._corrected and fill.execution_id in self._corrected:
             return None  # told once more: it counts as it was corrected
         seen = self._cumulative.get(name, 0)
@@ -201,7 +200,7 @@ class Portfolio(Actor):
             book.enter(lot, signed, price, fill.commission, fill.slippage)
         elif lot is None or signed * lot.quantity >= 0 or (signed + lot.quantity) * signed > 0:
             note = self._noted(f"exit fill {fill.execution_id} exceeds lot {facts.lot_id}")
-            return (note, *self._doubt(fill))  # not booked: it may be told again
+            return (note, *self._agrees(fill))  # not booked: it may be told again
         else:
             book.leave(lot, signed, price, fill.commission, fill.slippage)
             if lot.quantity == 0:
@@ -213,9 +212,9 @@ class Portfolio(Actor):
         moment = self.moment
         changed = lot_changed(lot, facts, fill, signed, moment.seq)
         held = position(book, symbol, price, moment.now, moment.seq, lot)
-        if fill.position is None or (held.quantity == fill.position and not self._doubted):
+        if fill.position is None or (held.quantity == fill.position and not self._agreement.doubted):
             return changed, held
-        return changed, held, *self._doubt(fill)
+        return changed, held, *self._agrees(fill)
 
     def _facts_of(self, fill: OrderFilled | FillCorrected) -> Facts | None:
         """A fill's order; an exit that was sent past the executor has its lot in its name."""
@@ -245,7 +244,7 @@ class Portfolio(Actor):
             lot = closed.lot
         if facts is None or lot is None:
             yield self._noted(f"{what}, and its lot is not known any more: the books do not show it")
-            yield from self._doubt(event)
+            yield from self._agrees(event)
             return
         if event.execution_id in self._corrected:
             return
@@ -265,24 +264,10 @@ class Portfolio(Actor):
         yield lot_corrected(lot, facts, event, price, reason, self.seq)
         yield position(book, event.symbol, lot.mark / MICRO, self.now, self.seq)
         self.unsettled = True
-        yield from self._doubt(event)
+        yield from self._agrees(event)
 
-    def _doubt(self, fill: OrderFilled | FillCorrected) -> Iterator[PositionMismatched | Noted]:
-        """Say when the lots of a symbol stop, or start again, to sum to the broker's position."""
-        if fill.position is not None:
-            yield from self._judge(fill.symbol, fill.position - self._external.get(fill.symbol, 0))
-
-    def _judge(self, symbol: str, theirs: int) -> Iterator[PositionMismatched | Noted]:
-        """Compare our net shares with what the broker holds of ours."""
-        ours = self._book.net(symbol)
-        if (ours == theirs) != (symbol in self._doubted):
-            return
-        if ours == theirs:
-            del self._doubted[symbol]
-        else:
-            self._doubted[symbol] = None
-            yield self._noted(f"{symbol}: our lots sum to {ours}, the broker holds {theirs}")
-        yield PositionMismatched(ts_event=self.now, cause=self.seq, symbol=symbol, ours=ours, broker=theirs)
+    def _agrees(self, fill: OrderFilled | FillCorrected) -> Iterator[PositionMismatched | Noted]:
+        return self._agreement.after(fill, self.now, self.seq)
 
     # ---- the account ------------------------------------------------------------------------
 
@@ -294,14 +279,10 @@ class Portfolio(Actor):
         return apply_split(self._book, event, self._ids.get(event.symbol, -1), self._record)
 
     def on_external_changed(self, change: ExternalChanged) -> None:
-        self._external[change.symbol] = change.quantity
+        self._agreement.others(change)
 
     def on_position_mismatched(self, found: PositionMismatched) -> None:
-        """The executor compared with the broker; what we said ourselves is known already."""
-        if found.ours == found.broker:
-            self._doubted.pop(found.symbol, None)
-        else:
-            self._doubted[found.symbol] = None
+        self._agreement.found(found)
 
     def on_reconciled(self, reconciled: Reconciled) -> Iterator[PositionMismatched | Noted | LookUpOrder]:
         """Where the executor's count agrees with the broker's, ours must agree with the executor's.
@@ -311,8 +292,8 @@ class Portfolio(Actor):
         held = reconciled.held
         for symbol in reconciled.agreed:
             ours, theirs = self._book.net(symbol), held.get(symbol, 0)
-            if ours != theirs or symbol in self._doubted:
-                yield from self._judge(symbol, theirs)
+            if ours != theirs or symbol in self._agreement.doubted:
+                yield from self._agreement.judge(symbol, theirs, self.now, self.seq)
             if ours == theirs:
                 continue
             for name, facts in self._orders.items():
@@ -425,7 +406,7 @@ class Portfolio(Actor):
             last_equity=self._day.last_equity,
             high_water=self._day.high_water,
             broker_equity=self._broker_equity,
-            doubted=list(self._doubted),
-            external={symbol: shares for symbol, shares in self._external.items() if shares},
+            doubted=list(self._agreement.doubted),
+            external={symbol: shares for symbol, shares in self._agreement.external.items() if shares},
             corrected=list(self._corrected)[-MOST_CORRECTED:],
         )
