@@ -1,7 +1,8 @@
 """One connection to the data feed; its minutes, corrections and halts become inputs.
 
-It decides nothing. What a frame says is read by `broker.market_wire`, joined by `broker.minute_join`; what a
-failure means is told by `broker.stream_faults`. After every connection the gap is read by REST.
+It decides nothing. What a frame says is read by `broker.market_wire`, joined by `broker.minute_join` and
+posted by `broker.market_outlet`; what a failure means is told by `broker.stream_faults`. After every
+connection the gap is read by REST.
 """
 
 import asyncio
@@ -24,8 +25,8 @@ from actors.broker.market_feed import (
     StreamSymbols,
     minute_of,
 )
-from actors.broker.market_halts import Halts
 from actors.broker.market_handshake import Handshake, Say
+from actors.broker.market_outlet import MarketOutlet
 from actors.broker.market_time import MarketTime
 from actors.broker.market_wire import (
     MINUTE,
@@ -47,11 +48,8 @@ from config.secrets import Secrets
 from runtime.kernel.clock import Clock, happens_by, sleep_until
 from runtime.kernel.gateway import Gateway, Inbox, Port
 from runtime.log import get_logger
-from runtime.messages.base import Input, Message
-from runtime.messages.market import Bars, FeedChanged, TradingStatus
+from runtime.messages.base import Message
 
-STREAM = "market"
-"""Name of the stream in `FeedChanged`."""
 SECOND = 1_000_000_000
 
 _BARS_ONLY = {MinuteBar}
@@ -102,7 +100,8 @@ class MarketStream(Gateway):
         self._settings, self._secrets = settings, secrets
         self._symbols = tuple(symbols)
         self._hours = hours
-        self._join, self._refused = join, refused
+        self._join = join
+        self._outlet = MarketOutlet(port, clock, join, refused, _ns(settings.quarantine_s), way)
         self._gaps = GapReader(
             name, history, real, tries=settings.backfill_tries, first_wait=_ns(settings.retry_first_s)
         )
@@ -121,11 +120,7 @@ class MarketStream(Gateway):
         self._handshake = self._new_handshake()
         self._socket: ClientConnection | None = None
         self._heard = 0
-        self._feed_told: tuple[bool, str] | None = None
         self._ready_since: int | None = None
-        self._halts = Halts()
-        self._news = asyncio.Event()
-        self._refused_due = 0
         self._doubtful = 0
         self._changed = asyncio.Event()
         self._backfilling: anyio.CancelScope | None = None
@@ -149,7 +144,7 @@ class MarketStream(Gateway):
             self.figures.state = "stopped"
         if failure is not None:
             raise failure
-        self._tell(self._clock.now(), final=True)
+        self._outlet.tell(self._clock.now(), final=True)
 
     async def handle(self, command: Message) -> None:
         """Change what is streamed."""
@@ -168,18 +163,18 @@ class MarketStream(Gateway):
 
     async def _tell_in_time(self) -> None:
         """Tell minutes and refusals when they are due."""
+        outlet = self._outlet
         while True:
-            self._news.clear()
-            waiting = [due for due in (self._join.due(), self._refused_due or None) if due is not None]
-            if not waiting:
-                await self._news.wait()
-            elif not await happens_by(self._clock, self._news, min(waiting)):
-                self._tell(self._clock.now())
+            outlet.news.clear()
+            due = outlet.due()
+            if due is None:
+                await outlet.news.wait()
+            elif not await happens_by(self._clock, outlet.news, due):
+                outlet.tell(self._clock.now())
 
     async def _stay_connected(self) -> None:
-        self._feed(False, "connecting")
-        self._join.revise_owed()
-        self._post_all(())
+        self._outlet.feed(False, "connecting")
+        self._outlet.owed()
         while True:
             try:
                 await self._connect()
@@ -188,7 +183,7 @@ class MarketStream(Gateway):
 
     async def _recover(self, fault: StreamFault) -> None:
         """Say what happened, then wait as long as this kind of fault takes."""
-        self._feed(False, fault.reason)
+        self._outlet.feed(False, fault.reason)
         self.figures.last_fault = fault.reason
         now = self._real.now()
         ready_for = 0 if self._ready_since is None else now - self._ready_since
@@ -292,17 +287,16 @@ class MarketStream(Gateway):
         figures.bad += len(frame.bad)
         figures.ignored += frame.ignored
         if frame.bad:
-            self._refused.take(frame.bad)
+            self._outlet.refuse(frame.bad)
             self._doubt(now)
         if set(map(type, frame.items)) == _BARS_ONLY:  # what every minute's order waits for
             self._heard = now
             self._look_at_time(cast(MinuteBar, frame.items[0]).ts, now)
-            self._bars(cast(Sequence[WireBar], frame.items), now)
+            self._outlet.take(cast(Sequence[WireBar], frame.items), now)
             says: list[Say] = []
         else:
             says = self._sort(frame.items, now)
-        self._note_refusals(now)
-        self._news.set()
+        self._outlet.settle(now)
         return says
 
     def _sort(self, items: Sequence[AnyItem], now: int) -> list[Say]:
@@ -319,15 +313,10 @@ class MarketStream(Gateway):
             elif isinstance(item, DailyBar):
                 self.daily[item.S] = item
             elif isinstance(item, Status) and (status := market_wire.trading_status(item, now)) is not None:
-                self._status(status)
+                self._outlet.status(status)
         if bars:
-            self._bars(bars, now)
+            self._outlet.take(bars, now)
         return says
-
-    def _bars(self, bars: Sequence[WireBar], now: int) -> None:
-        self._post_all(self._join.take(bars, now))
-        for status in self._halts.ended_by(bars):
-            self._status(status)
 
     def _live(self) -> None:
         """The wanted set is acknowledged: read the gap, then say that the feed is up."""
@@ -365,10 +354,16 @@ class MarketStream(Gateway):
             last = minute_of(self._clock.now()) - MINUTE
             is_behind = self._gap > 0
             await self._read_gap(last)
-            self._feed(True, reason)
+            self._outlet.feed(True, reason)
             if is_behind:
                 await sleep_until(self._clock, last + MINUTE + _ns(self._settings.settle_s))
                 await self._backfill(last, last + MINUTE)
+
+    def _look_at_time(self, ts: int, now: int) -> None:
+        """A minute that cannot be, by our clock, has a driven market time compared with the broker's."""
+        if self._market_time is not None and self._market_time.is_odd(ts, now):
+            assert self._group is not None
+            self._group.start_soon(self._market_time.agree)
 
     def _doubt(self, now: int) -> None:
         """Something came that nobody can read: it may have been bars, so their minute is read by REST."""
@@ -397,55 +392,8 @@ class MarketStream(Gateway):
         if bars is None:
             return False
         self.figures.backfilled += len(bars)
-        now = self._clock.now()
-        self._post_all(self._join.backfill(bars, now))
-        self._note_refusals(now)
-        self._news.set()
+        self._outlet.backfill(bars, self._clock.now())
         return True
-
-    # ---- what is posted ---------------------------------------------------------------------
-
-    def _tell(self, now: int, *, final: bool = False) -> None:
-        """Post the minutes that are due, and the refusals."""
-        self._post_all(self._join.tell(now))
-        if final or (self._refused_due and now >= self._refused_due):
-            self._refused_due = 0
-            self._post_all(self._refused.tell(now))
-
-    def _note_refusals(self, now: int) -> None:
-        """See to it that refusals are told soon, together."""
-        if self._refused.waiting and not self._refused_due:
-            self._refused_due = now + _ns(self._settings.quarantine_s)
-            self._news.set()
-
-    def _look_at_time(self, ts: int, now: int) -> None:
-        if self._market_time is not None and self._market_time.is_odd(ts, now):
-            assert self._group is not None
-            self._group.start_soon(self._market_time.agree)
-
-    def _status(self, status: TradingStatus) -> None:
-        if not self._join.knows(status.symbol):
-            self._refused.add("status of a symbol that is not subscribed", status.symbol[:20])
-            return
-        self._halts.note(status)
-        self.port("market", status)
-
-    def _feed(self, up: bool, reason: str) -> None:
-        """Post whether the feed is up, and each new reason why it is not."""
-        if (up, reason) != self._feed_told:
-            self._feed_told = up, reason
-            now = self._clock.now()
-            self.port("market", FeedChanged(ts_event=now, stream=STREAM, up=up, reason=reason))
-
-    def _post_all(self, inputs: Sequence[Input]) -> None:
-        """Post in order; what finds no room ends the gateway and is the first thing the next one posts."""
-        owed = self._join.owed
-        owed.extend(inputs)
-        while owed:
-            if self._way is not None and type(owed[0]) is Bars:
-                self._way.take()
-            self.port("market", owed[0])
-            owed.popleft()
 
     def _new_handshake(self) -> Handshake:
         return Handshake(self._symbols, self._secrets, channels=self._settings.channels)
