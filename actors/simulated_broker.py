@@ -10,14 +10,12 @@ from bisect import insort
 from collections.abc import Sequence
 from operator import itemgetter
 
-import msgspec
-
 from actors.execution import broker_words, fill_model, simulated_rules
 from actors.execution.fill_model import BAR_NS, INTRABAR_NS, BarRow, LiquidityClass
 from actors.execution.last_prices import LastPrices
-from actors.execution.simulated_account import Holding, SimulatedAccount
+from actors.execution.simulated_account import SimulatedAccount
 from actors.execution.simulated_book import OrderBook
-from actors.execution.simulated_rules import Refusal
+from actors.execution.simulated_state import BrokerCarried, new_account
 from actors.execution.ticks import MICRO, micros
 from actors.execution.working_order import WorkingOrder, leg_of, orders_of
 from config.schema import Execution
@@ -44,25 +42,12 @@ from runtime.messages.market import (
 )
 from runtime.messages.session import SessionHeader
 
+__all__ = ["BrokerCarried", "SimulatedBroker"]
+
 _Candidate = tuple[bool, int, WorkingOrder, float, BarRow]
 """Trades after the open, sequence, order, price before costs (USD), bar."""
 _when = itemgetter(0, 1)
 """In which order they trade."""
-
-
-class BrokerCarried(msgspec.Struct, frozen=True, kw_only=True):
-    """What the simulated broker takes into the next session: micro-dollars, shares, open orders.
-
-    Attributes:
-        numbers: Order numbers given so far.
-        is_extreme: Whether the last VIX close was extreme.
-    """
-
-    cash: int
-    holdings: dict[str, Holding]
-    orders: list[WorkingOrder]
-    numbers: int
-    is_extreme: bool
 
 
 class SimulatedBroker(Actor):
@@ -95,9 +80,7 @@ class SimulatedBroker(Actor):
         self._over: dict[str, str] = {}
         self._halted: dict[str, bool] = {}
         self._late_cancels: list[tuple[int, CancelOrder]] = []
-        kept = carried or BrokerCarried(
-            cash=micros(cash), holdings={}, orders=[], numbers=0, is_extreme=False
-        )
+        kept = carried or new_account(cash)
         self._numbers = kept.numbers
         self._is_extreme = kept.is_extreme
         self._account = SimulatedAccount(kept.cash, costs.buying_power_multiplier, dict(kept.holdings))
@@ -324,7 +307,10 @@ class SimulatedBroker(Actor):
         refusal = simulated_rules.malformed(order, place >= 0, name in book.orders or name in self._over)
         reserve = 0
         if refusal is None:
-            refusal, reserve = self._judge(order, place)
+            same = book.live.get(place)
+            refusal, reserve = simulated_rules.judge(
+                order, same, self._account, self._last, place, self._costs.shorting
+            )
         if refusal is not None:
             return (
                 OrderRejected(
@@ -342,29 +328,6 @@ class SimulatedBroker(Actor):
             book.add(leg)
         told = tuple(leg_of(leg) for leg in legs) if legs else ()
         return (OrderAccepted(now, name, parent.broker_order_id, symbol, told),)
-
-    def _judge(self, order: SubmitOrder, place: int) -> tuple[Refusal | None, int]:
-        """Price relations, shares and money; the refusal, or micro-dollars a share to reserve."""
-        holding = self._account.holdings.get(order.symbol)
-        held = 0 if holding is None else holding.quantity
-        opens = held == 0 or (held > 0) == (order.side == "buy")
-        is_simple = order.order_class == "simple"
-        same = self._book.live.get(place)
-        last, refusal = None, None
-        if (opens or not is_simple) and order.limit_price is None and order.stop_price is None:
-            last = self._last.price(place)
-        if not is_simple:
-            refusal = simulated_rules.misplaced_exits(order, last)
-        if refusal is None:
-            live = list(same.values()) if same else ()
-            refusal = simulated_rules.not_allowed(order, held, live, self._costs.shorting)
-        if refusal is not None or not opens:
-            return refusal, 0
-        price = simulated_rules.price_to_reserve(order, last)
-        reserve = 0 if price is None else micros(price)
-        if reserve * order.quantity > self._account.buying_power:
-            return Refusal(simulated_rules.FORBIDDEN, "insufficient buying power"), 0
-        return None, reserve
 
     def on_cancel_order(self, request: CancelOrder) -> list[Input]:
         out: list[Input] = []

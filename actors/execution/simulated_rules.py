@@ -4,10 +4,12 @@ Source: alpaca.md 3.0 (codes and texts) and 3.2 (rules). The checks come in this
 its price relations, then what the account allows.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from actors.execution import ticks
+from actors.execution.last_prices import LastPrices
+from actors.execution.simulated_account import SimulatedAccount
 from actors.execution.working_order import WorkingOrder
 from runtime.messages.broker import SubmitOrder
 
@@ -25,6 +27,40 @@ class Refusal(NamedTuple):
 
     code: int
     reason: str
+
+
+def judge(
+    order: SubmitOrder,
+    same: Mapping[str, WorkingOrder] | None,
+    account: SimulatedAccount,
+    last_prices: LastPrices,
+    place: int,
+    shorting: bool,
+) -> tuple[Refusal | None, int]:
+    """Price relations, shares and money; the refusal, or micro-dollars a share to reserve.
+
+    Args:
+        same: Live orders of the symbol. place: of the symbol in the session's table.
+        shorting: Whether the account may sell short.
+    """
+    holding = account.holdings.get(order.symbol)
+    held = 0 if holding is None else holding.quantity
+    opens = held == 0 or (held > 0) == (order.side == "buy")
+    is_simple = order.order_class == "simple"
+    last, refusal = None, None
+    if (opens or not is_simple) and order.limit_price is None and order.stop_price is None:
+        last = last_prices.price(place)
+    if not is_simple:
+        refusal = misplaced_exits(order, last)
+    if refusal is None:
+        refusal = not_allowed(order, held, list(same.values()) if same else (), shorting)
+    if refusal is not None or not opens:
+        return refusal, 0
+    price = price_to_reserve(order, last)
+    reserve = 0 if price is None else ticks.micros(price)
+    if reserve * order.quantity > account.buying_power:
+        return Refusal(FORBIDDEN, "insufficient buying power"), 0
+    return None, reserve
 
 
 def malformed(order: SubmitOrder, is_known_symbol: bool, is_known_id: bool) -> Refusal | None:
