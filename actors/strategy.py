@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from actors.strategies.admission import Admission
 from actors.strategies.base import Strategy
 from actors.strategies.context import Holding, StrategyContext
+from actors.strategies.door import SignalDoor
 from actors.strategies.host_rules import HostRules
 from actors.strategies.host_state import Fate, StrategyCarried, Today
-from actors.strategies.speech import NAME, clipped, foreign, heard
+from actors.strategies.speech import clipped
 from runtime.kernel.actor import Actor, Moment, only_notes
 from runtime.messages.account import LotCorrected
 from runtime.messages.base import Decision, Message
@@ -38,7 +39,7 @@ from runtime.messages.risk import (
     StrategyPaused,
 )
 from runtime.messages.session import SessionHeader
-from runtime.messages.trading import LotChanged, SignalDropped, SignalRaised
+from runtime.messages.trading import LotChanged, SignalDropped
 
 __all__ = ["Fate", "StrategyActor", "StrategyCarried"]
 
@@ -124,7 +125,8 @@ class StrategyActor(Actor):
         if self._ready not in READINESS:
             raise ValueError(f"readiness {self._ready!r} is none of {', '.join(READINESS)}")
         self._why = clipped(why)
-        self._spoken: set[str] = set()
+        self._door = SignalDoor(context, self._admission, settings.name, self._state)
+        self._examine = self._door.examine
         self._heard: list[tuple[int, int, Fate]] = []
         self._bars = self._optional("on_bars")
         self._lot = self._optional("on_lot")
@@ -168,7 +170,7 @@ class StrategyActor(Actor):
             cooldowns=admission.cooldowns,
             closing=admission.closing,
             signals=context.signals,
-            spoken=sorted(self._spoken),
+            spoken=sorted(self._door.spoken),
             paused=self._paused,
             heard=self._heard,
         )
@@ -185,7 +187,7 @@ class StrategyActor(Actor):
             context.put_holding(holding)
         for pending in today.pending:
             context.put_pending(pending)
-        context.signals, self._spoken, self._paused = today.signals, set(today.spoken), today.paused
+        context.signals, self._door.spoken, self._paused = today.signals, set(today.spoken), today.paused
         self._admission.cooldowns, self._admission.closing = dict(today.cooldowns), dict(today.closing)
         self._heard = list(today.heard)
 
@@ -321,56 +323,6 @@ class StrategyActor(Actor):
     def readiness(self) -> str:
         """State the strategy itself reports at the session's start."""
         return str(self._ready)
-
-    # ---- which signals may leave ------------------------------------------------------------
-
-    def _examine(self, said: Iterable[Decision] | None, *, late: bool = False) -> Iterator[Decision]:
-        """Let signals leave that may, and notes; anything else a strategy says is its crash."""
-        if said is None:
-            return
-        context, admission, state = self._context, self._admission, self._state()
-        made, spoken, seq = context.made, self._spoken, self.moment.seq
-        for message in said:
-            if (
-                type(message) is SignalRaised
-                and made.pop(message.id, None) is message
-                and message.cause == seq
-            ):
-                told = message  # made this moment by the base of strategies, which checked it
-            else:
-                heard_one = heard(message, context)
-                if type(heard_one) is not SignalRaised:
-                    yield heard_one
-                    continue
-                told = heard_one
-                why = foreign(told, context) or ("id was used before" if told.id in spoken else "")
-                if why:
-                    # Under an id of its own: the refusal is not to be taken for the true owner's signal's.
-                    yield self._drop(msgspec.structs.replace(told, id=context.next_id()), "INVALID", why)
-                    continue
-            spoken.add(told.id)
-            if late and told.signal_type != "CLOSE":
-                yield self._drop(told, "LATE", "a late bar never triggers an entry")
-                continue
-            reason, detail = admission.judge(told, state)
-            yield self._drop(told, reason, detail) if reason else told
-        if made:
-            made.clear()
-
-    def _drop(self, signal: SignalRaised, reason: str, detail: str) -> SignalDropped:
-        numbers = (
-            f"{signal.signal_type} {signal.price:.6g} stop {signal.stop_loss} target {signal.take_profit}"
-        )
-        return SignalDropped(
-            ts_event=self.now,
-            cause=self.seq,
-            signal_id=signal.id,
-            strategy=self._settings.name,
-            symbol=clipped(signal.symbol, NAME),
-            status="rejected",
-            reason=reason,
-            detail=f"{detail}; {numbers}" if detail else numbers,
-        )
 
     # ---- state ------------------------------------------------------------------------------
 
