@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 import numpy as np
 
+from actors.market import tasks
 from actors.risk.activations import BreakerState, Event, Row
 from actors.risk.breakers import BreakerChain
 from actors.risk.gauges import Gauge, gauges
@@ -186,9 +187,7 @@ class Breaker(Actor):
         if self._halted is not None:
             active.insert(0, f"kill switch: {self._halted}")
         detail = "; ".join(active) or "none active"
-        yield TaskDone(
-            ts_event=self.now, cause=self.seq, task=task.task, phase=task.phase, status="done", detail=detail
-        )
+        yield tasks.done(task, detail, self.now, self.seq)
 
     # ---- what the market and the executor do -------------------------------------------------
 

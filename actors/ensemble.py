@@ -20,6 +20,7 @@ from actors.allocation.exits import Exits
 from actors.allocation.outside import Outside
 from actors.allocation.roster import Roster
 from actors.execution.ids import client_order_id
+from actors.market import tasks
 from config.schema import Settings
 from runtime.kernel.actor import Actor
 from runtime.messages.account import ExternalChanged, LotCorrected
@@ -85,7 +86,8 @@ class Ensemble(Actor):
             settings, header.symbols, adv, sigma, self._roster, self._commitments, self._outside
         )
         self._desk.days = dict(carried.days) if carried else {}
-        self._exits = Exits(self._commitments, self._desk, settings.breakers.drawdown_multiplier)
+        multiplier = settings.breakers.drawdown_multiplier
+        self._exits = Exits(self._commitments, self._desk, multiplier, _exit_name)
         self._reduced = carried.reduced if carried else False
         self._halted = carried.halted if carried else False
         self._drawdown = carried.drawdown if carried else 0.0
@@ -232,9 +234,7 @@ class Ensemble(Actor):
             yield self._done(task, "every bar is a round from now on")
 
     def _done(self, task: TaskDue, detail: str) -> TaskDone:
-        return TaskDone(
-            ts_event=self.now, cause=self.seq, task=task.task, phase=task.phase, status="done", detail=detail
-        )
+        return tasks.done(task, detail, self.now, self.seq)
 
     # ---- deciding ---------------------------------------------------------------------------
 
@@ -349,3 +349,7 @@ class Ensemble(Actor):
             drawdown=self._drawdown,
             flattening=self._flattening if self._halted else "",
         )
+
+
+def _exit_name(lot_id: str, number: int) -> str:
+    return client_order_id(lot_id, "exit", number)

@@ -24,6 +24,7 @@ from actors.allocation.portfolio_state import (
 )
 from actors.execution import ids
 from actors.execution.lot_orders import KILL_SWITCH
+from actors.market import tasks
 from config.schema import Account
 from config.strategies import StrategySettings
 from runtime.kernel.actor import Actor, only_notes
@@ -351,7 +352,7 @@ class Portfolio(Actor):
             yield position(self._book, symbol, price, self.now, self.seq)
         day = self._day.end(self._header.session, mark, self._book, self.now, self.seq)
         yield day
-        for name in self._strategy_names():
+        for name in (*self._alloc, *(name for name in self._records if name not in self._alloc)):
             yield self._record(name).end_day(
                 name,
                 self._header.session,
@@ -365,13 +366,8 @@ class Portfolio(Actor):
             yield self._done(self._day_task, f"P&L {day.daily_pnl:+.2f} USD, equity {day.equity:.2f} USD")
             self._day_task = None
 
-    def _strategy_names(self) -> list[str]:
-        return list(self._alloc) + [name for name in self._records if name not in self._alloc]
-
     def _done(self, task: TaskDue, detail: str) -> TaskDone:
-        return TaskDone(
-            ts_event=self.now, cause=self.seq, task=task.task, phase=task.phase, status="done", detail=detail
-        )
+        return tasks.done(task, detail, self.now, self.seq)
 
     def _still_matters(self, client_order_id: str, facts: Facts) -> bool:
         if facts.lot_id in self._book.lots:

@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from actors.market import tasks
 from actors.risk import regime as rules
 from actors.risk.regime import Reading, RegimeState
 from config.trading import Regime as RegimeSettings
@@ -99,9 +100,7 @@ class RegimeDetector(Actor):
             f"{reading.fast} (slow {reading.slow}), scalar {reading.scalar:g}, "
             f"{reading.source} {self._vix:.2f}, {self._age} sessions old"
         )
-        yield TaskDone(
-            ts_event=self.now, cause=self.seq, task=task.task, phase=task.phase, status="done", detail=detail
-        )
+        yield tasks.done(task, detail, self.now, self.seq)
 
     def standing(self) -> Carried | None:
         """As it began the day: in another part of the session it hears the day's closes again."""

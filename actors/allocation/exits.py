@@ -4,12 +4,11 @@ A lot is asked for once; it may be again after its exit ended without closing it
 Source: strategies 6, 7.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from actors.allocation import proposals
 from actors.allocation.commitments import Commitment, Commitments
 from actors.allocation.desk import Desk
-from actors.execution.ids import client_order_id
 from runtime.messages.risk import Noted
 from runtime.messages.trading import OrderProposed, SignalDropped, SignalRaised
 
@@ -20,12 +19,16 @@ class Exits:
     Args:
         desk: Knows the prices.
         kept: Share of what is held that a drawdown leaves, 0 to 1.
+        name: Client order id of a lot's n-th exit.
     """
 
-    def __init__(self, commitments: Commitments, desk: Desk, kept: float) -> None:
+    def __init__(
+        self, commitments: Commitments, desk: Desk, kept: float, name: Callable[[str, int], str]
+    ) -> None:
         self._commitments = commitments
         self._desk = desk
         self._kept = kept
+        self._name = name
         self._asked_at = 0
         self._asked: dict[str, None] = {}
         """Lots whose exit was proposed in input `_asked_at` because everything is to be closed."""
@@ -96,7 +99,7 @@ class Exits:
         return proposals.leave(
             lot,
             self._desk.price(lot.symbol),
-            client_order_id(lot.lot_id, "exit", lot.exits),
+            self._name(lot.lot_id, lot.exits),
             reason=reason,
             signal_id=signal_id,
             now=now,

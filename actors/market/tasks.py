@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from runtime.messages.risk import Phase
+from runtime.messages.risk import Phase, TaskDone, TaskDue
 
 WhenLate = Literal["run", "within_phase", "skip", "next_open"]
 
@@ -68,3 +68,8 @@ TASK_REGISTRY: dict[Phase, tuple[Task, ...]] = {
     ),
 }
 """Phase to its tasks, in the order they are done."""
+
+
+def done(task: TaskDue, detail: str, now: int, cause: int) -> TaskDone:
+    """That a task was done, and what came of it."""
+    return TaskDone(ts_event=now, cause=cause, task=task.task, phase=task.phase, status="done", detail=detail)

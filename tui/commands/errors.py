@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime.text import one_line, printable
 from tui.commands import engine, exits
+from tui.commands.asking import ask
 from tui.commands.moments import since
 from tui.commands.output import add_root, new_york, print_json, print_table, text
 from tui.commands.parser import as_text
@@ -161,7 +162,8 @@ def run_resolve(arguments: argparse.Namespace) -> int:
         _write(root, id, note, by)
         said = f"error {id} is resolved"
     else:
-        said = _ask(root, id, note, by)
+        told = ask(root, {"command": "resolve_error", "target": id, "note": note, "by": by})
+        said = told or f"error {id} is resolved"
     if arguments.json:
         print_json(SCHEMA, {"id": id, "note": note, "text": said})
     else:
@@ -190,25 +192,6 @@ def _write(root: Path, id: str, note: str, by: str) -> None:
                 books.log([("error_resolved", (now, by, note, id))])
         except sqlite3.Error as error:
             raise StorageUnavailable(f"the books in {root} cannot be written: {error}") from error
-
-
-def _ask(root: Path, id: str, note: str, by: str) -> str:
-    """Ask the engine.
-
-    Raises:
-        EngineRefused: It said no. EngineDeaf: it does not listen.
-    """
-    try:
-        said = engine.ask(root, {"command": "resolve_error", "target": id, "note": note, "by": by})
-    except OSError as error:
-        holder = engine.holder_of(root)
-        raise exits.EngineDeaf(
-            f"{holder or 'a process'} is at work in {root} and does not listen ({error.strerror or error}): "
-            "try again when it has started, or after its end"
-        ) from error
-    except ValueError as error:
-        raise exits.EngineRefused(f"the engine {error}") from error
-    return said or f"error {id} is resolved"
 
 
 def _id_of(ledger: "Ledger", words: str) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 from runtime import kill_switch
 from tui.commands import engine, exits
+from tui.commands.asking import ask
 from tui.commands.output import add_root, percent, print_json, print_table
 from tui.commands.parser import as_text
 from tui.commands.place import root_of
@@ -134,7 +135,9 @@ def run_change(arguments: argparse.Namespace) -> int:
             f"{name} is {'paused' if arguments.paused else 'unpaused'} from the next start",
         )
     else:
-        how, said = "engine", _ask(root, name, by, paused=arguments.paused)
+        command = "pause_strategy" if arguments.paused else "unpause_strategy"
+        told = ask(root, {"command": command, "strategy": name, "by": by})
+        how, said = "engine", told or f"{name} is {'paused' if arguments.paused else 'unpaused'}"
     if arguments.json:
         print_json(SCHEMA, {"strategy": name, "paused": arguments.paused, "holds_from": how, "text": said})
     else:
@@ -169,23 +172,3 @@ def _keep(root: Path, name: str, by: str, *, paused: bool) -> None:
     now = time.time_ns()  # noqa: TID251 - the wall clock of whoever wishes it
     with RootLock(root):
         leave_wish(root, Wish(strategy=name, paused=paused, by=by, at=now))
-
-
-def _ask(root: Path, name: str, by: str, *, paused: bool) -> str:
-    """Ask the engine.
-
-    Raises:
-        EngineRefused: It said no. EngineDeaf: it does not listen.
-    """
-    command = "pause_strategy" if paused else "unpause_strategy"
-    try:
-        said = engine.ask(root, {"command": command, "strategy": name, "by": by})
-    except OSError as error:
-        holder = engine.holder_of(root)
-        raise exits.EngineDeaf(
-            f"{holder or 'a process'} is at work in {root} and does not listen ({error.strerror or error}): "
-            "try again when it has started, or after its end"
-        ) from error
-    except ValueError as error:
-        raise exits.EngineRefused(f"the engine {error}") from error
-    return said or f"{name} is {'paused' if paused else 'unpaused'}"
