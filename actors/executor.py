@@ -329,7 +329,7 @@ class Executor(SplitKeeper):
             yield from self._refused(lot, refusal)
             return
         yield from self._told(lot, before, after)
-        yield from self._refused_reduction(event.code)
+        yield from self._refused_reduction(event)
         if after.role == "exit":
             yield from self._refused(lot, refusals.of_exit(lot, after, event))
         elif after.quantity > lot.to_exit:

@@ -1,7 +1,23 @@
-"""Our orders as the broker wants them: strings, prices on the tick grid."""
+"""Our orders as the broker wants them: strings, prices on the tick grid.
+
+A market exit says that it closes a position. Where the position is gone, because somebody else sold it and no
+event told us, the broker then refuses what would open one on the other side. Resting stops and targets do not
+say so: it is judged when an order comes, not when it trades.
+Source: the broker's OpenAPI document (`position_intent`, optional for equities); Alpaca-API 250 in its public
+tracker: a mismatch is refused with 422 for stocks too. Who does not take the field gets orders without it.
+"""
+
+from collections.abc import Mapping
 
 from actors.execution import ticks
+from actors.execution.refusals import is_mismatch
+from runtime.errors import BrokerRejected
 from runtime.messages.broker import ReplaceOrder, SubmitOrder
+
+_INTENT = "position_intent"
+_BAD_REQUEST, _UNPROCESSABLE = 400, 422
+_BAD_PARAMETERS = 4001
+"""First digits of the broker's codes for requests that are wrong in form."""
 
 
 def submit_body(order: SubmitOrder) -> dict[str, object]:
@@ -18,6 +34,8 @@ def submit_body(order: SubmitOrder) -> dict[str, object]:
         "time_in_force": order.time_in_force,
         "client_order_id": order.client_order_id,
     }
+    if order.role == "exit" and not order.adds_exposure:
+        body[_INTENT] = f"{order.side}_to_close"
     is_oco = order.order_class == "oco"
     target = order.limit_price if is_oco else order.take_profit
     if order.order_class != "simple":
@@ -31,6 +49,22 @@ def submit_body(order: SubmitOrder) -> dict[str, object]:
     if order.stop_price is not None:
         body["stop_price"] = _text(order.stop_price)
     return body
+
+
+def without_intent(body: Mapping[str, object]) -> dict[str, object]:
+    """The same for a broker that does not take the field."""
+    return {name: value for name, value in body.items() if name != _INTENT}
+
+
+def may_be_for_intent(body: Mapping[str, object], refusal: BrokerRejected) -> bool:
+    """Whether an order may have been refused because the field itself was not understood."""
+    is_form = refusal.status == _BAD_REQUEST or refusal.code // 10_000 == _BAD_PARAMETERS
+    return _INTENT in body and is_form and not is_mismatch(refusal.reason) and not is_duplicate(refusal)
+
+
+def is_duplicate(refusal: BrokerRejected) -> bool:
+    """Whether the broker has an order of this id already: ours, from an attempt whose answer was lost."""
+    return refusal.status == _UNPROCESSABLE and "client_order_id must be unique" in refusal.reason
 
 
 def replace_body(order: ReplaceOrder) -> dict[str, object]:

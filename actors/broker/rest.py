@@ -17,15 +17,19 @@ import msgspec
 from actors.broker import wire
 from actors.broker.http import Connection, Json
 from actors.broker.limiter import Budget, Gate, Priority
+from actors.broker.order_bodies import may_be_for_intent, without_intent
 from config.secrets import Secrets
 from runtime.errors import BrokerRejected, BrokerUnavailable
 from runtime.kernel.clock import Clock
+from runtime.log import get_logger
 from runtime.text import one_line
 
 T = TypeVar("T")
 
 _PAGE_ORDERS, _PAGE_FILLS = 500, 100
 _NOT_FOUND = 404
+
+_log = get_logger(__name__)
 
 
 class NotSent(Exception):
@@ -94,6 +98,7 @@ class Rest:
 
         self.gate = Gate(Budget(requests_per_minute), clock)
         self._timeouts = timeouts
+        self._takes_intent = True
         self._lanes = {priority: _Lane(connect, width) for priority in Priority}
 
     # ---- orders -----------------------------------------------------------------------------
@@ -115,16 +120,31 @@ class Rest:
             NotSent: The last look said no.
         """
 
+        if not self._takes_intent:
+            body = without_intent(body)
+        try:
+            answer = await self._post(body, priority, last_look)
+        except BrokerRejected as refusal:
+            if not may_be_for_intent(body, refusal):
+                raise
+            answer = await self._post(without_intent(body), priority, last_look)
+            self._takes_intent = False
+            _log.warning("the broker takes no position_intent: exits go without it", reason=refusal.reason)
+        order = _read(answer, wire.Order)
+        asked = body["client_order_id"]
+        if order.client_order_id != asked or (order.qty is None and order.notional is None):
+            raise BrokerUnavailable(f"an answer that is not about {asked}")
+        return order
+
+    async def _post(
+        self, body: Mapping[str, object], priority: Priority, last_look: Callable[[], str]
+    ) -> Json:
         def send(connection: Connection) -> Json:
             if reason := last_look():
                 raise NotSent(reason)
             return connection.post("/orders", body)
 
-        order = _read(await self._call(priority, send, changes=True), wire.Order)
-        asked = body["client_order_id"]
-        if order.client_order_id != asked or (order.qty is None and order.notional is None):
-            raise BrokerUnavailable(f"an answer that is not about {asked}")
-        return order
+        return await self._call(priority, send, changes=True)
 
     async def replace(self, broker_order_id: str, body: Mapping[str, object]) -> wire.Order:
         """PATCH an order; the answer is the order that is to take its place."""

@@ -14,13 +14,13 @@ import anyio
 from actors.broker import translate
 from actors.broker.desk import Sending
 from actors.broker.limiter import Priority
-from actors.broker.order_bodies import submit_body
+from actors.broker.order_bodies import is_duplicate, submit_body
 from actors.broker.order_line import NOT_LIVE, SECOND, Line
 from actors.broker.rest import NotSent
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused, StorageUnavailable
 from runtime.messages.broker import OrderCanceled
 
-_UNPROCESSABLE, _UNAUTHORIZED = 422, 401
+_UNAUTHORIZED = 401
 
 
 class SharedSync:
@@ -168,7 +168,7 @@ class Submissions:
                     line.reject(sending, 0, f"not sent: {refusal}")
                     return None
             except BrokerRejected as refusal:
-                if _is_duplicate(refusal):
+                if is_duplicate(refusal):
                     return BrokerUnavailable("sent before: its id is in use")
                 line.reject(sending, refusal.code or refusal.status, refusal.reason)
                 return None
@@ -267,8 +267,3 @@ class Submissions:
             )
         )  # fmt: skip
         line.desk.close(sending)
-
-
-def _is_duplicate(refusal: BrokerRejected) -> bool:
-    """Whether the broker has an order of this id already: ours, from an attempt whose answer was lost."""
-    return refusal.status == _UNPROCESSABLE and "client_order_id must be unique" in refusal.reason

@@ -11,7 +11,7 @@ from actors.execution import cover, order_state
 from actors.execution.account_side import AccountSide
 from actors.execution.lot_keeper import LotKeeper
 from actors.execution.lot_orders import LotOrders
-from actors.execution.refusals import Level
+from actors.execution.refusals import Level, is_mismatch
 from config.schema import Orders
 from runtime.messages.account import AssetsRead, ExternalChanged, ReadAccount
 from runtime.messages.base import Decision
@@ -21,6 +21,7 @@ from runtime.messages.broker import (
     BrokerStreamChanged,
     FillCorrected,
     OrderFilled,
+    OrderRejected,
 )
 from runtime.messages.risk import PhaseChanged
 
@@ -131,9 +132,10 @@ class AccountKeeper(LotKeeper):
         is_eaten = any(lot.missing for lot in lots)
         self._gate.eaten(symbol, f"shares of ours in {symbol} are not in the account" if is_eaten else "")
 
-    def _refused_reduction(self, code: int) -> Iterator[Decision]:
+    def _refused_reduction(self, event: OrderRejected) -> Iterator[Decision]:
         """An exit or stop was refused: maybe the account does not have the shares."""
-        if self._account.reconciles and code // 10_000 == _FORBIDDEN and not self._gate.is_deaf:
+        is_about_shares = event.code // 10_000 == _FORBIDDEN or is_mismatch(event.reason)
+        if self._account.reconciles and is_about_shares and not self._gate.is_deaf:
             yield ReadAccount(ts_event=self.now, cause=self.seq)
 
     def on_fill_corrected(self, event: FillCorrected) -> Iterator[Decision]:

@@ -98,6 +98,11 @@ def has_exits(lot: LotOrders) -> bool:
     return lot.stop_loss is not None or lot.take_profit is not None
 
 
+def is_mismatch(reason: str) -> bool:
+    """Whether an exit was refused because it would open a position: there is none for it to close."""
+    return "position intent mismatch" in reason
+
+
 def is_class_refused(event: OrderRejected) -> bool:
     """Whether the broker refused exits beside an entry of this type, and not the entry itself.
 

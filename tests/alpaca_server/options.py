@@ -30,6 +30,8 @@ class Options:
             the whole quantity, as users have seen.
         bust_follows: Whether an order's own filled_qty follows a bust. busts_listed: whether FILL activities
             go on to show what was taken back.
+        intents: What becomes of an order's position_intent: compared with the position and refused where it
+            differs (as users have seen for stocks and options), ignored, or not understood.
         event_ids: Whether events carry `event_id`, which is optional since 2026-07-15.
         legacy_asset_fields: Whether assets still have easy_to_borrow and maintenance_margin_requirement.
         legacy_account_fields: Whether accounts still have the pattern day trader's fields.
@@ -67,6 +69,7 @@ class Options:
     replacement: Literal["carried", "fresh"] = "carried"
     bust_follows: bool = True
     busts_listed: bool = False
+    intents: Literal["enforced", "ignored", "refused"] = "enforced"
     event_ids: bool = True
     legacy_asset_fields: bool = False
     legacy_account_fields: bool = False

@@ -89,6 +89,7 @@ class PaperBroker:
             raise parameters("client_order_id must be unique")
         check_exits(body, self.market.price(symbol))
         order = self._maker.made(body)
+        permits.check_intent(order, body.get("position_intent"), self.options)
         permits.check(order, self.account, self.assets, self.live, self.options)
         self._maker.add_legs(order, body)
         for one in order.group:

@@ -7,7 +7,7 @@ from tests.alpaca_server.account import Account
 from tests.alpaca_server.assets import Assets
 from tests.alpaca_server.options import Options
 from tests.alpaca_server.orders import Order, text
-from tests.alpaca_server.refusals import forbidden, unprocessable
+from tests.alpaca_server.refusals import forbidden, parameters, unprocessable
 
 LEAST_EQUITY_FOR_SHORTS = 2_000
 
@@ -39,6 +39,16 @@ def check(order: Order, account: Account, assets: Assets, live: Sequence[Order],
         cost = order.remaining * account.price_to_reserve(order)
         if cost > power:
             raise forbidden("insufficient buying power", buying_power=text(power), cost_basis=text(cost))
+
+
+def check_intent(order: Order, said: object, options: Options) -> None:
+    """Judge what an order says that it does to the position; raises Refused."""
+    if said is None or options.intents == "ignored":
+        return
+    if options.intents == "refused":
+        raise parameters("invalid position_intent specified")
+    if said != order.position_intent:
+        raise unprocessable(f"position intent mismatch, inferred: {order.position_intent}, specified: {said}")
 
 
 def check_replacement(old: Order, new: Order, account: Account, live: Sequence[Order]) -> None:

@@ -563,3 +563,27 @@ def test_whatever_happens_positions_are_the_sum_of_fills_and_shares_are_promised
     assert floor.broker.account.available("AAA", exits) >= 0
     told = floor.broker.teller.told
     assert [one["event_id"] for one in told] == sorted(one["event_id"] for one in told)
+
+
+@pytest.mark.parametrize(
+    ("held", "side", "intent", "inferred"),
+    [
+        (0, "sell", "sell_to_close", "sell_to_open"),
+        (10, "sell", "sell_to_open", "sell_to_close"),
+        (-10, "buy", "buy_to_open", "buy_to_close"),
+    ],
+)
+def test_an_order_that_says_something_else_than_it_does_to_the_position_is_refused(
+    held, side, intent, inferred
+):
+    floor = Floor()
+    floor.broker.account.hold("AAA", held, 100)
+    assert floor.refused("x", side, 10, position_intent=intent) == (
+        422,
+        42210000,
+        f"position intent mismatch, inferred: {inferred}, specified: {intent}",
+    )
+    floor.submit("y", side, 10, position_intent=inferred)
+    lenient = Floor(intents="ignored")
+    lenient.submit("x", "sell", 10, position_intent="sell_to_close")
+    assert Floor(intents="refused").refused("x", side, 10, position_intent=intent)[1] == 40010001

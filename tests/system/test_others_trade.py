@@ -179,3 +179,24 @@ async def test_an_exit_that_is_refused_for_want_of_shares_ends_with_what_is_ther
         await live.until(lambda: not server.positions)
         assert [one.quantity for one in live.of(SubmitOrder) if one.role == "exit"] == [10, 10, 3]
         assert not live.notes("ERROR")
+
+
+@pytest.mark.parametrize("lost", ["*", "fill"], ids=["every event", "the sale alone"])
+async def test_where_no_event_told_that_the_lot_was_sold_nothing_of_ours_opens_a_short_position(server, lost):
+    """Between two comparisons: an exit, or one that a refused stop asks for, finds nothing to close."""
+    async with trading(server) as live:
+        await opened(live)
+        fault = server.faults.add("drop_frame", f"trades event {lost}", times=None)
+        await by_hand(server, "sell", 15, cancels=True)
+        server.faults.remove(fault)
+        await turns()
+        live.leave()
+        for _ in range(4):
+            await at_rest(live)
+            await live.minute()
+            live.pass_time(2.1)
+        await at_rest(live)
+        assert server.positions == {}
+        assert (await live.compared()).differences == 1
+        assert resting(server) == []
+        assert live.notes()

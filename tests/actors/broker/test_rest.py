@@ -197,3 +197,43 @@ async def test_no_keys_is_said_before_anything_is_sent(alpaca: AlpacaServer) -> 
     with pytest.raises(KeysRefused, match="no keys"):
         await rest.account()
     assert len(alpaca.history) == 0
+
+
+EXIT = {
+    "symbol": "SPY", "qty": "10", "side": "sell", "type": "market", "time_in_force": "day",
+    "client_order_id": "mr-20261120-1:x1", "position_intent": "sell_to_close",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("alpaca_options", [{"intents": "refused"}])
+async def test_a_broker_that_does_not_know_the_intent_gets_exits_without_it(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    alpaca.hold("SPY", 20, 100)
+    await rest.submit(EXIT, Priority.EXIT)
+    await rest.submit({**EXIT, "client_order_id": "mr-20261120-2:x1"}, Priority.EXIT)
+    assert [one.client_order_id for one in alpaca.orders] == ["mr-20261120-1:x1", "mr-20261120-2:x1"]
+    posts = alpaca.history.requests("POST /v2/orders")
+    assert ["position_intent" in one.json for one in posts] == [True, False, False]
+
+
+async def test_an_exit_of_nothing_is_refused_once_and_keeps_its_intent(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    for _ in range(2):
+        with pytest.raises(BrokerRejected, match="position intent mismatch"):
+            await rest.submit(EXIT, Priority.EXIT)
+    assert len(alpaca.history.requests("POST /v2/orders")) == 2
+
+
+async def test_an_exit_that_is_refused_for_its_form_is_refused_without_the_intent_too(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    alpaca.hold("SPY", 20, 100)
+    with pytest.raises(BrokerRejected, match="time_in_force"):
+        await rest.submit({**EXIT, "time_in_force": "never"}, Priority.EXIT)
+    await rest.submit(EXIT, Priority.EXIT)
+    with pytest.raises(BrokerRejected, match="must be unique"):
+        await rest.submit(EXIT, Priority.EXIT)
+    posts = alpaca.history.requests("POST /v2/orders")
+    assert ["position_intent" in one.json for one in posts] == [True, False, True, True]

@@ -13,7 +13,7 @@ from actors.broker.order_bodies import replace_body, submit_body
 from actors.broker.translate import order_told, update_told
 from runtime.messages.broker import ReplaceOrder
 from tests.actors.broker.wire_samples import NOW
-from tests.actors.gateways.order_desk import buy
+from tests.actors.gateways.order_desk import buy, sell
 
 
 @pytest.mark.parametrize(
@@ -119,3 +119,11 @@ def test_whatever_the_broker_sends_is_understood_or_refused_as_a_value(
     directory = Directory()
     update_told(update, directory, NOW)
     order_told(update.order, directory, NOW)
+
+
+@pytest.mark.parametrize("side", ["buy", "sell"])
+def test_a_market_exit_says_that_it_closes_and_no_other_order_says_anything(side: str) -> None:
+    closes = submit_body(sell(side=side, type="market", limit_price=None))
+    assert closes["position_intent"] == f"{side}_to_close"
+    for other in (buy(side=side), sell(role="stop", side=side), sell(role="target", side=side)):
+        assert "position_intent" not in submit_body(other)
