@@ -1,4 +1,7 @@
-"""From the settings to what gateways wait by: real seconds, told in market time where that counts."""
+"""From the settings to the connections of gateways and what they wait by.
+
+Waits are real seconds, told in market time where that counts.
+"""
 
 from actors.broker.bar_history import BarHistory
 from actors.broker.market_feed import MarketStreamSettings
@@ -74,7 +77,7 @@ def patience(requests: Requests, confirm_s: float) -> Patience:
 
 
 def trading_rest(plan: Plan, real: Clock) -> Rest:
-    """The trading host."""
+    """Requests to the trading host, within the settings' time-outs and budget."""
     requests = plan.settings.requests
     return Rest(
         plan.addresses.trading,
@@ -86,7 +89,7 @@ def trading_rest(plan: Plan, real: Clock) -> Rest:
 
 
 def bar_history(plan: Plan, real: Clock) -> BarHistory:
-    """The data host."""
+    """Requests to the data host, likewise."""
     requests = plan.settings.requests
     return BarHistory(
         plan.addresses.data,

@@ -26,7 +26,7 @@ class Verdict(msgspec.Struct, kw_only=True):
     Attributes:
         seq: The first input whose messages differ; 0: none.
         expected, found: (number of messages, digest) of that input.
-        input: What it was, in words.
+        input: What it was, in words. first_message: the first that it caused as replayed.
         warnings: What about this machine is not as it was.
     """
 

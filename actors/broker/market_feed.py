@@ -86,7 +86,6 @@ class StreamFigures(msgspec.Struct):
     ignored: int = 0
     connections: int = 0
     backfilled: int = 0
-    last_fault: str = ""
     missing: tuple[str, ...] = ()
 
 

@@ -49,7 +49,6 @@ class BrokerStreamFigures(msgspec.Struct):
     external: int = 0
     connections: int = 0
     catch_ups: int = 0
-    last_fault: str = ""
 
 
 def rfc3339(ts: int) -> str:

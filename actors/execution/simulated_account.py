@@ -7,8 +7,6 @@ a multiplier of 1 that is the cash not yet promised.
 
 import msgspec
 
-from actors.execution.ticks import MICRO
-
 
 class Holding(msgspec.Struct, gc=False, array_like=True):
     """Net shares in a symbol and what they cost, both negative when short; micro-dollars."""
@@ -47,11 +45,6 @@ class SimulatedAccount:
         """Micro-dollars that a new order may tie up."""
         return int(self.multiplier * (self.cash + self._net)) - self._gross - self.reserved
 
-    @property
-    def equity_at_cost(self) -> int:
-        """Micro-dollars: cash plus what the positions cost."""
-        return self.cash + self._net
-
     def trade(self, symbol: str, signed: int, price_micros: int, fees: int) -> int:
         """Book a fill (signed shares, micro-dollars a share, micro-dollars); the net position after it."""
         value = signed * price_micros
@@ -79,7 +72,3 @@ class SimulatedAccount:
         self._gross += abs(cost) - abs(before)
         held.quantity, held.cost = left, cost
         return left
-
-    def cost_to_open(self, price: float, quantity: int) -> int:
-        """Micro-dollars an order over `quantity` shares at `price` USD would tie up."""
-        return round(price * MICRO) * quantity

@@ -128,7 +128,6 @@ class BrokerStream(Gateway):
     async def _recover(self, fault: StreamFault, lasted: int) -> None:
         """Say what happened, then wait as long as this kind of fault takes."""
         self._tell_ready(fault.reason)
-        self.figures.last_fault = fault.reason
         if fault.remedy == "stop":
             self.figures.state = "refused"
             _log.critical("trade stream stopped: a person must act", code=fault.code, reason=fault.reason)

@@ -184,7 +184,6 @@ class MarketStream(Gateway):
     async def _recover(self, fault: StreamFault) -> None:
         """Say what happened, then wait as long as this kind of fault takes."""
         self._outlet.feed(False, fault.reason)
-        self.figures.last_fault = fault.reason
         now = self._real.now()
         ready_for = 0 if self._ready_since is None else now - self._ready_since
         self._ready_since = None

@@ -61,7 +61,7 @@ class ScreenState:
         feeds: What is wrong with each stream that is down, by name. orders_ready: whether every event of
             our orders reaches us, and why not; None: nothing was said of it.
         acting: Breakers that act, by name and target. stopped: actors given up for the session, and why.
-        bars: Bars seen. order_count: orders sent.
+        bars: Bars seen.
     """
 
     def __init__(self, header: SessionHeader, settings: Settings, journal: Journal | None = None) -> None:
@@ -88,7 +88,6 @@ class ScreenState:
         self.acting: dict[tuple[str, str], BreakerTripped] = {}
         self.bar_at = 0
         self.bars = 0
-        self.order_count = 0
         self.is_over = False
         self.stopped: dict[str, str] = {}
         self._folds: dict[type[Message], Callable[[Any], None]] = {
@@ -199,7 +198,6 @@ class ScreenState:
         self._say("breaker", f"denied {denied.client_order_id} {denied.symbol}: {denied.reason}", "WARNING")
 
     def _submitted(self, order: SubmitOrder) -> None:
-        self.order_count += 1
         self.orders.submitted(order)
         self.signals.submitted(order)
         price = order.limit_price if order.limit_price is not None else order.stop_price

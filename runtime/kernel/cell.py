@@ -16,9 +16,6 @@ from runtime.messages.base import Input, Message
 from runtime.messages.codec import encode, encode_each_into
 from runtime.messages.machine import ActorCrashed
 
-SETTLE = None
-"""Stands in an actor's history for a `settle` call."""
-
 POISON_LIMIT = 4096
 
 Emitted = list[Message] | tuple[Message, ...]
@@ -113,7 +110,7 @@ class Cell:
         self.inbox: deque[Message] = deque()
         self.high_water = 0
         self.history: list[Message | tuple[int, int] | None] = []
-        """What it handled, in order, after the (sequence number, time) of the input that brought it."""
+        """What it handled (None: `settle`), in order, after the (sequence number, time) of its input."""
         self.dated = -1, -1
         self.dated_seq = -1
         self.calm: set[type[Message]] = set()

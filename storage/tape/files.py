@@ -18,7 +18,6 @@ from storage.tape.format import COMPRESSED
 _CHUNK = 1 << 20
 _PACKED_CHUNK = 1 << 15
 _TRAILER_HEAD = (0x184D2A50).to_bytes(4, "little") + (32).to_bytes(4, "little")
-TRAILER_SIZE = len(_TRAILER_HEAD) + 32
 
 
 def trailer(digest: bytes) -> bytes:

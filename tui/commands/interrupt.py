@@ -22,7 +22,6 @@ class Interrupt:
     def __init__(self) -> None:
         self._asked = False
         self._before: Any = None
-        self._where = ""
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():

@@ -10,7 +10,7 @@ import argparse
 import json
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from runtime.text import one_line, printable
 from tui.commands import exits
 from tui.commands.log_reading import Filter, Line, Tail, logs_in, written
 from tui.commands.moments import since
-from tui.commands.narration import detail, is_verbose
+from tui.commands.narration import detail, is_verbose, say
 from tui.commands.output import add_root, decorated, new_york
 from tui.commands.place import root_of
 
@@ -83,14 +83,36 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.follow:
         _follow(folder, chosen, most, tell)
     else:
-        _print(written(folder), chosen, most, tell)
+        names: dict[str, None] = {}
+        if not _print(_named(written(folder), names), chosen, most, tell):
+            _say_what_was_meant(chosen.components, names)
     return exits.OK
 
 
-def _print(lines: Iterable[Line], chosen: Filter, most: int, tell: Callable[[Line], str]) -> None:
-    wanted = filter(chosen.wants, lines)
+def _print(lines: Iterable[Line], chosen: Filter, most: int, tell: Callable[[Line], str]) -> bool:
+    """Print the last of those that are wanted; whether there were any."""
+    wanted, found = filter(chosen.wants, lines), False
     for line in deque(wanted, maxlen=most) if most else wanted:
         print(tell(line))
+        found = True
+    return found
+
+
+def _named(lines: Iterable[Line], names: dict[str, None]) -> Iterator[Line]:
+    """The same lines, and in `names` whose they are."""
+    for line in lines:
+        names[str(line["component"])] = names[str(line.get("logger", ""))] = None
+        yield line
+
+
+def _say_what_was_meant(asked: Iterable[str], names: Iterable[str]) -> None:
+    """Silence looks as if all were well: say which of the parts asked for has no line at all, ever."""
+    from config.errors import nearest
+
+    known = [one_line(name, 40) for name in names if name]
+    for name in asked:
+        if not any(one == name or one.startswith(f"{name}.") for one in known):
+            say(f"nothing is logged by {one_line(name, 40)!r}; {nearest(name, known)}")
 
 
 def _follow(folder: Path, chosen: Filter, most: int, tell: Callable[[Line], str]) -> None:

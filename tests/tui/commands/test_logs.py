@@ -76,6 +76,22 @@ def test_lines_are_chosen_by_level_component_time_and_number(root: Path, capsys:
     assert events(root, capsys, "-n", "3", "--level", "WARNING") == ["run 15", "run 17", "run 19"]
 
 
+def test_a_part_that_nothing_is_logged_by_is_told_with_the_nearest_that_is(
+    root: Path, capsys: Captured
+) -> None:
+    for name, meant in (
+        ("rum", "did you mean 'run'?"),
+        ("actors.gatewys.x", "did you mean 'actors.gateways.x'?"),
+        ("zzzzzz", "valid names: actors.gateways.x, run, "),
+    ):
+        assert main(["logs", "--root", str(root), "--component", name]) == exits.OK
+        said = capsys.readouterr()
+        assert said.out == ""
+        assert said.err.startswith(f"nothing is logged by {name!r}; {meant}")
+    assert main(["logs", "--root", str(root), "--component", "run", "--level", "CRITICAL"]) == exits.OK
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_line_says_when_how_bad_who_and_what(root: Path, capsys: Captured) -> None:
     with LogFile(root / "logs" / "engine.log") as file:
         file.write(
