@@ -57,8 +57,12 @@ def without_intent(body: Mapping[str, object]) -> dict[str, object]:
 
 
 def may_be_for_intent(body: Mapping[str, object], refusal: BrokerRejected) -> bool:
-    """Whether an order may have been refused because the field itself was not understood."""
+    """Whether an order may have been refused because the field itself was not understood.
+
+    Rather once too often: an exit that is refused for good leaves shares without a stop.
+    """
     is_form = refusal.status == _BAD_REQUEST or refusal.code // 10_000 == _BAD_PARAMETERS
+    is_form = is_form or (refusal.status == _UNPROCESSABLE and not refusal.code) or "intent" in refusal.reason
     return _INTENT in body and is_form and not is_mismatch(refusal.reason) and not is_duplicate(refusal)
 
 

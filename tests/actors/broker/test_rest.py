@@ -237,3 +237,34 @@ async def test_an_exit_that_is_refused_for_its_form_is_refused_without_the_inten
         await rest.submit(EXIT, Priority.EXIT)
     posts = alpaca.history.requests("POST /v2/orders")
     assert ["position_intent" in one.json for one in posts] == [True, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        (400, 40010000, "bad request"),
+        (422, 40010001, "invalid parameters"),
+        (422, 0, "Extra inputs are not permitted"),
+        (422, 42210000, "position_intent is not allowed for this asset class"),
+        (403, 40310000, "position_intent requires permission"),
+    ],
+)
+async def test_however_the_intent_is_refused_the_exit_goes_without_it(
+    alpaca: AlpacaServer, rest: Rest, status: int, code: int, message: str
+) -> None:
+    alpaca.hold("SPY", 20, 100)
+    alpaca.faults.add("refuse", "POST /v2/orders", status=status, code=code, message=message)
+    await rest.submit(EXIT, Priority.EXIT)
+    posts = alpaca.history.requests("POST /v2/orders")
+    assert [("position_intent" in one.json, one.applied) for one in posts] == [(True, False), (False, True)]
+
+
+async def test_an_exit_that_is_refused_for_its_shares_keeps_its_intent(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    alpaca.faults.add(
+        "refuse", "POST /v2/orders", status=403, code=40310000, message="insufficient qty available for order"
+    )
+    with pytest.raises(BrokerRejected, match="insufficient qty"):
+        await rest.submit(EXIT, Priority.EXIT)
+    assert len(alpaca.history.requests("POST /v2/orders")) == 1
