@@ -234,6 +234,13 @@ Options = dict[str, Any]
         ("clock", {}, (), "PASS", "of the broker's"),
         ("clock", {"start": "2018-03-05T09:25:00-05:00"}, (), "WARN", "ahead of the broker's"),
         ("broker calendar", {}, (), "PASS", "agrees until"),
+        (
+            "broker calendar",
+            {"start": "2018-03-05T09:25:00-05:00"},
+            (),
+            "PASS",
+            "agrees until 2018-03-15",
+        ),
         ("data plan", {"sip": False}, (), "PASS", "feed iex, the free plan, 30 symbols"),
         (
             "data plan",
