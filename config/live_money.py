@@ -84,17 +84,27 @@ def confirm(named: str, found: str | None) -> None:
 def addresses(endpoints: Endpoints, mode: Mode, feed: str) -> Addresses:
     """The broker's addresses for a mode, with those that the settings name in their place.
 
+    A host alone will do, and with the version as the broker's documents have it: what belongs behind it is
+    known. Other paths are taken as they are; a lone slash is one.
+
     Raises:
         ConfigError: One is no address, is not encrypted though it leaves this machine, or belongs to the
             other mode.
     """
     host = _TRADING_HOST[mode]
-    return Addresses(
+    named = (
         _checked("trading", endpoints.trading or f"https://{host}", "http", mode),
         _checked("data", endpoints.data or f"https://{_DATA_HOST}", "http", mode),
-        _checked("trading_stream", endpoints.trading_stream or f"wss://{host}/stream", "ws", mode),
-        _checked("data_stream", endpoints.data_stream or f"wss://{_STREAM_HOST}/v2/{feed}", "ws", mode),
+        _checked("trading_stream", endpoints.trading_stream or f"wss://{host}", "ws", mode),
+        _checked("data_stream", endpoints.data_stream or f"wss://{_STREAM_HOST}", "ws", mode),
     )
+    trading, data = (url.rstrip("/").removesuffix("/v2") for url in named[:2])
+    orders, bars = named[2:]
+    if not urlsplit(orders).path:
+        orders = f"{orders}/stream"
+    if urlsplit(bars).path in ("", "/v2", "/v2/"):
+        bars = f"{bars.rstrip('/').removesuffix('/v2')}/v2/{feed}"
+    return Addresses(trading, data, orders.rstrip("/"), bars.rstrip("/"))
 
 
 def _checked(name: str, url: str, scheme: str, mode: Mode) -> str:
@@ -113,4 +123,4 @@ def _checked(name: str, url: str, scheme: str, mode: Mode) -> str:
     other: Mode = "live" if mode == "paper" else "paper"
     if host == _TRADING_HOST[other]:
         raise ConfigError(key, "", f'{host} is the {other} host, but broker.mode is "{mode}"')
-    return url.rstrip("/")
+    return url

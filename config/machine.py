@@ -173,7 +173,7 @@ class Endpoints(Section, frozen=True, kw_only=True):
     Source: alpaca.md 0."""
 
     trading_stream: str = ""
-    """Order stream, with its path; ws only on this machine. Environment: ALPACA_TRADING_STREAM_URL.
+    """Order stream, a host or with its path; ws only on this machine. Environment: ALPACA_TRADING_STREAM_URL.
     Source: alpaca.md 0."""
 
     data_stream: str = ""

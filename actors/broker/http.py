@@ -32,6 +32,9 @@ Send = Callable[["Connection"], Json]
 
 _TOO_MANY, _NOT_FOUND, _UNAUTHORIZED, _FORBIDDEN, _REQUEST_TIMEOUT = 429, 404, 401, 403, 408
 
+_ABSENT = ("order not found", "position does not exist", "symbol not found", "asset not found")
+"""What the broker says where it leaves out the code; as alpaca.md 3.0 has them."""
+
 
 class Connection:
     """One kept-alive connection to the trading host, for one thread at a time.
@@ -127,13 +130,17 @@ def _of_answer(error: APIError, changes: bool) -> Exception:
         return BrokerUnavailable(f"status {status} {said}".rstrip(), is_unknown=changes)
     if status == _UNAUTHORIZED or (status == _FORBIDDEN and not code and said.startswith("forbidden")):
         return KeysRefused(f"status {status} {said}".rstrip())
-    if status == _NOT_FOUND and (not code or "endpoint" in said):
+    if status == _NOT_FOUND and (not (code or _is_absent(said)) or "endpoint" in said):
         # Only the broker's own words prove that something is not there, not those of a proxy.
         return BrokerUnavailable(f"status 404 {said}".rstrip(), is_unknown=changes)
     if body is not None and body.reject_reason:
         said = f"{said} ({one_line(body.reject_reason, 200)})"
     symbol = one_line(body.symbol or "", 20) if body else ""
     return BrokerRejected(said or f"status {status}", status=status, code=code, symbol=symbol)
+
+
+def _is_absent(said: str) -> bool:
+    return said.startswith(_ABSENT)
 
 
 def _body(text: str) -> ErrorBody | None:

@@ -86,6 +86,26 @@ def test_loopback_addresses_come_from_the_environment() -> None:
 
 
 @pytest.mark.parametrize(
+    ("field", "url", "becomes"),
+    [
+        ("trading", "http://127.0.0.1:1/v2", "http://127.0.0.1:1"),
+        ("data", "http://127.0.0.1:1/v2/", "http://127.0.0.1:1"),
+        ("data", "http://127.0.0.1:1/data", "http://127.0.0.1:1/data"),
+        ("trading_stream", "ws://127.0.0.1:1", "ws://127.0.0.1:1/stream"),
+        ("trading_stream", "ws://127.0.0.1:1/", "ws://127.0.0.1:1"),
+        ("trading_stream", "ws://127.0.0.1:1/orders", "ws://127.0.0.1:1/orders"),
+        ("data_stream", "ws://127.0.0.1:1", "ws://127.0.0.1:1/v2/sip"),
+        ("data_stream", "ws://127.0.0.1:1/v2", "ws://127.0.0.1:1/v2/sip"),
+        ("data_stream", "ws://127.0.0.1:1/v2/test", "ws://127.0.0.1:1/v2/test"),
+        ("data_stream", "ws://127.0.0.1:1/", "ws://127.0.0.1:1"),
+    ],
+)
+def test_a_host_alone_will_do_with_or_without_the_version(field: str, url: str, becomes: str) -> None:
+    found = addresses(Endpoints(**{field: url}), "paper", "sip")
+    assert getattr(found, field) == becomes
+
+
+@pytest.mark.parametrize(
     ("field", "url", "mode", "words"),
     [
         ("trading", "https://api.alpaca.markets", "paper", "is the live host"),

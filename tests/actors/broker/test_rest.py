@@ -47,6 +47,26 @@ async def test_a_proxys_not_found_proves_nothing(alpaca: AlpacaServer, rest: Res
         await rest.order_by_client_id("nobody")
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "proves"),
+    [
+        ("order not found for nobody", 0, True),
+        ("order not found for nobody", 40410000, True),
+        ("endpoint not found", 40410000, False),
+        ("not found", 0, False),
+    ],
+)
+async def test_a_not_found_without_a_code_is_judged_by_the_brokers_words(
+    alpaca: AlpacaServer, rest: Rest, words: str, code: int, proves: bool
+) -> None:
+    alpaca.faults.add("refuse", "GET /v2/orders*", status=404, code=code, message=words)
+    if proves:
+        assert await rest.order_by_client_id("nobody") is None
+        return
+    with pytest.raises(BrokerUnavailable):
+        await rest.order_by_client_id("nobody")
+
+
 async def test_the_account_its_clock_calendar_assets_and_positions_are_read(
     alpaca: AlpacaServer, rest: Rest
 ) -> None:
