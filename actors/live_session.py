@@ -16,17 +16,20 @@ from numpy.typing import NDArray
 
 from actors.broker.stream_symbols import choose
 from actors.gateways.daily_data import DailyFacts
+from actors.live_history import FetchDays
 from actors.market.calendar import midnight, session_times
 from config.schema import Settings
 from config.snapshot import settings_hash, snapshot
 from runtime.errors import DataError
+from runtime.log import get_logger
 from runtime.messages.session import SessionHeader
 from storage.environment import environment
 from storage.loaders.daily import DailyHistory, load_daily
+from storage.loaders.first_days import write_history
 from storage.loaders.own_days import OwnDay, continue_history, is_own, write_day
 from storage.loaders.own_minutes import Fetch, OwnMinutes
 from storage.loaders.panels import RATIO_SESSIONS, OpeningMinutes, daily_matrix, opening_volume, price_ratio
-from storage.loaders.sectors import load_sectors
+from storage.loaders.sectors import BENCHMARKS, load_sectors
 from storage.loaders.session_data import calendar_before, day_fields, yyyymmdd
 from storage.loaders.sessions import VIX_SESSIONS, symbol_table
 from storage.loaders.vix import VixHistory, load_vix
@@ -38,6 +41,8 @@ _CLOSE, _ADJ_CLOSE = 3, 5
 
 Panels = dict[str, NDArray[Any]]
 
+_log = get_logger(__name__)
+
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
     """A session before its first input: its header without panel references, and the panels."""
@@ -47,7 +52,14 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def make_start(
-    root: Path, session: str, settings: Settings, *, books: str, now: int, fetch: Fetch | None = None
+    root: Path,
+    session: str,
+    settings: Settings,
+    *,
+    books: str,
+    now: int,
+    fetch: Fetch | None = None,
+    fetch_days: FetchDays | None = None,
 ) -> Start:
     """Read the files and lay out one session; in a worker thread.
 
@@ -55,6 +67,7 @@ def make_start(
         session: ISO date of the trading day. books: whose books, `paper:<account>`.
         now: ns UTC; history from later than that is refused.
         fetch: Asks the broker for minutes that no file and no tape has; None: nobody.
+        fetch_days: Asks it for daily bars where there is no file of them; None: nobody.
 
     Raises:
         DataError: There is no daily history, or a file cannot be used. ValueError: the day is no session.
@@ -62,12 +75,14 @@ def make_start(
     base = root / "data" / "historical"
     found = [path for folder in DAILY_FOLDERS for path in sorted((base / folder).glob("*.parquet"))]
     files = [path for path in found if not is_own(path)]
+    sectors = _sectors(root / "data" / "reference")
+    if not files and fetch_days is not None:
+        files = _first_days(base / DAILY_FOLDERS[0], session, settings, sectors, fetch_days)
     if not files:
         raise DataError(f"no daily history: put Parquet files into {base / DAILY_FOLDERS[0]}")
     daily = load_daily(files, now=now, absurd_ratio=settings.data.absurd_price_ratio)
     daily = continue_history(daily, [path for path in found if is_own(path)])
     vix = load_vix(sorted((base / "vix").glob("*.parquet")), now=now)
-    sectors = _sectors(root / "data" / "reference")
     symbols = symbol_table(wanted_symbols(settings, daily, sectors), daily)
     header = SessionHeader(
         **day_fields(session, session_times),
@@ -89,10 +104,28 @@ def make_start(
 
 def wanted_symbols(settings: Settings, daily: DailyHistory, sectors: dict[str, str]) -> list[str]:
     """Symbols with history that somebody may trade: members of a sector, and what strategies name."""
-    named = [
+    return sorted({name for name in (*sectors, *_named(settings)) if name in daily.symbols})
+
+
+def _named(settings: Settings) -> list[str]:
+    return [
         str(name) for one in settings.strategies if one.enabled for name in one.params.get("universe", ())
     ]
-    return sorted({name for name in (*sectors, *named) if name in daily.symbols})
+
+
+def _first_days(
+    folder: Path, session: str, settings: Settings, sectors: dict[str, str], fetch: FetchDays
+) -> list[Path]:
+    """Daily bars of what may be traded, as the broker has them, in a file that later starts find."""
+    names = sorted({*BENCHMARKS, *sectors, *sectors.values(), *_named(settings)})
+    days = calendar_before(session, settings.data.history_sessions, session_times)
+    split, whole = fetch(names, midnight(days[0]), midnight(days[-1]))
+    if not split:
+        return []
+    path = write_history(folder, split, whole)
+    found = len({name for name, _ in split})
+    _log.warning("daily history was read from the broker", file=path.name, symbols=found, asked=len(names))
+    return [path]
 
 
 def watch_lists(settings: Settings, header: SessionHeader) -> dict[str, list[str]]:

@@ -53,7 +53,8 @@ class Data(Section, frozen=True, kw_only=True):
 
     history_fetch_s: Annotated[float, msgspec.Meta(ge=0, le=600)] = 5.0
     """Most seconds of real time that a session's start spends on asking the broker for minutes of earlier
-    sessions; what is missing then is asked for at the next start. 0: nobody is asked. Source: design."""
+    sessions; what is missing then is asked for at the next start. As many for the daily bars of a root that
+    has none. 0: nobody is asked. Source: design."""
 
     split_tolerance: Fraction = 0.02
     """How near the price ratio must be to a quantity ratio to be a split. Read by the live engine.

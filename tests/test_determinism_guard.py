@@ -34,6 +34,7 @@ COMPOSITION = tuple(
             "live_tape",
             "live_outlet",
             "live_gateways",
+            "live_history",
             "live_minutes",
             "live_days",
             "live_waits",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from actors.broker.market_time import MarketTime
     from actors.broker.rest import Rest
     from actors.engine import Engine
+    from actors.live_history import FetchDays
     from config.live_money import Addresses
     from config.load import Loaded
     from runtime.error_sink import ErrorSink
@@ -220,7 +221,7 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
     settings, secrets = start.loaded.settings, start.loaded.secrets
     account, clock, market_time = await _greet(start)
     books = f"{settings.broker.mode}:{account}"
-    fetch = _fetcher(start)
+    fetch, fetch_days = _fetchers(start)
 
     def plan(session: str) -> Plan:
         return Plan(
@@ -230,7 +231,15 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
             settings=settings,
             addresses=start.where,
             secrets=secrets,
-            make=lambda: make_start(start.root, session, settings, books=books, now=clock.now(), fetch=fetch),
+            make=lambda: make_start(
+                start.root,
+                session,
+                settings,
+                books=books,
+                now=clock.now(),
+                fetch=fetch,
+                fetch_days=fetch_days,
+            ),
             speed=1.0 if clock is start.real else start.speed,
             market_time=market_time,
             accept=_say if start.accepts else None,
@@ -253,18 +262,20 @@ def _say(text: str) -> None:
     print(exits.plain(text), flush=True)
 
 
-def _fetcher(start: _Start) -> "Fetch | None":
-    """What asks the broker for minutes of earlier sessions."""
+def _fetchers(start: _Start) -> "tuple[Fetch, FetchDays] | tuple[None, None]":
+    """What asks the broker for minutes of earlier sessions, and for the daily bars of a root without any."""
     from actors.broker.bar_history import BarHistory
+    from actors.live_history import day_fetcher
     from actors.live_minutes import LINES, minute_fetcher
 
     data = start.loaded.settings.data
     if not data.history_fetch_s:
-        return None
-    return minute_fetcher(
-        lambda: BarHistory(start.where.data, start.loaded.secrets, start.real, feed=data.feed, lines=LINES),
-        data.history_fetch_s,
-    )
+        return None, None
+
+    def history() -> BarHistory:
+        return BarHistory(start.where.data, start.loaded.secrets, start.real, feed=data.feed, lines=LINES)
+
+    return minute_fetcher(history, data.history_fetch_s), day_fetcher(history, data.history_fetch_s)
 
 
 async def _greet(start: _Start) -> "tuple[str, Clock, MarketTime | None]":

@@ -1,0 +1,102 @@
+"""A root without daily files begins with the broker's, which later starts find as a file."""
+
+from datetime import UTC, datetime
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from actors.broker.market_wire import MinuteBar
+from actors.live_history import day_fetcher
+from actors.live_session import make_start
+from actors.market.calendar import midnight
+from config.load import load
+from runtime.errors import BrokerUnavailable, DataError
+from storage.loaders.daily import load_daily
+from storage.loaders.first_days import NAME, write_history
+
+SESSION = "2018-03-05"
+DAYS = ("2018-02-28", "2018-03-01", "2018-03-02")
+NOW = midnight(SESSION) + 9 * 3_600_000_000_000
+BOOKS = "paper:PA1"
+
+
+class History:
+    """Daily bars of SPY, a tenth lower where dividends are taken out; silent or refusing if told so."""
+
+    def __init__(self, *, is_silent: bool = False, is_refused: bool = False) -> None:
+        self.is_silent, self.is_refused = is_silent, is_refused
+        self.asked: list[tuple[tuple[str, ...], str]] = []
+        self.closed = 0
+
+    async def daily_bars(self, symbols, start, end, *, adjustment):
+        self.asked.append((tuple(symbols), adjustment))
+        if self.is_refused:
+            raise BrokerUnavailable("not now", is_unknown=False)
+        if self.is_silent:
+            await anyio.sleep_forever()
+        scale = 0.9 if adjustment == "all" else 1.0
+        return [
+            MinuteBar(
+                S="SPY",
+                o=270.0 * scale,
+                h=275.0 * scale,
+                l=269.0 * scale,
+                c=(271.0 + at) * scale,
+                v=1e6,
+                t=stamp,
+            )
+            for at, day in enumerate(DAYS)
+            if start <= midnight(day) <= end
+            for stamp in [datetime.fromtimestamp(midnight(day) / 1e9, UTC)]
+        ]
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+async def started(root, history: History, seconds: float = 5.0):
+    fetch = day_fetcher(lambda: history, seconds)
+    return await anyio.to_thread.run_sync(
+        lambda: make_start(root, SESSION, load(environ={}).settings, books=BOOKS, now=NOW, fetch_days=fetch)
+    )
+
+
+async def test_a_root_without_daily_files_begins_with_what_the_broker_has(tmp_path):
+    history = History()
+    start = await started(tmp_path, history)
+    assert start.header.symbols == ("SPY",)
+    assert start.panels["daily"][3, 0, -3:].tolist() == [271.0, 272.0, 273.0]
+    assert start.panels["daily"][5, 0, -1] == pytest.approx(0.9 * 273.0)
+    assert [adjustment for _, adjustment in history.asked] == ["split", "all"]
+    assert {"SPY", "QQQ", "IWM", "DIA"} <= set(history.asked[0][0])
+    assert history.closed == 1
+
+
+async def test_it_is_asked_once_and_never_where_there_are_files(tmp_path):
+    first = await started(tmp_path, History())
+    unasked = History()
+    second = await started(tmp_path, unasked)
+    assert unasked.asked == []
+    assert second.panels["daily"].tobytes() == first.panels["daily"].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("history", "seconds"), [(History(is_silent=True), 0.05), (History(is_refused=True), 5.0)]
+)
+async def test_without_an_answer_the_start_says_what_is_missing_and_keeps_nothing(tmp_path, history, seconds):
+    with pytest.raises(DataError, match="no daily history"):
+        await started(tmp_path, history, seconds)
+    assert not list(tmp_path.rglob("*.parquet"))
+    assert history.closed == 1
+
+
+def test_a_bar_without_dividends_taken_out_stands_for_itself(tmp_path):
+    split = {("SPY", midnight(day)): (270.0, 272.0, 269.0, 271.0, 1e6) for day in DAYS}
+    whole = {("SPY", midnight(DAYS[0])): (0.0, 0.0, 0.0, 260.0, 1e6)}
+    path = write_history(tmp_path, split, whole)
+    assert path.name == NAME
+    assert path.stat().st_mode & 0o077 == 0
+    found = load_daily([path], now=NOW).symbols["SPY"]
+    assert found.dates.tolist() == [20180228, 20180301, 20180302]
+    assert found.values[5].tolist() == [260.0, 271.0, 271.0]
