@@ -144,7 +144,9 @@ class AccountWatch:
         """
         shares = {symbol: one.quantity for symbol, one in self._external.items() if one.quantity}
         moved = [*self.moved_since(snapshot.ts_event), *unsure]
-        found = self.found = reconcile.compare(orders, held, shares, snapshot, moved)
+        # A doubt may outlive the lots it was about: that neither side holds anything is agreement too.
+        ours = {**dict.fromkeys(self._doubted, 0), **held}
+        found = self.found = reconcile.compare(orders, ours, shares, snapshot, moved)
         self._read_at = snapshot.ts_event
         waiting, fresh = self._sort(found)
         spoken = dict.fromkeys(fresh)
@@ -153,7 +155,7 @@ class AccountWatch:
                 if one in spoken or not isinstance(said, Noted):
                     yield said
         yield from self._agree(found, held, now, cause, component)
-        yield from self._others(snapshot, found, held, moved, now, cause)
+        yield from self._others(snapshot, found, held, now, cause)
         if not waiting:
             self._gate.wait("")
         yield Reconciled(
@@ -217,7 +219,6 @@ class AccountWatch:
         snapshot: BrokerSnapshot,
         found: Comparison,
         held: Mapping[str, int],
-        moved: list[str],
         now: int,
         cause: int,
     ) -> Iterator[Decision]:
@@ -229,10 +230,7 @@ class AccountWatch:
                 orders.setdefault(order.symbol, []).append(order)
         for symbol in {**positions, **orders, **self._external}:
             there = positions.get(symbol) or BrokerPosition(symbol=symbol, quantity=0)
-            before = self._external.get(symbol)
             quantity = found.external.get(symbol, 0)
-            if symbol in moved:
-                quantity = before.quantity if before else 0
             yield from self._put(
                 ExternalChanged(
                     ts_event=now,

@@ -124,6 +124,23 @@ def test_doubt_and_external_cross_the_session() -> None:
     assert again.of(ExternalChanged) == []
 
 
+def test_a_doubt_in_a_symbol_that_nobody_holds_any_more_ends_with_the_first_comparison() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.snapshot(*RESTING, AAA=7)
+    stage.fill(TARGET, side="sell")
+    stage.canceled(STOP)  # the lot is over, and after the session nobody knows of it
+    carried = stage.executor.carry()
+    assert (carried.lots, carried.doubted) == ([], ["AAA"])
+    again = ExecutorStage(carried)
+    again.stream(False, "connecting", started=True)
+    again.snapshot(reason="start")
+    again.stream(True)
+    assert (again.of(PositionMismatched)[-1].ours, again.of(PositionMismatched)[-1].broker) == (0, 0)
+    again.approve("b")
+    assert sent(again) == ["b:e1"]
+    assert again.executor.carry().doubted == []
+
+
 def test_a_fill_while_the_broker_was_asked_is_no_mismatch() -> None:
     stage = ExecutorStage().ready()
     stage.approve()

@@ -92,6 +92,11 @@ def test_from_the_open_on_every_minute_is_compared_in_its_middle() -> None:
     assert delays(60.0, OPEN + 3_000_000, [0])[0] == 30 * SECOND - 3_000_000
 
 
+def test_a_timer_five_seconds_late_has_missed_its_minute() -> None:
+    assert delays(60.0, OPEN + 5 * SECOND - 1, [])[0] == 25 * SECOND + 1
+    assert delays(60.0, OPEN + 5 * SECOND, [])[0] == 85 * SECOND
+
+
 def test_what_is_no_whole_minute_is_kept_as_it_is() -> None:
     assert delays(45.0, OPEN + 7, [0, 0]) == [45 * SECOND] * 3
 
@@ -215,6 +220,16 @@ def test_a_position_that_differs_has_its_finished_fills_looked_up_once() -> None
     assert not [each for each in compare(4) if isinstance(each, LookUpOrder | SetTimer)]
     more = compare(5)  # it differs in another way
     assert [each.client_order_id for each in more if isinstance(each, LookUpOrder)] == [ENTRY]
+
+
+def test_an_order_that_is_gone_is_looked_up_alone() -> None:
+    one = compared()
+    gone = order("stop", side="sell", role="stop", type="stop", filled=0, status="accepted")
+    said = list(one.compare(snapshot(SPY=10), [lot(order(), gone)], OPEN, 1))
+    asked_for = [(each.client_order_id, each.reason) for each in said if isinstance(each, LookUpOrder)]
+    assert asked_for == [("stop", "reconcile")]
+    assert not [each for each in said if isinstance(each, SetTimer)]
+    assert list(one.read(OPEN, 1)) == []
 
 
 def test_lots_of_one_symbol_are_compared_as_one_position() -> None:

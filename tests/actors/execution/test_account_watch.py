@@ -111,8 +111,10 @@ def test_a_fill_from_before_the_snapshot_is_in_it() -> None:
 def test_what_was_carried_stands_until_a_comparison_agrees() -> None:
     old = ExternalChanged(ts_event=0, cause=0, symbol="SPY", quantity=5)
     one = Watched([old], ["SPY"])
-    assert one.gate.refusal("SPY", "buy", 0)
-    assert [said.quantity for said in one.watch.told(1, 1) if isinstance(said, ExternalChanged)] == [5]
+    one.gate.wait("")
+    assert one.gate.refusal("SPY", "buy", 0) == "our position differed from the broker's"
+    assert one.gate.refusal("QQQ", "buy", 0) == ""
+    assert list(one.watch.told(9, 8)) == [msgspec.structs.replace(old, ts_event=9, cause=8)]
     one.compare(10, 15, reason="start")
     assert (one.beside(), one.watch.doubted, one.gate.refusal("SPY", "buy", 0)) == (5, [], "")
     assert one.watch.words() == "SPY 5 shares"
@@ -174,6 +176,38 @@ def test_what_is_asked_for_is_asked_again_though_it_is_told_once() -> None:
     first, again = one.compare(2, 1), one.compare(2, 1)
     assert [type(each) for each in first] == [Noted, PositionMismatched, Reconciled]
     assert [type(each) for each in again] == [PositionMismatched, Reconciled]
+
+
+def test_a_symbol_is_let_in_again_whatever_differs_in_another_and_with_nothing_held() -> None:
+    one = Watched()
+    one.compare(2, 1)
+    said = read(one, BrokerPosition(symbol="QQQ", quantity=1), held={"QQQ": 2})
+    assert one.watch.doubted == ["QQQ"]
+    mismatches = [each for each in said if isinstance(each, PositionMismatched)]
+    told = [(each.symbol, each.ours, each.broker) for each in mismatches]
+    assert told == [("QQQ", 2, 1), ("SPY", 0, 0)]
+    assert said[-1].agreed == ("SPY",)
+    two = Watched()
+    two.compare(2, 1)
+    (_, agreed, _) = two.compare(0, 0)
+    assert agreed == PositionMismatched(ts_event=two.now, cause=1, symbol="SPY", ours=0, broker=0)
+    assert two.watch.doubted == []
+
+
+def test_two_orders_of_a_symbol_are_two_differences() -> None:
+    one = Watched()
+    orders = [
+        OrderState(
+            client_order_id=f"mr-20180305-{n}:e1", lot_id=f"mr-20180305-{n}", strategy="mr", symbol="SPY",
+            side="buy", role="entry", type="limit", quantity=10, status="accepted", broker_order_id=f"b{n}",
+        )
+        for n in (1, 2)
+    ]  # fmt: skip
+    for rows in (2, 0):
+        one.now += SECOND
+        snapshot = BrokerSnapshot(ts_event=one.now, positions=(), orders=())
+        said = list(one.watch.compare(snapshot, orders, {}, one.now, 1, "executor"))
+        assert [type(each) for each in said].count(Noted) == rows
 
 
 def test_a_symbol_that_traded_since_the_broker_was_asked_is_not_judged() -> None:
@@ -268,7 +302,30 @@ def test_a_fill_that_was_half_missed_counts_as_far_as_it_is_new() -> None:
     (told,) = changes(one.stranger("a", 5, 6))  # three of five were told before
     assert (told.quantity, told.last, told.ts_event, told.cause) == (6, 100.0, one.now, 1)
     assert one.watch.moved_since(one.now) == ["SPY"]
-    assert one.stranger("a", 2, 6) == []
+    fill = OrderFilled(
+        ts_event=one.now, client_order_id="b", broker_order_id="b", execution_id="b", symbol="SPY",
+        side="sell", quantity=1, price=101.0, cumulative=1, done=False,
+    )  # fmt: skip
+    (sold,) = changes(one.watch.stranger(fill, one.now, 8))
+    assert (sold.quantity, sold.last, sold.cause) == (5, 101.0, 8)
+
+
+def test_a_fill_that_is_older_than_what_was_told_changes_nothing_and_moves_nothing() -> None:
+    one = Watched()
+    one.stranger("a", 4, 4)
+    at = one.now
+    assert one.stranger("a", 4, 4) == one.stranger("a", 2, 2) == []
+    assert one.watch.moved_since(at + 1) == []
+    assert one.beside() == 4
+    assert one.watch.state().strangers == {"a": 4}
+
+
+def test_a_fill_of_the_moment_of_the_snapshot_is_not_in_it() -> None:
+    one = Watched()
+    one.compare(0, 7)
+    read_at = one.now
+    one.stranger("late", 7, 7, ts_event=read_at)
+    assert one.beside() == 14
 
 
 def test_another_part_of_the_session_knows_what_was_told_and_seen() -> None:
