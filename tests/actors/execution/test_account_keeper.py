@@ -196,6 +196,24 @@ def test_a_correction_that_leaves_a_lot_below_nothing_calls_a_person() -> None:
     assert corrected(stage, ENTRY, 6) == []  # told once more, it changes nothing
 
 
+def test_a_correction_that_leaves_nothing_calls_nobody() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve(stop_loss=None, take_profit=None)
+    stage.accept()
+    stage.fill()
+    assert corrected(stage, ENTRY, 0) == [*stage.of(OrderChanged)[-1:]]
+    assert notes(stage.seen) == []
+
+
+def test_a_corrected_entry_of_a_lot_without_exits_leaves_nothing_uncovered() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve(stop_loss=None, take_profit=None)
+    stage.accept()
+    stage.fill()
+    corrected(stage, ENTRY, 6)
+    assert (lot_of(stage).held, lot_of(stage).is_uncovered, lot_of(stage).is_corrected) == (6, False, True)
+
+
 def test_an_exit_that_is_taken_back_is_protected_again() -> None:
     stage = ExecutorStage().ready().open_lot()
     stage.fill(TARGET, 4, 4, side="sell", price=105.0)
@@ -213,14 +231,17 @@ def test_a_correction_of_an_order_that_is_not_known_is_no_matter_of_the_executor
 
 
 def test_a_symbol_whose_fill_was_just_corrected_is_not_judged_by_an_older_list() -> None:
-    stage = ExecutorStage().ready().open_lot()
+    stage = ExecutorStage().ready()
+    stage.approve(stop_loss=None, take_profit=None)
+    stage.accept()
+    stage.fill()
     asked = stage.now
     corrected(stage, ENTRY, 6)
     later, stage.now = stage.now, asked - SECOND
-    stage.snapshot(*RESTING, AAA=10)
+    stage.snapshot(AAA=10)
     assert notes(stage.seen) == []
     stage.now = later
-    stage.snapshot(*RESTING, AAA=10)
+    stage.snapshot(AAA=10)
     assert [level for level, _ in notes(stage.seen)] == ["CRITICAL"]
 
 
