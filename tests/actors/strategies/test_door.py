@@ -75,6 +75,28 @@ def test_a_signal_that_was_kept_for_later_is_looked_at_like_a_foreign_one_and_st
     assert (said.ts_event, said.cause) == (stage.moment.now, stage.moment.seq)
 
 
+class Keeps(Strategy):
+    """Makes a signal while it says nothing, and says it at the next bar."""
+
+    def __init__(self, *facts: Any) -> None:
+        super().__init__(*facts)
+        self.kept: list[SignalRaised] = []
+
+    def on_bars(self, bars: Bars) -> list[SignalRaised] | None:
+        if self.kept:
+            return [self.kept.pop()]
+        self.kept.append(self.buy("IBM", stop=98.0, target=104.0, reason="kept"))
+        return None
+
+
+def test_a_signal_that_was_made_in_another_moment_is_stamped_with_the_one_in_which_it_is_said() -> None:
+    stage = host(Keeps)
+    assert tell(stage, bars()) == []
+    (said,) = tell(stage, bars(1))
+    assert raised([said]) == ["told-20180305-1"]
+    assert (said.ts_event, said.cause) == (stage.moment.now, stage.moment.seq)
+
+
 def test_a_signal_that_is_said_twice_is_told_once_and_refused_under_another_id() -> None:
     def script(strategy: Strategy, frame: Bars) -> Iterator[SignalRaised]:
         one = strategy.buy("IBM", stop=98.0, target=104.0, reason="told")
