@@ -162,7 +162,7 @@ class Closing:
                 reason = await tried(self._broker.cancel(one.broker_order_id)) or reason
             return reason
         room -= under_way
-        total = self._directory.held()[symbol]
+        total = self._directory.held().get(symbol, 0)  # the stream may have told the end meanwhile
         for lot_id, (of, held) in self._directory.held_by_lot().items():
             if of != symbol or held * total <= 0 or any(one.lot_id == lot_id for one in working):
                 continue

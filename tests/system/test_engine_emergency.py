@@ -13,6 +13,7 @@ from runtime import kill_switch
 from runtime.messages.account import AccountSwept
 from runtime.messages.broker import OrderAccepted
 from runtime.messages.machine import ActorStopped
+from runtime.messages.trading import LotChanged
 from tests.alpaca_server.options import Options
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, ONE_STRATEGY, Live, lay_files, running
@@ -91,6 +92,8 @@ async def test_a_flatten_gets_flat_without_an_executor(root, monkeypatch, is_all
             await live.until(lambda: [one for one in live.of(AccountSwept) if one.what == swept and one.done])
         left = {symbol: int(shares) for symbol, shares in server.positions.items() if shares}
         assert left == ({} if is_all else {"SPY": 3, "TSLA": 5})
+        # By an order of the lot's own name: what it traded is booked on the lot.
+        assert [one.quantity for one in live.of(LotChanged)][-1] == 0
         assert [one.symbol for one in server.orders if one.is_live] == ([] if is_all else ["TSLA"])
     assert [one.actor for one in live.of(ActorStopped)] == ["executor"]
     await assert_replays(live)

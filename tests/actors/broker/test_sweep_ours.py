@@ -218,3 +218,21 @@ async def test_where_the_broker_refuses_our_own_order_the_whole_account_goes_wit
     alpaca.faults.add("server_error_before", "POST /v2/orders", times=None)
     assert (await sweeper_of(rest, ours(SPY=10)).close_all(ours=True, deadline_s=5)).is_done
     assert alpaca.positions == {}
+
+
+async def test_a_lot_of_which_the_stream_tells_meanwhile_that_it_is_closed_is_left_alone(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    await alpaca.push_minute({"SPY": ROW, "AAPL": ROW})
+    alpaca.hold("SPY", 10, 100)
+    alpaca.hold("AAPL", 15, 100)
+    directory = ours(SPY=10, AAPL=10)
+
+    def tell(_: Input) -> None:
+        """While SPY is being closed an order of the lot in AAPL trades."""
+        directory.add("mr-20261120-2:x1", "AAPL", filled=10, is_over=True, side="sell")
+        alpaca.hold("AAPL", 5, 100)
+
+    sweeper = Sweeper(rest, Desk(directory), WALL, post=tell, clock=WALL)
+    assert (await sweeper.close_ours(deadline_s=5)).is_done
+    assert alpaca.positions == {"AAPL": 5}
