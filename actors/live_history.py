@@ -11,8 +11,9 @@ from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
 from runtime.log import get_logger
 from storage.loaders.first_days import Days
 
-FetchDays = Callable[[Sequence[str], int, int], tuple[Days, Days]]
-"""Of symbols from one midnight to another, ns UTC, both included: adjusted for splits; for dividends too."""
+FetchDays = Callable[[Sequence[str], int, int], Sequence[Days]]
+"""Of symbols from one midnight to another, ns UTC, both included: raw, for splits, and for dividends too."""
+ADJUSTMENTS = ("raw", "split", "all")
 
 _log = get_logger(__name__)
 
@@ -24,19 +25,20 @@ def day_fetcher(make: Callable[[], BarHistory], seconds: float) -> FetchDays:
         make: The broker's history; connections of its own, closed at the end. seconds: Real time.
     """
 
-    async def read(symbols: Sequence[str], first: int, last: int) -> tuple[Days, Days]:
+    async def read(symbols: Sequence[str], first: int, last: int) -> list[Days]:
         history = make()
         try:
             with anyio.move_on_after(seconds):
-                split = await history.daily_bars(symbols, first, last, adjustment="split")
-                whole = await history.daily_bars(symbols, first, last, adjustment="all")
-                return _days(split), _days(whole)
+                return [
+                    _days(await history.daily_bars(symbols, first, last, adjustment=each))
+                    for each in ADJUSTMENTS
+                ]
             _log.warning("daily bars did not come in time", seconds=seconds)
         except (BrokerUnavailable, BrokerRejected, KeysRefused) as error:
             _log.warning("daily bars could not be read", error=str(error))
         finally:
             await history.aclose()
-        return {}, {}
+        return [{} for _ in ADJUSTMENTS]
 
     return lambda symbols, first, last: anyio.from_thread.run(read, symbols, first, last)
 

@@ -119,11 +119,11 @@ def _first_days(
     """Daily bars of what may be traded, as the broker has them, in a file that later starts find."""
     names = sorted({*BENCHMARKS, *sectors, *sectors.values(), *_named(settings)})
     days = calendar_before(session, settings.data.history_sessions, session_times)
-    split, whole = fetch(names, midnight(days[0]), midnight(days[-1]))
-    if not split:
+    raw, split, whole = fetch(names, midnight(days[0]), midnight(days[-1]))
+    if not raw:
         return []
-    path = write_history(folder, split, whole)
-    found = len({name for name, _ in split})
+    path = write_history(folder, raw, split, whole)
+    found = len({name for name, _ in raw})
     _log.warning("daily history was read from the broker", file=path.name, symbols=found, asked=len(names))
     return [path]
 

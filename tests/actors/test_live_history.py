@@ -68,7 +68,7 @@ async def test_a_root_without_daily_files_begins_with_what_the_broker_has(tmp_pa
     assert start.header.symbols == ("SPY",)
     assert start.panels["daily"][3, 0, -3:].tolist() == [271.0, 272.0, 273.0]
     assert start.panels["daily"][5, 0, -1] == pytest.approx(0.9 * 273.0)
-    assert [adjustment for _, adjustment in history.asked] == ["split", "all"]
+    assert [adjustment for _, adjustment in history.asked] == ["raw", "split", "all"]
     assert {"SPY", "QQQ", "IWM", "DIA"} <= set(history.asked[0][0])
     assert history.closed == 1
 
@@ -91,12 +91,21 @@ async def test_without_an_answer_the_start_says_what_is_missing_and_keeps_nothin
     assert history.closed == 1
 
 
-def test_a_bar_without_dividends_taken_out_stands_for_itself(tmp_path):
-    split = {("SPY", midnight(day)): (270.0, 272.0, 269.0, 271.0, 1e6) for day in DAYS}
-    whole = {("SPY", midnight(DAYS[0])): (0.0, 0.0, 0.0, 260.0, 1e6)}
-    path = write_history(tmp_path, split, whole)
+def test_the_file_has_raw_prices_and_what_adjusts_them(tmp_path):
+    first, split_day, last = (("SPY", midnight(day)) for day in DAYS)
+    raw = dict.fromkeys((first, split_day, last), (270.0, 276.0, 269.0, 274.0, 1000000.0))
+    split = {first: (135.0, 138.0, 134.5, 137.0, 2e6), split_day: (135.0, 138.0, 134.5, 137.003, 2e6)}
+    whole = {first: (0.0, 0.0, 0.0, 123.3, 0.0)}
+    path = write_history(tmp_path, raw, split, whole)
     assert path.name == NAME
     assert path.stat().st_mode & 0o077 == 0
     found = load_daily([path], now=NOW).symbols["SPY"]
     assert found.dates.tolist() == [20180228, 20180301, 20180302]
-    assert found.values[5].tolist() == [260.0, 271.0, 271.0]
+    assert found.values[3].tolist() == [274.0] * 3
+    assert found.factor.tolist() == [0.5, 0.5, 1.0]
+    assert found.values[5].tolist() == pytest.approx([123.3, 137.0, 274.0])
+
+
+async def test_todays_price_needs_no_minutes_of_earlier_sessions_to_be_understood(tmp_path):
+    start = await started(tmp_path, History())
+    assert start.panels["price_ratio"].tolist() == [1.0]
