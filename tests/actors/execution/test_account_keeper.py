@@ -235,7 +235,7 @@ def test_a_symbol_whose_fill_was_just_corrected_is_not_judged_by_an_older_list()
     stage.approve(stop_loss=None, take_profit=None)
     stage.accept()
     stage.fill()
-    asked = stage.now
+    asked = stage.now = stage.now + SECOND
     corrected(stage, ENTRY, 6)
     later, stage.now = stage.now, asked - SECOND
     stage.snapshot(AAA=10)
