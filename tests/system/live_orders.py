@@ -46,6 +46,7 @@ from tests.actors.gateways.streaming import keys, turns
 from tests.actors.trading_floor import Desk as Script
 from tests.actors.trading_floor import approve
 from tests.alpaca_server.server import AlpacaServer
+from tests.alpaca_server.waiting import until
 
 MINUTE, SECOND = 60_000_000_000, 1_000_000_000
 SYMBOLS = ("AAPL", "SPY")
@@ -166,17 +167,7 @@ class LiveOrders:
 
     async def until(self, holds: Callable[[], Any], within: float = 8.0) -> None:
         """Wait until an input, or something at the server, makes it hold."""
-        with anyio.fail_after(within):
-            while not holds():
-                self._changed.clear()
-                waits = asyncio.ensure_future(self._changed.wait()), asyncio.ensure_future(self._server())
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                for one in waits:
-                    one.cancel()
-
-    async def _server(self) -> None:
-        seen = len(self.server.history)
-        await self.server.until(lambda: len(self.server.history) > seen, 60)
+        await until(holds, self._changed, self.server, within)
 
     async def wait_for(self, kind: type[Kind], count: int = 1) -> list[Kind]:
         await self.until(lambda: len(self.of(kind)) >= count)

@@ -24,6 +24,7 @@ from runtime.messages.broker import CancelOrder, ReplaceOrder, SubmitOrder
 from runtime.messages.machine import Source
 from tests.alpaca_server.orders import rest_json
 from tests.alpaca_server.server import AlpacaServer
+from tests.alpaca_server.waiting import until
 
 ENTRY, EXIT = "mr-20261120-1:e1", "mr-20261120-1:x1"
 LOT = "mr-20261120-1"
@@ -123,17 +124,7 @@ class Running:
 
     async def until(self, holds: Callable[[], Any], within: float = 8.0) -> None:
         """Wait until something told, or something at the server, makes it hold."""
-        with anyio.fail_after(within):
-            while not holds():
-                self._changed.clear()
-                waits = asyncio.ensure_future(self._changed.wait()), asyncio.ensure_future(self._server())
-                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-                for one in waits:
-                    one.cancel()
-
-    async def _server(self) -> None:
-        seen = len(self.server.history)
-        await self.server.until(lambda: len(self.server.history) > seen, 60)
+        await until(holds, self._changed, self.server, within)
 
     async def wait_for(self, kind: type[Kind], count: int = 1) -> Kind:
         """The first of a kind, once so many were told."""
