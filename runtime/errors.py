@@ -97,3 +97,10 @@ class KeysRefused(Exception):
 
 class InvariantBroken(Exception):
     """Something that cannot happen has happened."""
+
+
+def first_of(found: Exception) -> Exception:
+    """The first error that is not itself a group: what a task group's failure was about."""
+    while isinstance(found, ExceptionGroup):
+        found = found.exceptions[0]
+    return found

@@ -19,7 +19,7 @@ from actors.broker.stream_faults import BackOff, StreamFault
 from actors.broker.trade_feed import BrokerStreamFigures, Reads, rfc3339
 from actors.broker.trade_socket import Event, EventSource
 from actors.broker.trade_wire import Unreadable
-from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
+from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused, first_of
 from runtime.kernel.clock import Clock, sleep_until
 from runtime.kernel.gateway import Gateway, Inbox, Port
 from runtime.kernel.supervisor import back_off, is_worth_a_warning
@@ -108,9 +108,7 @@ class BrokerStream(Gateway):
                 await super().run()
                 group.cancel_scope.cancel()
         except ExceptionGroup as raised:
-            failure = raised
-            while isinstance(failure, ExceptionGroup):
-                failure = failure.exceptions[0]
+            failure = first_of(raised)
         finally:
             self.figures.state = "stopped"
         if failure is not None:

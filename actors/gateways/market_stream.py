@@ -45,6 +45,7 @@ from actors.broker.right_of_way import RightOfWay
 from actors.broker.stream_faults import BackOff, StreamFault
 from actors.broker.websocket import opened, until
 from config.secrets import Secrets
+from runtime.errors import first_of
 from runtime.kernel.clock import Clock, happens_by, sleep_until
 from runtime.kernel.gateway import Gateway, Inbox, Port
 from runtime.log import get_logger
@@ -139,7 +140,7 @@ class MarketStream(Gateway):
                 await super().run()
                 group.cancel_scope.cancel()
         except ExceptionGroup as raised:
-            failure = _first(raised)
+            failure = first_of(raised)
         finally:
             self.figures.state = "stopped"
         if failure is not None:
@@ -400,11 +401,3 @@ class MarketStream(Gateway):
 
 def _ns(seconds: float) -> int:
     return round(seconds * SECOND)
-
-
-def _first(raised: ExceptionGroup[Exception]) -> Exception:
-    """The first exception that is not itself a group."""
-    found: Exception = raised
-    while isinstance(found, ExceptionGroup):
-        found = found.exceptions[0]
-    return found

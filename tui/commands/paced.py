@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from runtime.errors import first_of
 from tui.commands import exits
-from tui.commands.serving import add_ready, end_when_told, first_of, teller
+from tui.commands.serving import add_ready, end_when_told, teller
 
 if TYPE_CHECKING:
     from actors.paced_reel import Plan

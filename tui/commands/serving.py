@@ -57,10 +57,3 @@ def end_when_told(stop: Callable[[], None]) -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
     elif signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         loop.add_signal_handler(signal.SIGHUP, stop)
-
-
-def first_of(found: Exception) -> Exception:
-    """The first error that is not itself a group."""
-    while isinstance(found, ExceptionGroup):
-        found = found.exceptions[0]
-    return found

@@ -11,10 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
+from runtime.errors import first_of
 from tui.commands import exits
 from tui.commands.config import add_settings_arguments
 from tui.commands.place import add_root, default_root
-from tui.commands.serving import add_ready, end_when_told, first_of, teller
+from tui.commands.serving import add_ready, end_when_told, teller
 from tui.commands.shown import add_palette, start_and_show, wants_screen
 
 if TYPE_CHECKING:
