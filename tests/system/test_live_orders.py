@@ -291,10 +291,9 @@ async def test_an_order_that_stays_without_an_answer_is_looked_up_until_it_has_o
         live.phase("TRADING")
         live.enter()
         await live.wait_for(OrderAccepted)
-        for _ in range(4):
+        while not live.of(LookUpOrder):
             live.pass_time(61)
             await turns()
-        await live.wait_for(LookUpOrder)
         await live.until(lambda: server.history.requests("GET /v2/orders/"))
         assert len(live.notes("WARNING")) == 1
         order = server.broker.by_client_id(ENTRY)
