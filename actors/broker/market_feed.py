@@ -1,8 +1,10 @@
 """How the market stream is kept, when its silence is a fault, and how a gap in it is read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
+import anyio
 import msgspec
 
 from actors.broker.market_handshake import CHANNELS
@@ -68,6 +70,35 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
         """
         at = max(heard, self.open + MINUTE) + silence
         return at if at <= self.close else None
+
+
+@contextmanager
+def heard_on(
+    clock: Clock, hours: Hours, silence: int, heard: Callable[[], int]
+) -> Iterator[anyio.CancelScope]:
+    """Cancel the block when the stream proves mute; `cancelled_caught` tells whether it did.
+
+    Args:
+        clock: Market time. silence: How long it may last, ns. heard: When the last word came, ns UTC.
+    """
+    cancel: Callable[[], None] = lambda: None  # noqa: E731 - replaced by each look
+    with anyio.CancelScope() as scope:
+
+        def look() -> None:
+            nonlocal cancel
+            at = hours.mute_at(heard(), silence)
+            if at is None:
+                return
+            if at <= clock.now():
+                scope.cancel()
+            else:
+                cancel = clock.call_at(at, look)
+
+        look()
+        try:
+            yield scope
+        finally:
+            cancel()
 
 
 class StreamFigures(msgspec.Struct):

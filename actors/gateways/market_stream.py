@@ -6,7 +6,7 @@ connection the gap is read by REST.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import anyio
@@ -23,6 +23,7 @@ from actors.broker.market_feed import (
     MarketStreamSettings,
     StreamFigures,
     StreamSymbols,
+    heard_on,
     minute_of,
 )
 from actors.broker.market_handshake import Handshake, Say
@@ -235,30 +236,12 @@ class MarketStream(Gateway):
 
     async def _read_on(self) -> None:
         """Read until the connection ends or proves mute."""
-        silence = _ns(self._settings.silence_s)
-        with anyio.CancelScope() as scope:
-            cancel: Callable[[], None] = lambda: None  # noqa: E731 - replaced by each look
-
-            def look() -> None:
-                nonlocal cancel
-                at = self._hours.mute_at(self._heard, silence)
-                if at is None:
-                    return
-                if at <= self._clock.now():
-                    scope.cancel()
-                else:
-                    cancel = self._clock.call_at(at, look)
-
-            look()
-            try:
-                while True:
-                    await self._read_one()
-            finally:
-                cancel()
+        silence = self._settings.silence_s
+        with heard_on(self._clock, self._hours, _ns(silence), lambda: self._heard) as scope:
+            while True:
+                await self._read_one()
         if scope.cancelled_caught:
-            raise StreamFault(
-                "retry", f"connected but mute for {self._settings.silence_s:g} s of market time"
-            )
+            raise StreamFault("retry", f"connected but mute for {silence:g} s of market time")
 
     async def _read_one(self) -> None:
         """Read one frame, post what it says and answer it."""

@@ -10,6 +10,7 @@ import msgspec
 
 from actors.broker.bar_history import BarHistory
 from actors.broker.market_feed import Hours, MarketStreamSettings
+from actors.broker.market_time import MarketTime
 from actors.broker.minute_join import MinuteJoin, Quarantine
 from actors.broker.right_of_way import RightOfWay
 from actors.broker.websocket import SocketLimits
@@ -82,6 +83,7 @@ class Desk:
         told: int = 0,
         gap_from: int = 0,
         way: RightOfWay | None = None,
+        market_time: MarketTime | None = None,
         **changes: Any,
     ) -> None:
         self.server = server
@@ -101,6 +103,7 @@ class Desk:
         self.secrets = keys(server)
         self.gap_from = gap_from
         self.way = way
+        self.market_time = market_time
         self.gateway = self.build()
 
     def build(self) -> MarketStream:
@@ -120,6 +123,7 @@ class Desk:
             real=self.real,
             way=self.way,
             gap_from=self.gap_from,
+            market_time=self.market_time,
         )
 
     @asynccontextmanager

@@ -524,6 +524,28 @@ async def test_a_start_in_the_middle_of_the_day_reads_what_was_missed(alpaca):
     assert closes(desk, BarsRevised) == [(begins + n * MINUTE, {"SPY": 400.0 + n}) for n in range(3)]
 
 
+async def test_minutes_before_a_brokers_clock_that_was_ahead_of_ours_are_read_not_lost(alpaca):
+    begins = alpaca.clock.now()
+    for minute in range(3):
+        alpaca.lay_in("SPY", {begins + minute * MINUTE: (400.0 + minute,) * 4})
+
+    class Ahead:
+        """Sets our clock, once, to the broker's."""
+
+        async def agree(self) -> bool:
+            desk.clock.advance(alpaca.clock.now())
+            return True
+
+        def is_odd(self, ts: int, now: int) -> bool:
+            return False
+
+    desk = Desk(alpaca, market_time=Ahead(), silence_s=600.0)
+    await alpaca.move_to(begins + 3 * MINUTE + SECOND)
+    async with desk.running():
+        pass
+    assert closes(desk, BarsRevised) == [(begins + n * MINUTE, {"SPY": 400.0 + n}) for n in range(3)]
+
+
 SPOILS = (
     ("close", {}), ("abort", {}), ("slow_client", {}), ("garbage_frame", {}), ("truncated_frame", {}),
     ("duplicate_frame", {}), ("reorder_frame", {}), ("text_frame", {}), ("bad_item", {}),
