@@ -6,7 +6,8 @@ a process that was, looks up what its predecessor left open instead of sending i
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import anyio
 
@@ -21,7 +22,6 @@ class Sending:
     Attributes:
         has_left: Whether the broker may have it: then only a look-up tells its fate.
         is_withdrawn: Whether it was cancelled before that. is_late: by us, for no turn came in time.
-        is_at_the_door: Whether its thread is having the last look before the bytes go.
         failure: Why it could not be sent when last tried, or empty.
         over: Set once its fate is known.
         scope: What waits for its turn; cancelled with it.
@@ -30,15 +30,31 @@ class Sending:
     def __init__(self, order: SubmitOrder, *, has_left: bool = False) -> None:
         self.order = order
         self.has_left = has_left
-        self.is_withdrawn = self.is_late = self.is_at_the_door = False
+        self.is_withdrawn = self.is_late = False
         self.is_told_unknown = False
         self.failure = ""
         self.posts = 0
-        self._attempt = self._left_in = 0
+        self._attempt = self._left_in = self._looking = 0
         # A withdrawal on the loop and the bytes in their thread must not pass each other.
         self._lock = threading.Lock()
         self.over = asyncio.Event()
         self.scope: anyio.CancelScope | None = None
+
+    @property
+    def is_at_the_door(self) -> bool:
+        """Whether a thread of its is having the last look before the bytes go."""
+        return self._looking > 0
+
+    @contextmanager
+    def looking(self) -> Iterator[None]:
+        """While a thread has the last look; one that was given up may have it beside the newest."""
+        with self._lock:
+            self._looking += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._looking -= 1
 
     def give_up(self) -> None:
         """It has waited too long: take it back if it has not left."""

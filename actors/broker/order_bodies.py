@@ -62,7 +62,11 @@ def may_be_for_intent(body: Mapping[str, object], refusal: BrokerRejected) -> bo
     Rather once too often: an exit that is refused for good leaves shares without a stop.
     """
     is_form = refusal.status == _BAD_REQUEST or refusal.code // 10_000 == _BAD_PARAMETERS
-    is_form = is_form or (refusal.status == _UNPROCESSABLE and not refusal.code) or "intent" in refusal.reason
+    is_form = (
+        is_form
+        or (refusal.status == _UNPROCESSABLE and not refusal.code)
+        or "intent" in refusal.reason.casefold()
+    )
     return _INTENT in body and is_form and not is_mismatch(refusal.reason) and not is_duplicate(refusal)
 
 

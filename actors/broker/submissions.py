@@ -199,14 +199,11 @@ class Submissions:
             return str(error)
         sending.failure = before
         # Said before the look: whoever threw the switch and finds nobody here knows that none passed it.
-        sending.is_at_the_door = True
-        try:
+        with sending.looking():
             reason = self._why_halted()
             if reason:
                 return f"the kill switch is thrown: {reason}"
             return "" if sending.leave(attempt) else "withdrawn"
-        finally:
-            sending.is_at_the_door = False
 
     def _why_halted(self) -> str:
         try:

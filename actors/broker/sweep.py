@@ -16,10 +16,11 @@ from actors.broker.desk import Desk
 from actors.broker.limiter import Priority
 from actors.broker.sweep_steps import SECOND, Swept, tried, until_done
 from actors.execution import ids
+from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
 from runtime.kernel.clock import Clock, happens_by
 
 MOST_REFUSED = 3
-"""Looks at which our own orders were refused before a position is closed without them."""
+"""Looks at which our own orders were refused, or not read, before a position is closed without them."""
 
 
 class Broker(ClosesOurs, Protocol):
@@ -172,18 +173,25 @@ async def close_all(
 
     Args:
         closing: Closes our lots by orders of their own, before what else there is in their symbols; where the
-            broker refuses those, the position goes as a whole.
+            broker refuses those, or again and again cannot tell of ours, the position goes as a whole.
     """
     ended = stop or asyncio.Event()
     begun = wall.now()
     swept = await cancel_all(broker, wall, deadline_s=deadline_s, stop=ended)
     if not swept.is_done:
         return swept
-    refused = 0
+    refused = unread = 0
 
     async def step(first: bool) -> Swept:
-        nonlocal refused
-        ours = Swept(True) if closing is None else await closing.step(first)
+        nonlocal refused, unread
+        try:
+            ours = Swept(True) if closing is None else await closing.step(first)
+            unread = 0
+        except (BrokerUnavailable, BrokerRejected, KeysRefused) as failure:
+            unread += 1
+            if unread < MOST_REFUSED:
+                raise
+            ours = Swept(False, (), str(failure))
         refused += bool(ours.reason)
         waiting = ours.left if refused < MOST_REFUSED else ()
         reason = ours.reason

@@ -99,8 +99,12 @@ def has_exits(lot: LotOrders) -> bool:
 
 
 def is_mismatch(reason: str) -> bool:
-    """Whether an exit was refused because it would open a position: there is none for it to close."""
-    return "position intent mismatch" in reason
+    """Whether an exit was refused because it would open a position: there is none for it to close.
+
+    However it is written: taken for anything else, the order would be sent again without its intent.
+    """
+    words = reason.casefold()
+    return "intent" in words and "mismatch" in words
 
 
 def is_class_refused(event: OrderRejected) -> bool:

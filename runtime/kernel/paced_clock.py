@@ -68,6 +68,8 @@ class PacedClock:
         number = self._count
 
         def due() -> int:
+            if at <= self._least:
+                return self._real.now()  # it has come, though the clock stands
             # One more than rounded up: the float in `now` may fall short of what this one promises.
             return self._begun + math.ceil((at - self._start) / self._speed) + 1
 

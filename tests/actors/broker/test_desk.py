@@ -98,3 +98,14 @@ def test_bytes_go_only_in_the_newest_attempt_that_nobody_let_go_of_or_took_back(
             one.stay()
     assert one.posts == posts
     assert len(set(attempts)) == len(attempts)
+
+
+def test_it_is_at_the_door_until_the_last_of_its_threads_has_looked() -> None:
+    """Threads that were given up wait for the same disk: they all come to the door when it is back."""
+    one = sending()
+    newer = one.looking()
+    with newer:
+        with one.looking():
+            assert one.is_at_the_door
+        assert one.is_at_the_door
+    assert not one.is_at_the_door

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from actors.broker.limiter import Priority
+from actors.broker.order_bodies import may_be_for_intent
 from actors.broker.rest import NotSent, Rest, Timeouts
 from config.secrets import Secrets
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
@@ -288,3 +289,17 @@ async def test_an_exit_that_is_refused_for_its_shares_keeps_its_intent(
     with pytest.raises(BrokerRejected, match="insufficient qty"):
         await rest.submit(EXIT, Priority.EXIT)
     assert len(alpaca.history.requests("POST /v2/orders")) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "position intent mismatch, inferred: sell_to_open, specified: sell_to_close",
+        "Position intent mismatch, inferred: sell_to_open, specified: sell_to_close",
+        "position_intent mismatch",
+    ],
+)
+def test_however_a_mismatch_is_written_the_exit_is_not_sent_without_its_intent(said: str) -> None:
+    """Without it the order would open a position on the other side."""
+    for code in (0, 40_010_001, 42_210_000):
+        assert not may_be_for_intent(EXIT, BrokerRejected(said, status=422, code=code))

@@ -236,3 +236,32 @@ async def test_a_lot_of_which_the_stream_tells_meanwhile_that_it_is_closed_is_le
     sweeper = Sweeper(rest, Desk(directory), WALL, post=tell, clock=WALL)
     assert (await sweeper.close_ours(deadline_s=5)).is_done
     assert alpaca.positions == {"AAPL": 5}
+
+
+async def test_a_stop_that_was_replaced_and_has_traded_unheard_is_not_sold_once_more(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    """Nobody told that the replacement exists: the order we know only says what has taken its place."""
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 15, 100)
+    await place(alpaca, "mr-20261120-1:s1", side="sell", type="stop", stop_price="90", limit_price=None)
+    directory = ours(SPY=10)
+    (stop,) = alpaca.orders
+    directory.add("mr-20261120-1:s1", "SPY", broker_order_id=stop.id, is_accepted=True)
+    await rest.replace(stop.id, {"stop_price": "95"})
+    await alpaca.push_minute({"SPY": (94, 94, 94, 94)})
+    assert alpaca.positions == {"SPY": 5}
+    assert (await sweeper_of(rest, directory).close_ours(deadline_s=5)).is_done
+    assert alpaca.positions == {"SPY": 5}
+
+
+async def test_an_order_of_ours_that_cannot_be_read_does_not_keep_the_account_open(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 10, 100)
+    directory = ours(SPY=10)
+    directory.add("mr-20261120-1:s1", "SPY")
+    alpaca.faults.add("server_error_before", "GET /v2/orders:by_client_order_id", times=None)
+    assert (await sweeper_of(rest, directory).close_all(ours=True, deadline_s=5)).is_done
+    assert alpaca.positions == {}

@@ -87,3 +87,23 @@ def test_however_it_is_set_it_never_goes_back_and_wakes_once_in_time(speed, step
         real.advance(real.next_due())
     assert len(woken) == 1
     assert woken[0] >= START + wait
+
+
+@pytest.mark.parametrize("is_asked_before", [True, False])
+def test_a_moment_that_has_come_is_not_waited_for_again_where_the_clock_stands(is_asked_before):
+    real = ReplayClock(0)
+    clock = PacedClock(real, START)
+    woken = []
+
+    def ask():
+        clock.call_at(START + 20 * SECOND, lambda: woken.append(clock.now()))
+
+    if is_asked_before:
+        ask()  # its wake-up is under way when the clock is set
+    real.advance(20 * SECOND)
+    clock.follow(START, real.now())
+    if not is_asked_before:
+        ask()
+    assert not woken
+    real.advance(real.now() + 1)
+    assert woken == [START + 20 * SECOND]
