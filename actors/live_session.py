@@ -6,7 +6,7 @@ bars (`own-<session>.parquet` in `daily`) continue what the daily files have. Mi
 no file has come from the tapes or from the broker.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from runtime.log import get_logger
 from runtime.messages.session import SessionHeader
 from storage.environment import environment
 from storage.loaders.daily import DailyHistory, load_daily
-from storage.loaders.first_days import write_history
+from storage.loaders.first_days import NAME, asked_of, write_history
 from storage.loaders.own_days import OwnDay, continue_history, is_own, write_day
 from storage.loaders.own_minutes import Fetch, OwnMinutes
 from storage.loaders.panels import RATIO_SESSIONS, OpeningMinutes, daily_matrix, opening_volume, price_ratio
@@ -74,14 +74,18 @@ def make_start(
     """
     base = root / "data" / "historical"
     found = [path for folder in DAILY_FOLDERS for path in sorted((base / folder).glob("*.parquet"))]
-    files = [path for path in found if not is_own(path)]
+    kept = base / DAILY_FOLDERS[0] / NAME
+    own = [path for path in found if is_own(path)]
+    files = [path for path in found if path not in (kept, *own)]
     sectors = _sectors(root / "data" / "reference")
     if not files and fetch_days is not None:
-        files = _first_days(base / DAILY_FOLDERS[0], session, settings, sectors, fetch_days)
+        _first_days(kept, own, session, settings, sectors, now, fetch_days)
+    if kept.exists():
+        files.append(kept)  # whatever a person put there counts before it
     if not files:
         raise DataError(f"no daily history: put Parquet files into {base / DAILY_FOLDERS[0]}")
     daily = load_daily(files, now=now, absurd_ratio=settings.data.absurd_price_ratio)
-    daily = continue_history(daily, [path for path in found if is_own(path)])
+    daily = continue_history(daily, own)
     vix = load_vix(sorted((base / "vix").glob("*.parquet")), now=now)
     symbols = symbol_table(wanted_symbols(settings, daily, sectors), daily)
     header = SessionHeader(
@@ -114,18 +118,44 @@ def _named(settings: Settings) -> list[str]:
 
 
 def _first_days(
-    folder: Path, session: str, settings: Settings, sectors: dict[str, str], fetch: FetchDays
-) -> list[Path]:
-    """Daily bars of what may be traded, as the broker has them, in a file that later starts find."""
+    kept: Path,
+    own: Sequence[Path],
+    session: str,
+    settings: Settings,
+    sectors: dict[str, str],
+    now: int,
+    fetch: FetchDays,
+) -> None:
+    """Keep daily bars of what may be traded, as the broker has them, in a file that later starts find.
+
+    It is made anew where it lacks a name, or a session that the engine did not keep itself.
+    """
     names = sorted({*BENCHMARKS, *sectors, *sectors.values(), *_named(settings)})
     days = calendar_before(session, settings.data.history_sessions, session_times)
+    has_begun = kept.exists()
+    if has_begun and asked_of(kept) >= set(names):
+        history = load_daily([kept], now=now, absurd_ratio=settings.data.absurd_price_ratio)
+        if not _is_behind(history, own, {yyyymmdd(day) for day in days}):
+            return
     raw, split, whole = fetch(names, midnight(days[0]), midnight(days[-1]))
     if not raw:
-        return []
-    path = write_history(folder, raw, split, whole)
+        return
+    path = write_history(kept.parent, raw, split, whole, asked=names)
     found = len({name for name, _ in raw})
-    _log.warning("daily history was read from the broker", file=path.name, symbols=found, asked=len(names))
-    return [path]
+    level = _log.info if has_begun else _log.warning
+    level("daily history was read from the broker", file=path.name, symbols=found, asked=len(names))
+
+
+def _is_behind(history: DailyHistory, own: Sequence[Path], sessions: set[int]) -> bool:
+    """Whether somebody has no bar of a session after the last one of a file (sessions yyyymmdd).
+
+    A split, or a dividend, of such a session would be missed: our own bars tell those since the one before.
+    """
+    last = max((int(one.dates[-1]) for one in history.symbols.values() if len(one.dates)), default=0)
+    due = {day for day in sessions if day > last}
+    if not due:
+        return False
+    return any(due - set(one.dates.tolist()) for one in continue_history(history, own).symbols.values())
 
 
 def watch_lists(settings: Settings, header: SessionHeader) -> dict[str, list[str]]:

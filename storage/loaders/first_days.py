@@ -1,14 +1,22 @@
-"""Daily bars from the broker, kept as a file where a root has none: a start needs some to begin with."""
+"""Daily bars from the broker, kept as a file where a root has none: a start needs some to begin with.
 
-from collections.abc import Mapping
+Nobody but us keeps that file: where a session or a name is missing in it later, it is made anew.
+"""
+
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from storage.loaders.daily import BARS, snap
 from storage.loaders.own_days import replace_table
+from storage.loaders.parquet import column_names
 
 NAME = "broker.parquet"
+_ASKED = b"asked"
+"""Under which the file says which symbols the broker was asked for, with commas between."""
 
 DayRow = tuple[float, float, float, float, float]
 """Open, high, low, close and volume."""
@@ -16,12 +24,15 @@ Days = Mapping[tuple[str, int], DayRow]
 """By symbol and midnight in New York, ns UTC."""
 
 
-def write_history(folder: Path, raw: Days, split: Days, whole: Days) -> Path:
+def write_history(folder: Path, raw: Days, split: Days, whole: Days, *, asked: Iterable[str] = ()) -> Path:
     """Keep bars as a file of the kind `lean`, whole or not at all: raw prices need no guess at their scale.
+
+    Symbols that an earlier file has and these bars have not stay as they were.
 
     Args:
         raw: As traded. split: adjusted for splits. whole: for dividends too; where a bar is not among
             them it counts as not adjusted.
+        asked: Symbols that the broker was asked for, those that it does not have too.
 
     Raises:
         OSError: The disk does not take it.
@@ -38,8 +49,26 @@ def write_history(folder: Path, raw: Days, split: Days, whole: Days) -> Path:
         }
     )
     path = folder / NAME
+    if path.exists():
+        before = pq.read_table(path)
+        fresh = pc.is_in(
+            before["symbol"], value_set=pa.array(sorted({name for name, _ in keys}), pa.string())
+        )
+        table = pa.concat_tables([table, before.filter(pc.invert(fresh)).cast(table.schema)])
+    table = table.replace_schema_metadata({_ASKED: ",".join(sorted(asked)).encode()})
     replace_table(path, table)
     return path
+
+
+def asked_of(path: Path) -> frozenset[str]:
+    """Symbols that the broker was asked for when a file was made.
+
+    Raises:
+        DataError: It is no such file.
+    """
+    column_names(path)  # refuses it by name
+    said = (pq.read_schema(path).metadata or {}).get(_ASKED, b"")
+    return frozenset(said.decode().split(",")) if said else frozenset()
 
 
 def _over(one: DayRow | None, other: DayRow | None) -> float:
