@@ -252,8 +252,7 @@ class Engine:
             turn=self._way.free,
             standing=self._standing,
         )
-        is_new = not self.sequencer.inputs
-        remember(self.desk, all_lots_of(self.sequencer), self._memory, self._clock.now(), is_new=is_new)
+        remember(self.desk, all_lots_of(self.sequencer), self._memory, self._clock.now())
         ask_again(self._memory, self.outlet)
         gateways = Gateways(
             Links(

@@ -343,12 +343,14 @@ def without_answer(sequencer: Sequencer, directory: Directory, now: int) -> list
     return sorted({*asked, *directory.unread()})
 
 
-def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int, *, is_new: bool = False) -> None:
+def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int) -> None:
     """Tell directory and desk what the tape knows.
 
+    Until the broker has been heard out once in a session, lots may have been closed past an executor that
+    was given up in the session before.
+
     Args:
-        lots: All of the session. now: ns UTC. is_new: whether nothing is on the session's tape yet; the
-            lots may have been closed past an executor that was given up in the session before.
+        lots: All of the session. now: ns UTC.
     """
     directory = desk.directory
     for lot in lots:
@@ -365,7 +367,7 @@ def remember(desk: Desk, lots: list[LotOrders], memory: Memory, now: int, *, is_
             is_over=True,
             side=order.side,
         )
-    for lot in lots if is_new else ():
+    for lot in () if memory.is_compared else lots:
         if not lot.is_over:
             directory.suppose(lot.next_id("exit"), lot.symbol)
     directory.recall(memory.fills)

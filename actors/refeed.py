@@ -25,6 +25,7 @@ from runtime.kernel.sequencer import Sequencer
 from runtime.messages.account import CLOSES_OURS, AccountSwept
 from runtime.messages.base import Command, Input, Message
 from runtime.messages.broker import (
+    BrokerSnapshot,
     BrokerStreamChanged,
     CancelOrder,
     CancelRejected,
@@ -61,6 +62,8 @@ class Memory:
         fills: Fills, their corrections and replacements, in order. closed_at: how many of them there were
             when all that is ours was last closed past the decision actors; -1: it never was.
         deaf: Why the order stream was not ready when last heard of, or empty.
+        is_compared: Whether the broker has told where its orders and positions stand, and before that what
+            became of ours.
     """
 
     def __init__(self, *, is_halted: bool = False) -> None:
@@ -75,6 +78,7 @@ class Memory:
         self.is_over = self.is_day_told = self.is_parted = False
         self.closed_at = -1
         self.deaf = ""
+        self.is_compared = False
 
     def __call__(self, seq: int, at: int, message: Input, caused: Sequence[Message], /) -> None:
         self._hear(message)
@@ -115,6 +119,9 @@ class Memory:
             self.is_halted = isinstance(message, HaltThrown)
         elif isinstance(message, BrokerStreamChanged):
             self.deaf = "" if message.ready else message.reason or "not ready"
+        elif isinstance(message, BrokerSnapshot):
+            # One that was asked for meanwhile says nothing of what was missed.
+            self.is_compared = self.is_compared or message.reason != "schedule"
         elif isinstance(message, DailyReady):
             self.is_day_told = True
         elif isinstance(message, SessionEnded):

@@ -12,7 +12,7 @@ from actors.broker.sweep import Sweeper
 from actors.live_gateways import remember
 from actors.portfolio import Carried
 from actors.refeed import Memory, executor_state
-from runtime.messages.broker import OrderFilled, SubmitOrder
+from runtime.messages.broker import BrokerSnapshot, OrderFilled, SubmitOrder
 from runtime.messages.risk import HaltThrown
 from runtime.messages.trading import LotChanged
 from tests.alpaca_server.options import Options
@@ -75,7 +75,7 @@ async def test_the_next_sessions_executor_finds_its_lot_closed_and_sells_nothing
     sent = [one.client_order_id for one in server.orders]
     async with trading(server, carried=kept, ready=False) as live:
         lots = executor_state(kept["executor"]).lots
-        remember(live.desk, lots, Memory(), live.clock.now(), is_new=True)
+        remember(live.desk, lots, Memory(), live.clock.now())
         if is_halted:
             live.host.post("operator", HaltThrown(ts_event=live.clock.now(), reason="test", flatten=True))
         await live.ready()
@@ -113,10 +113,24 @@ async def test_an_order_that_was_only_supposed_is_asked_for_once_and_forgotten(s
     kept = await held(server)
     async with trading(server, carried=kept, ready=False) as live:
         lots = executor_state(kept["executor"]).lots
-        remember(live.desk, lots, Memory(), live.clock.now(), is_new=True)
+        remember(live.desk, lots, Memory(), live.clock.now())
         assert live.desk.directory.named(EXIT) is not None
         await live.ready()
         assert live.desk.directory.named(EXIT) is None
         assert len(server.history.requests("GET /v2/orders:by_client_order_id")) == 1
         live.leave(quantity=10)
         await live.until(lambda: server.positions == {"SPY": OTHERS})
+
+
+@pytest.mark.parametrize("reason", ["start", "reconnect", "schedule", None])
+async def test_a_session_that_died_before_the_broker_was_heard_out_asks_at_its_next_start(
+    server: AlpacaServer, reason: Any
+) -> None:
+    """Its tape is not empty any more, and an exit that was sent past the executor is still not known."""
+    kept = await held(server)
+    desk, memory = Desk(Directory()), Memory()
+    memory(1, 0, HaltThrown(ts_event=1, reason="test"), ())
+    if reason:
+        memory(2, 0, BrokerSnapshot(ts_event=2, reason=reason, orders=(), positions=()), ())
+    remember(desk, executor_state(kept["executor"]).lots, memory, 3)
+    assert (desk.directory.named(EXIT) is None) == (reason in ("start", "reconnect"))
