@@ -43,24 +43,45 @@ async def read_again(rest: Reads, directory: Directory, broker_order_id: str, no
 
 
 async def tell_all(rest: Reads, directory: Directory, order: wire.Order, now: int) -> list[Input]:
-    """Tell all of an order that was just read; its fills are asked for only if some were missed."""
+    """Tell all of an order that was just read, and of what took its place if it is ours.
+
+    A replacement that has traded already is in no list of open orders: the order it replaced leads to it.
+    Fills are asked for only if some were missed.
+    """
     parents: list[wire.Order] = []
     known = directory.find(order)
     if translate.is_orphan(order, known):
         # Its parent's answer is still under way: read the parents, they tell whose leg it is.
         symbols = (order.symbol,) if order.symbol else ()
         parents = await rest.orders(status="all", symbols=symbols, nested=True, priority=Priority.LOOK_UP)
+    told = [order, *(await _successors(rest, order) if known.is_ours else ())]
     missed: list[wire.Activity] = []
-    for broker_order_id in _behind(order, directory):
-        missed += await rest.fills(order_id=broker_order_id)
+    for each in told:
+        for broker_order_id in _behind(each, directory):
+            missed += await rest.fills(order_id=broker_order_id)
     # Nothing is awaited from here on: what is told counts as told.
     inputs: list[Input] = []
     for parent in parents:
         inputs += translate.order_told(parent, directory, now).inputs
     if translate.is_orphan(order, known):
         known.has_legs = True  # nobody's leg even now: a stranger, not looked for again
-    inputs += translate.order_told(order, directory, now).inputs
-    return inputs + translate.settled(order, missed, directory, now)
+    for each in told:
+        inputs += translate.order_told(each, directory, now).inputs
+        inputs += translate.settled(each, missed, directory, now)
+    return inputs
+
+
+async def _successors(rest: Reads, order: wire.Order) -> list[wire.Order]:
+    """What took an order's place, one after the other; the last one works, or is over."""
+    found: list[wire.Order] = []
+    seen = {order.id}
+    latest: wire.Order | None = order
+    while latest is not None and latest.status == "replaced" and latest.replaced_by not in (None, "", *seen):
+        seen.add(latest.replaced_by or "")
+        latest = await rest.order(latest.replaced_by or "")
+        if latest is not None:
+            found.append(latest)
+    return found
 
 
 def _behind(order: wire.Order, directory: Directory) -> list[str]:

@@ -110,22 +110,16 @@ class Closing:
         return listed
 
     async def _look_up(self, client_order_id: str, broker_order_id: str = "") -> bool:
-        """Ask for one order of ours, and for what took its place, and tell all of it; whether it is there."""
+        """Ask for one order of ours and tell all of it; whether the broker has it."""
         if not broker_order_id:
             found = await self._broker.order_by_client_id(client_order_id)
             if found is None:
                 return False
             broker_order_id = found.id
         order = await self._broker.order(broker_order_id)
-        is_there = order is not None
-        seen = {broker_order_id}
-        while order is not None:
+        if order is not None:
             await self._tell(order)
-            following = order.replaced_by if order.status == "replaced" else None
-            # A replacement that has traded already is in no list of open orders.
-            order = None if not following or following in seen else await self._broker.order(following)
-            seen.add(following or "")
-        return is_there
+        return order is not None
 
     async def _tell(self, order: wire.Order) -> None:
         for one in await catch_up.tell_all(self._broker, self._directory, order, self._clock.now()):

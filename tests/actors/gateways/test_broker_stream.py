@@ -493,3 +493,25 @@ async def test_no_key_reaches_anything_but_the_frame_that_authenticates(alpaca, 
     for secret in (alpaca.options.key, alpaca.options.secret):
         assert secret not in said
         assert alpaca.history.leaks(secret) == []
+
+
+@pytest.mark.parametrize(
+    ("alpaca_options", "before"),
+    [({"replacement": "carried"}, 0), ({"replacement": "carried"}, 4), ({"replacement": "fresh"}, 0)],
+)
+async def test_an_order_that_was_replaced_and_traded_while_nobody_listened_is_told_by_what_took_its_place(
+    alpaca, before
+):
+    """No fill of the session says since when to ask for fills: the order itself leads to its successors."""
+    desk = Stream(alpaca)
+    old = await desk.buy()
+    desk.directory.add(ENTRY, "SPY", broker_order_id=old.id, is_accepted=True)
+    if before:
+        await alpaca.fill(old, 100, before)
+    latest = old.id
+    for price in ("99.5", "99"):
+        latest = (await desk.rest.replace(latest, {"limit_price": price})).id
+    await alpaca.fill(next(one for one in alpaca.orders if one.id == latest), 99, 10 - before)
+    async with desk.running():
+        assert [one[2:] for one in desk.fills()][-1] == (10, True)
+        assert sum(one[0] for one in desk.fills()) == 10
