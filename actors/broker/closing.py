@@ -76,8 +76,10 @@ class Closing:
             return Swept(False, left, reason)
         there = {one.symbol: net(one) for one in await self._broker.positions(priority=Priority.CANCEL)}
         symbols: dict[str, None] = {}
-        for symbol, room in self._rooms(there).items():
-            busy = [one for one in working if one.symbol == symbol]
+        rooms = self._rooms(there)
+        # An exit of a lot that is gone already would sell what others have.
+        for symbol in {**rooms, **dict.fromkeys(one.symbol for one in working)}:
+            room, busy = rooms.get(symbol, 0), [one for one in working if one.symbol == symbol]
             if room > 0 or busy:
                 symbols[symbol] = None
                 reason = await self._close(symbol, room, busy) or reason

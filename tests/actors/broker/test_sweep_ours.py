@@ -265,3 +265,17 @@ async def test_an_order_of_ours_that_cannot_be_read_does_not_keep_the_account_op
     alpaca.faults.add("server_error_before", "GET /v2/orders:by_client_order_id", times=None)
     assert (await sweeper_of(rest, directory).close_all(ours=True, deadline_s=5)).is_done
     assert alpaca.positions == {}
+
+
+async def test_an_exit_that_works_though_nothing_of_ours_is_left_is_cancelled(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    """Its lot has been sold otherwise: it would sell what others have."""
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 5, 100)
+    alpaca.faults.add("stuck_new")
+    await place(alpaca, "mr-20261120-1:x1", qty="5", side="sell", type="market", limit_price=None)
+    directory = ours(SPY=10)
+    directory.add("mr-20261120-1:s1", "SPY", filled=10, is_over=True, side="sell")
+    assert (await sweeper_of(rest, directory).close_ours(deadline_s=5)).is_done
+    assert (alpaca.positions, live(alpaca)) == ({"SPY": 5}, [])
