@@ -23,8 +23,9 @@ from runtime.messages.trading import Side
 
 Post = Callable[[Input], None]
 
-_LOOKS = 3
-"""How often in a row the account must show nothing of ours before shares that we think we hold are gone."""
+_LOOKS = 5
+"""How often in a row the account must show nothing of ours before shares that we think we hold are gone:
+seconds, for what was bought a moment ago may be shown late."""
 
 
 class Broker(catch_up.Reads, Protocol):

@@ -6,8 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from actors.broker import wire
 from actors.broker.desk import Desk
 from actors.broker.directory import Directory
+from actors.broker.limiter import Priority
 from actors.broker.rest import Rest
 from actors.broker.sweep import Sweeper
 from runtime.kernel.clock import LiveClock
@@ -279,3 +281,20 @@ async def test_an_exit_that_works_though_nothing_of_ours_is_left_is_cancelled(
     directory.add("mr-20261120-1:s1", "SPY", filled=10, is_over=True, side="sell")
     assert (await sweeper_of(rest, directory).close_ours(deadline_s=5)).is_done
     assert (alpaca.positions, live(alpaca)) == ({"SPY": 5}, [])
+
+
+async def test_a_position_that_the_broker_shows_late_is_closed_all_the_same(
+    alpaca: AlpacaServer, rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The entry traded a moment ago: what was bought is in no list of positions yet."""
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 15, 100)
+    looks, positions = [0], rest.positions
+
+    async def late(*, priority: Priority) -> list[wire.Position]:
+        looks[0] += 1
+        return [] if looks[0] <= 4 else await positions(priority=priority)
+
+    monkeypatch.setattr(rest, "positions", late)
+    assert (await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=8)).is_done
+    assert alpaca.positions == {"SPY": 5}
