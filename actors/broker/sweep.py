@@ -202,7 +202,9 @@ async def close_all(
             is_idle = wire.number(position.qty_available) != 0.0 and position.symbol not in waiting
             if is_idle and not (first and not ours.left):
                 reason = await tried(broker.close_position(position.symbol)) or reason
-        return Swept(not left, tuple(position.symbol for position in left), reason)
+        # What we hold and the account does not show yet is not closed either.
+        symbols = dict.fromkeys((*(position.symbol for position in left), *waiting))
+        return Swept(not symbols, tuple(symbols), reason)
 
     rest_s = None if deadline_s is None else deadline_s - (wall.now() - begun) / SECOND
     return await until_done(step, wall, rest_s, ended)

@@ -283,8 +283,9 @@ async def test_an_exit_that_works_though_nothing_of_ours_is_left_is_cancelled(
     assert (alpaca.positions, live(alpaca)) == ({"SPY": 5}, [])
 
 
+@pytest.mark.parametrize("is_all", [False, True], ids=["ours", "everything"])
 async def test_a_position_that_the_broker_shows_late_is_closed_all_the_same(
-    alpaca: AlpacaServer, rest: Rest, monkeypatch: pytest.MonkeyPatch
+    alpaca: AlpacaServer, rest: Rest, monkeypatch: pytest.MonkeyPatch, is_all: bool
 ) -> None:
     """The entry traded a moment ago: what was bought is in no list of positions yet."""
     await alpaca.push_minute({"SPY": ROW})
@@ -296,5 +297,7 @@ async def test_a_position_that_the_broker_shows_late_is_closed_all_the_same(
         return [] if looks[0] <= 4 else await positions(priority=priority)
 
     monkeypatch.setattr(rest, "positions", late)
-    assert (await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=8)).is_done
-    assert alpaca.positions == {"SPY": 5}
+    sweeper = sweeper_of(rest, ours(SPY=10))
+    swept = await (sweeper.close_all(ours=True, deadline_s=8) if is_all else sweeper.close_ours(deadline_s=8))
+    assert swept.is_done
+    assert alpaca.positions == ({} if is_all else {"SPY": 5})
