@@ -11,7 +11,7 @@ def left_behind(lots: Iterable[LotOrders]) -> list[str]:
 
     A symbol with several lots is named under each kind that one of them is of.
     """
-    kinds: dict[str, set[str]] = {"stop": set(), "exit": set(), "none": set()}
+    kinds: dict[str, set[str]] = {"stop": set(), "exit": set(), "none": set(), "gone": set()}
     for lot in lots:
         if lot.held:
             kinds[_protection(lot)].add(lot.symbol)
@@ -24,11 +24,15 @@ def left_behind(lots: Iterable[LotOrders]) -> list[str]:
         said.append(f"warning: still held without a stop: {_names(kinds['none'])}; a start places it")
     if said:
         said.append("warning: intraday positions are closed, and DAY stops renewed, by a running engine only")
+    if kinds["gone"]:
+        said.append(f"warning: in our books but not in the account: {_names(kinds['gone'])}")
     return said
 
 
 def _protection(lot: LotOrders) -> str:
     """By which orders all shares that the account has of the lot would be sold (bought back)."""
+    if not lot.to_exit:
+        return "gone"
     for role in ("stop", "exit"):
         resting = (one for one in lot.orders.values() if one.role == role and one.status in PLAINLY_LIVE)
         if sum(one.remaining for one in resting) >= lot.to_exit:

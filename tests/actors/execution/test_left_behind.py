@@ -64,3 +64,9 @@ def test_a_stop_is_said_to_stay_exactly_where_live_stops_cover_all_that_is_held(
         if role == "stop" and status in ("accepted", "submitted", "unknown")
     )
     assert ("stops and targets stay" in left_behind([with_orders(held, *orders)])[0]) == (covered >= held)
+
+
+def test_of_a_lot_whose_shares_others_sold_no_stop_is_said_to_stay() -> None:
+    assert left_behind([with_orders(10, ("stop", "canceled", 10), missing=10)]) == [
+        "warning: in our books but not in the account: SPY"
+    ]
