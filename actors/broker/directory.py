@@ -228,7 +228,10 @@ class Directory:
         for lot_id, (symbol, shares) in self._restated.items():
             add(lot_id, symbol, shares)
         for lot_id, (symbol, shares) in self._closed.items():
-            add(lot_id, symbol, -shares)
+            # Some of it may turn out to have been closed by an order of ours, told late: it counts once.
+            traded = net.get(lot_id, ("", 0))[1]
+            far = min(shares, max(traded, 0)) if shares > 0 else max(shares, min(traded, 0))
+            add(lot_id, symbol, -far)
         return {lot_id: one for lot_id, one in net.items() if one[1]}
 
     def restate(self, lot_id: str, symbol: str, shares: int) -> None:

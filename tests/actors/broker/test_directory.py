@@ -152,3 +152,20 @@ def test_whatever_is_taken_back_told_twice_or_forgotten_the_shares_are_the_broke
     assert known is not None
     assert broker.state.filled == known.filled == broker.held
     assert broker.directory.held() == ({"SPY": broker.held} if broker.held else {})
+
+
+@given(st.sampled_from((1, -1)), st.integers(1, 20), st.integers(0, 20), st.integers(0, 20))
+def test_what_turns_out_to_have_been_closed_by_our_own_order_is_not_counted_as_closed_twice(
+    sign: int, held: int, left: int, entered: int
+) -> None:
+    """Its fill was told after the shares had been found to be gone; so may be one of an entry."""
+    sides = ("buy", "sell") if sign > 0 else ("sell", "buy")
+    directory = Directory()
+    entry = directory.add(ENTRY, "SPY", filled=held, side=sides[0])
+    directory.were_closed()
+    exit_order = directory.add(f"{ENTRY.rpartition(':')[0]}:x1", "SPY")
+    exit_order.filled, exit_order.side = left, sides[1]
+    assert directory.held() == ({"SPY": sign * (held - left)} if left > held else {})
+    exit_order.filled = 0
+    entry.filled += entered
+    assert directory.held() == ({"SPY": sign * entered} if entered else {})
