@@ -69,6 +69,11 @@ class Closing:
         self._clock = clock
         self._absent = 0
 
+    @property
+    def symbols(self) -> list[str]:
+        """In which something is ours."""
+        return list(self._directory.held())
+
     async def step(self, first: bool) -> Swept:
         """Do what can be done now; what is left are orders being cancelled, else symbols of ours."""
         listed = await self._told()

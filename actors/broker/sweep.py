@@ -192,8 +192,11 @@ async def close_all(
             if unread < MOST_REFUSED:
                 raise
             ours = Swept(False, (), str(failure))
-        refused += bool(ours.reason)
-        waiting = ours.left if refused < MOST_REFUSED else ()
+        held = tuple(closing.symbols) if closing is not None else ()
+        # Orders of ours that came late are cancelled first; lots wait for that as for their own exits.
+        is_cancelling = any(name not in held for name in ours.left)
+        refused += bool(ours.reason) or is_cancelling
+        waiting = (*ours.left, *(held if is_cancelling else ())) if refused < MOST_REFUSED else ()
         reason = ours.reason
         if first and not ours.left:
             reason = _refusals(await broker.close_all())

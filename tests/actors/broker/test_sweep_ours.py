@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -301,3 +302,24 @@ async def test_a_position_that_the_broker_shows_late_is_closed_all_the_same(
     swept = await (sweeper.close_all(ours=True, deadline_s=8) if is_all else sweeper.close_ours(deadline_s=8))
     assert swept.is_done
     assert alpaca.positions == ({} if is_all else {"SPY": 5})
+
+
+async def test_an_order_of_ours_that_comes_late_does_not_have_our_lots_closed_without_their_names(
+    alpaca: AlpacaServer, rest: Rest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stop under way when everything was cancelled: what it closes is booked all the same."""
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 15, 100)
+    lists, orders = [0], rest.orders
+
+    async def late(**asked: Any) -> list[wire.Order]:
+        lists[0] += 1
+        if lists[0] == 3:  # after both lists of what is cancelled
+            await place(alpaca, "mr-20261120-1:t1", side="sell", limit_price="120")
+        return await orders(**asked)
+
+    monkeypatch.setattr(rest, "orders", late)
+    told: list[Input] = []
+    assert (await sweeper_of(rest, ours(SPY=10), told).close_all(ours=True, deadline_s=8)).is_done
+    assert (alpaca.positions, live(alpaca)) == ({}, [])
+    assert [one.quantity for one in told if isinstance(one, OrderFilled)] == [10]
