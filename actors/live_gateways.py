@@ -274,7 +274,7 @@ class Gateways:
         return {**self.supervisor.figures(), **self._links.door.figures()}
 
     def open_door(self) -> None:
-        """From now on screens see this session, and commands are its own."""
+        """From now on screens see what trades here, and commands go to it."""
         links = self._links
         links.outlet.screen.open(
             Parts(

@@ -32,7 +32,7 @@ class Today(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         place: Of the present phase in the day's table; -1: none was entered. is_first: whether the books
-            began with this session. asked: tasks that the broker has not answered, with their phases.
+            began with it. asked: tasks that the broker has not answered, with their phases.
         withheld: Tasks that wait for the kill switch, with the places of their phases.
     """
 

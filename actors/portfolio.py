@@ -80,7 +80,7 @@ class Portfolio(Actor):
         self._agreement = Agreement(self._book, old.doubted, old.external)
         today = old.today
         self._closed: dict[str, Closed] = dict(today.closed) if today else {}
-        """Lots closed this session: a fill of theirs may be taken back."""
+        """Lots closed on this trading day: a fill of theirs may be taken back."""
         self._past: dict[str, None] = {}
         """Orders sent past the executor, which may ask for their fills again in the next session."""
         self._corrected: dict[str, None] = dict.fromkeys(old.corrected)

@@ -61,9 +61,9 @@ def may_be_for_intent(body: Mapping[str, object], refusal: BrokerRejected) -> bo
 
     Rather once too often: an exit that is refused for good leaves shares without a stop.
     """
-    is_form = refusal.status == _BAD_REQUEST or refusal.code // 10_000 == _BAD_PARAMETERS
     is_form = (
-        is_form
+        refusal.status == _BAD_REQUEST
+        or refusal.code // 10_000 == _BAD_PARAMETERS
         or (refusal.status == _UNPROCESSABLE and not refusal.code)
         or "intent" in refusal.reason.casefold()
     )

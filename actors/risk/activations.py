@@ -46,7 +46,7 @@ class BreakerState(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         opening: Equity at the previous close, None before the first mark ever.
-        closing: Equity at this session's close, None until it was marked. last: the latest mark.
+        closing: Equity at the trading day's close, None until it was marked. last: the latest mark.
         high_water: Highest end-of-day equity ever.
         sleeve_high, sleeve_pnl: Per strategy, highest and latest P&L since the books began.
         losses: Per strategy, losing round trips in a row.

@@ -21,7 +21,7 @@ class Held(msgspec.Struct, kw_only=True):
 
     Attributes:
         quantity: Signed shares. entered: shares ever, signed. realised: USD of partial exits, net of costs.
-        mark: USD, where no minute of this session has told a price.
+        mark: USD, where no minute of the trading day has told a price.
     """
 
     lot: str

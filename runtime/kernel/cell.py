@@ -317,7 +317,7 @@ class Cell:
         return f"more than {self.spec.most_crashes} crashes in one session"
 
     def restart(self) -> None:
-        """Replace the instance: carried state, this session's messages re-fed, output discarded.
+        """Replace the instance: carried state, the trading day's messages re-fed, output discarded.
 
         Raises:
             Exception: whatever the re-feeding raised; the actor is then beyond repair.
@@ -372,7 +372,7 @@ class Cell:
         self.figures.drops += 1
 
     def stop(self) -> None:
-        """Take no more messages this session."""
+        """Take no more messages until the next trading day."""
         self.stopped = True
         self.figures.drops += len(self.inbox)
         self.inbox.clear()
