@@ -127,10 +127,8 @@ class Operator:
         done = await self._handled(
             HaltThrown, lambda: self._switch.throw(reason, **wish), lambda _: True, until=until
         )
-        text, others = (
-            f"halted: no entry leaves any more, {await self._on_their_way(until)}",
-            self._external(),
-        )
+        text = f"halted: no entry leaves any more, {await self._on_their_way(until)}"
+        others = self._external()
         if ask.everything:
             text += "; everything in the account is being cancelled and closed"
             text += f", not ours too: {others}" if others else ""
