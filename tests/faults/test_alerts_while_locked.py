@@ -26,12 +26,14 @@ def test_an_alert_leaves_while_the_books_are_locked(tmp_path: Path) -> None:
             lock = sqlite3.connect(path, isolation_level=None)
             lock.execute("BEGIN IMMEDIATE")
             kill_switch.throw(tmp_path, "the books are locked", at=1)
-            sink.wait(1)
-            assert sink.titles() == ["PAPER CRITICAL: HALT: trading is halted"]
+            sink.wait(2)
+            assert sink.titles() == [
+                "PAPER CRITICAL: HALT: trading is halted",
+                "PAPER WARNING: halt carried out: no entry works",
+            ]
             assert lock.execute("SELECT count(*) FROM alert_log").fetchone() == (0,)
             lock.execute("ROLLBACK")
             lock.close()
-            sink.wait(1)
             process.send_signal(signal.SIGTERM)
             said, trouble = process.communicate(timeout=20)
             assert process.returncode == 0, trouble
