@@ -20,6 +20,8 @@ from actors.allocation.portfolio_state import (
     facts_of_fill,
     kept_orders,
     new_books,
+    take_over_prices,
+    with_exits_to_come,
     with_ids,
 )
 from actors.execution import ids
@@ -139,7 +141,10 @@ class Portfolio(Actor):
 
     @only_notes
     def on_submit_order(self, order: SubmitOrder) -> None:
-        self._orders[order.client_order_id] = order
+        name = order.client_order_id
+        if order.role == "entry" and order.order_class == "simple":
+            order = with_exits_to_come(order, self._orders.get(ids.client_order_id(order.lot_id, "entry", 1)))
+        self._orders[name] = order
 
     def on_order_done(self, event: OrderCanceled | OrderExpired | OrderRejected) -> None:
         self._finished[event.client_order_id] = True
@@ -148,8 +153,6 @@ class Portfolio(Actor):
         self._ids[added.symbol] = added.id
 
     def on_order_accepted(self, accepted: OrderAccepted) -> None:
-        if not accepted.legs:
-            return
         facts = self._orders.get(accepted.client_order_id)
         if facts is None:
             return
@@ -157,11 +160,7 @@ class Portfolio(Actor):
             self._orders[leg.client_order_id] = _with(facts, role=leg.role, reason=leg.role)
         lot = self._book.lots.get(facts.lot_id)
         if lot is not None and facts.role != "entry":
-            for leg in accepted.legs:
-                if leg.role == "stop":
-                    lot.stop_loss = leg.price
-                elif leg.role == "target":
-                    lot.take_profit = leg.price
+            take_over_prices(lot, facts, accepted.legs)
 
     def on_order_replaced(self, replaced: OrderReplaced) -> None:
         facts = self._orders.get(replaced.client_order_id)

@@ -157,6 +157,42 @@ def test_a_position_that_is_not_the_brokers_is_doubted_until_both_agree() -> Non
     assert not any(isinstance(m, PositionMismatched) for m in later.tell(filled(cumulative=20), NOON))
 
 
+def test_an_entry_sent_once_more_without_exits_opens_a_lot_with_those_that_follow_its_fill() -> None:
+    stage = portfolio()
+    stage.tell(submit(), NOON)
+    again = f"{LOT}:e2"
+    stage.tell(submit(client_order_id=again, order_class="simple", stop_loss=None, take_profit=None), NOON)
+    lot, position, *_ = stage.tell(filled(again, side="buy", position=10), NOON)
+    assert (lot.stop_loss, lot.take_profit) == (90.0, 120.0)
+    assert (position.stop_loss, position.take_profit) == (90.0, 120.0)
+
+
+def test_exits_that_rest_anew_are_the_lots_stop_and_target() -> None:
+    stage = portfolio()
+    opened(stage)
+    pair = {"side": "sell", "type": "limit", "role": "target", "adds_exposure": False, "take_profit": None}
+    stage.tell(
+        submit(client_order_id="pair", order_class="oco", limit_price=121.0, stop_loss=91.0, **pair), NOON
+    )
+    accepted = msgspec.structs.replace(
+        ACCEPTED,
+        client_order_id="pair",
+        legs=(Leg(broker_order_id="b5", client_order_id="leg-5", role="stop", price=91.0),),
+    )
+    stage.tell(accepted, NOON)
+    lot, *_ = stage.tell(filled("leg-5", price=91.0, quantity=4, cumulative=4, position=6), NOON)
+    assert (lot.stop_loss, lot.take_profit) == (91.0, 121.0)
+    alone = {"side": "sell", "type": "stop", "role": "stop", "adds_exposure": False, "stop_loss": None}
+    stage.tell(
+        submit(client_order_id="s1", order_class="simple", stop_price=92.0, take_profit=None, **alone), NOON
+    )
+    stage.tell(msgspec.structs.replace(ACCEPTED, client_order_id="s1", legs=()), NOON)
+    lot, *_ = stage.tell(
+        filled("leg-5", execution_id="2", price=91.0, quantity=1, cumulative=5, position=5), NOON
+    )
+    assert (lot.stop_loss, lot.take_profit) == (92.0, 121.0)
+
+
 def test_a_moved_stop_is_the_lots_stop() -> None:
     stage = portfolio()
     opened(stage)
