@@ -3,8 +3,9 @@
 The budget is a bucket whose tokens come back a minute after they were taken, so no minute, wherever it
 begins, sees more requests than the broker allows. The last tokens are kept for what cannot wait: reads leave
 some for orders, entries some for exits and cancellations. A few belong to look-ups and reads alone: without
-them what is urgent could keep our books from ever being compared with the broker's.
-Source: alpaca.md 3.0 (200 a minute); faults.md C 31.
+them what is urgent could keep our books from ever being compared with the broker's. When the broker wants
+nothing for a while, exits and cancellations ask again after seconds: what they are about may have no stop.
+Source: alpaca.md 3.0 (200 a minute); faults.md C 31, D 41.
 """
 
 import asyncio
@@ -16,6 +17,8 @@ from runtime.kernel.clock import Cancel, Clock
 _SECOND = 1_000_000_000
 WINDOW = 61 * _SECOND
 """A minute, and a second for requests that travel at different speeds."""
+_URGENT_FIRST, _URGENT_MOST = _SECOND, 4 * _SECOND
+"""How long what is urgent waits after the broker said that it is too much; it doubles while it says so."""
 
 
 class Priority(IntEnum):
@@ -27,6 +30,8 @@ class Priority(IntEnum):
     ENTRY = 3
     READ = 4
 
+
+_URGENT = (Priority.CANCEL, Priority.EXIT)
 
 Tokens = tuple[int, int, int, int, int]
 """One number for each priority."""
@@ -61,13 +66,14 @@ class Budget:
         self.window = window
         self.kept = kept
         self.own = own
-        self.closed_until = 0
+        self.closed_until = self.urgent_closed_until = 0
         self._taken: deque[tuple[int, Priority]] = deque()
         self._counts = [0] * len(Priority)
 
     def wait(self, priority: Priority, now: int) -> int:
         """How long until a request of this priority may be sent, ns; 0: now."""
-        closed = max(0, self.closed_until - now)
+        until = self.urgent_closed_until if priority in _URGENT else self.closed_until
+        closed = max(0, until - now)
         taken, counts = self._taken, self._counts
         while taken and taken[0][0] <= now - self.window:
             counts[taken.popleft()[1]] -= 1
@@ -95,9 +101,10 @@ class Budget:
         self._counts[priority] += 1
         return True
 
-    def close(self, until: int) -> None:
-        """The broker wants nothing before `until`."""
+    def close(self, until: int, urgent_until: int) -> None:
+        """The broker wants nothing before `until`; what is urgent tries before that."""
         self.closed_until = max(self.closed_until, until)
+        self.urgent_closed_until = max(self.urgent_closed_until, min(urgent_until, until))
 
     @property
     def left(self) -> int:
@@ -117,6 +124,7 @@ class Gate:
         self._clock = clock
         self._waiting: dict[Priority, deque[asyncio.Event]] = {one: deque() for one in Priority}
         self._alarm: Cancel | None = None
+        self._urgent_wait = 0
 
     async def enter(self, priority: Priority) -> None:
         """Wait for the turn and take a token; one who is cancelled while waiting takes none."""
@@ -136,8 +144,18 @@ class Gate:
             raise
 
     def pause(self, seconds: float) -> None:
-        """The broker said it is too much: nothing passes for so long, at most a minute."""
-        self.budget.close(self._clock.now() + round(min(max(seconds, 0.5), 60.0) * _SECOND))
+        """The broker said it is too much: nothing passes for so long, at most a minute.
+
+        What is urgent asks again after a second, and after twice as long as long as the answer is the same.
+        """
+        now, budget = self._clock.now(), self.budget
+        if now >= budget.closed_until:
+            self._urgent_wait = _URGENT_FIRST
+        elif now >= budget.urgent_closed_until:  # else it was on its way when the first one was refused
+            self._urgent_wait = min(2 * self._urgent_wait, _URGENT_MOST)
+        span = round(min(max(seconds, 0.5), 60.0) * _SECOND)
+        budget.close(now + span, max(now + self._urgent_wait, budget.urgent_closed_until))
+        self._serve()
 
     @property
     def depth(self) -> int:

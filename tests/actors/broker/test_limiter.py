@@ -155,10 +155,47 @@ async def test_who_gives_up_waiting_takes_no_turn() -> None:
     await gate.enter(Priority.READ)
 
 
-async def test_a_pause_holds_everybody_back_for_a_minute_at_most() -> None:
+async def test_a_pause_holds_back_for_a_minute_at_most_what_can_wait() -> None:
     clock = ReplayClock()
     gate = Gate(Budget(), clock)
     gate.pause(3600)
-    assert gate.budget.wait(Priority.CANCEL, clock.now()) == 60 * SECOND
+    for priority in (Priority.LOOK_UP, Priority.ENTRY, Priority.READ):
+        assert gate.budget.wait(priority, clock.now()) == 60 * SECOND
     clock.advance(60 * SECOND)
-    await gate.enter(Priority.CANCEL)
+    await gate.enter(Priority.READ)
+
+
+async def test_exits_and_cancellations_ask_again_after_seconds_and_later_each_time_it_is_refused() -> None:
+    clock = ReplayClock()
+    gate = Gate(Budget(), clock)
+    waits = []
+    for _ in range(4):
+        gate.pause(60)
+        gate.pause(60)  # another that was on its way: it is not refused twice for that
+        waits.append(gate.budget.wait(Priority.EXIT, clock.now()) // SECOND)
+        assert gate.budget.wait(Priority.CANCEL, clock.now()) == waits[-1] * SECOND
+        clock.advance(clock.now() + waits[-1] * SECOND)
+        await gate.enter(Priority.EXIT)
+    assert waits == [1, 2, 4, 4]
+    clock.advance(clock.now() + 61 * SECOND)
+    gate.pause(0.5)
+    assert gate.budget.wait(Priority.EXIT, clock.now()) == SECOND // 2
+    clock.advance(clock.now() + SECOND)
+    gate.pause(60)
+    assert gate.budget.wait(Priority.EXIT, clock.now()) == SECOND
+
+
+async def test_an_exit_that_waits_while_a_pause_begins_leaves_when_its_own_wait_is_over() -> None:
+    clock = ReplayClock()
+    gate = Gate(Budget(1, 10, NOTHING, NOTHING), clock)
+    await gate.enter(Priority.READ)
+    async with anyio.create_task_group() as group:
+        group.start_soon(gate.enter, Priority.EXIT)
+        await anyio.wait_all_tasks_blocked()
+        gate.pause(60)
+        clock.advance(10)
+        await anyio.wait_all_tasks_blocked()
+        assert gate.depth == 1
+        clock.advance(SECOND)
+        await anyio.wait_all_tasks_blocked()
+        assert gate.depth == 0

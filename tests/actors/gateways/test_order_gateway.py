@@ -261,6 +261,21 @@ async def test_too_many_requests_is_a_definite_no_and_the_order_is_sent_again(
         assert len(alpaca.orders) == 1
 
 
+async def test_an_exit_is_tried_again_within_seconds_though_the_limit_is_reset_in_a_minute(
+    alpaca: AlpacaServer,
+) -> None:
+    alpaca.hold("SPY", 10, 100)
+    alpaca.faults.add("rate_limited", "POST /v2/orders", retry_after=60)
+    async with running(alpaca) as desk:
+        desk.send(sell())
+        with anyio.fail_after(4):
+            await desk.wait_for(OrderAccepted)
+        assert len(desk.posts()) == 2
+        desk.send(buy())
+        await anyio.wait_all_tasks_blocked()
+        assert len(desk.posts()) == 2
+
+
 async def test_wrong_keys_are_a_refusal_and_no_loop(alpaca: AlpacaServer) -> None:
     alpaca.faults.add("refuse", "POST /v2/orders", status=401, html=True)
     async with running(alpaca) as desk:
