@@ -27,7 +27,7 @@ class Verdict(msgspec.Struct, kw_only=True):
         seq: The first input whose messages differ; 0: none.
         expected, found: (number of messages, digest) of that input.
         input: What it was, in words. first_message: the first that it caused as replayed.
-        warnings: What about this machine is not as it was.
+        warnings: What about this machine is not as it was; what of the tape's end is missing.
     """
 
     tape: str
@@ -107,7 +107,9 @@ def verify(path: Path) -> Verdict:
     foreign = any(warning.startswith(("numpy", "cpu")) for warning in verdict.warnings)
     for entry in session.reader:
         if entry.count is None:
-            break  # the engine died while it handled this input
+            # The engine died while it handled this input, or the rest of it was torn off.
+            verdict.warnings.append(f"input {entry.seq}, the last one, is not compared: its end is missing")
+            break
         sequencer.expect(recorded(entry))
         sequencer.post(entry.source, entry.message, entry.at)
         verdict.inputs += 1
@@ -122,6 +124,8 @@ def verify(path: Path) -> Verdict:
             verdict.found = (catcher.count, catcher.digest.hex())
             verdict.first_message = repr(last[0])[:500] if last else ""
             break
+    if session.reader.torn is not None:
+        verdict.warnings.append(f"{session.reader.torn}; compared up to it")
     return verdict
 
 

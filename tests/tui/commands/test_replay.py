@@ -15,6 +15,7 @@ from actors.verification import Verdict
 from storage.books import Books
 from storage.lock import RootLock
 from storage.tape import TapeReader
+from storage.tape.format import CAUSED
 from tests.demo_run import demo, tapes
 from tests.storage.tape.made import tape as made_tape
 from tui.commands import exits
@@ -254,6 +255,24 @@ def test_verification_tells_the_first_difference_by_its_exit_code(
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "a: input 3 (Bars from market) caused 0 messages" in shown.err
+
+
+def test_verification_tells_what_of_a_tapes_end_is_missing(copies: list[Path], capsys: Captured) -> None:
+    assert call("replay", "--verify", copies[0], "--json") == exits.OK
+    whole = json.loads(capsys.readouterr().out)
+    assert whole["warnings"] == []
+    torn = unpacked(copies[0])
+    torn.write_bytes(torn.read_bytes()[:-40_000])
+    assert call("replay", "--verify", torn, "--json") == exits.OK
+    found = json.loads(capsys.readouterr().out)
+    assert 0 < found["inputs"] < whole["inputs"]
+    assert any("the last record is torn" in note for note in found["warnings"])
+    assert call("replay", "--verify", torn) == exits.OK
+    assert "note: the last record is torn" in capsys.readouterr().out
+    handled = [at.offset for at in TapeReader(torn).records() if at.kind == CAUSED]
+    torn.write_bytes(torn.read_bytes()[: handled[-1]])
+    assert call("replay", "--verify", torn, "--json") == exits.OK
+    assert "the last one, is not compared" in json.loads(capsys.readouterr().out)["warnings"][-1]
 
 
 def test_a_tape_nobody_has_played_has_nothing_to_verify(
