@@ -11,7 +11,7 @@ from tui.commands import engine, exits
 from tui.commands.roots import REPLAYED
 
 if TYPE_CHECKING:
-    from runtime.messages.screen import Frame
+    from runtime.messages.screen import Frame, PositionRow
 
 Standing = dict[str, Any]
 
@@ -65,6 +65,7 @@ def standing(root: Path) -> Standing:
     found = {**found, **halt, "engine": at_work, "streams": _streams(frame)}
     if frame is not None:
         found |= _live(frame)
+        found["positions"] = _marked(found["positions"], frame)
     return {**found, "unwell": _unwell(root, found)}
 
 
@@ -140,6 +141,34 @@ def _live(frame: "Frame") -> Standing:
             for row in frame.actors.rows
         ]
     return found
+
+
+def _marked(positions: list[Standing], frame: "Frame") -> list[Standing]:
+    """Positions of the books at the engine's prices: the books have those of the last fill.
+
+    Stop and target are those that rest at the broker, of the largest lot.
+    """
+    largest: dict[str, PositionRow] = {}
+    for row in frame.positions.rows if frame.positions is not None else ():
+        known = largest.get(row.symbol)
+        if not row.external and (known is None or abs(row.quantity) > abs(known.quantity)):
+            largest[row.symbol] = row
+    return [_at(one, largest.get(one["symbol"])) for one in positions]
+
+
+def _at(position: Standing, row: "PositionRow | None") -> Standing:
+    if row is None:
+        return position
+    pnl = position["quantity"] * (row.last - position["entry_price"])
+    cost = abs(position["quantity"]) * position["entry_price"]
+    return {
+        **position,
+        "current_price": row.last,
+        "unrealized_pnl": pnl,
+        "unrealized_pnl_pct": pnl / cost if cost else 0.0,
+        "stop_loss": row.stop,
+        "target_price": row.target,
+    }
 
 
 def _unwell(root: Path, found: Standing) -> list[str]:

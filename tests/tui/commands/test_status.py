@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import signal
+import sqlite3
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ import pytest
 
 from runtime import kill_switch
 from runtime.messages.machine import ActorStopped
-from runtime.messages.screen import ActorRow, Frame, Head, Table
+from runtime.messages.screen import ActorRow, Frame, Head, PositionRow, Table
 from runtime.messages.screen_wire import Wire, pack
 from storage.books import Books
 from storage.lock import RootLock
@@ -53,8 +54,6 @@ def root(tmp_path: Path) -> Path:
 
 
 def resolve(root: Path) -> None:
-    import sqlite3
-
     link = sqlite3.connect(root / "db" / "performance.db")
     link.execute("UPDATE error_log SET is_resolved = 1")
     link.commit()
@@ -105,6 +104,43 @@ def test_with_an_engine_and_nothing_to_complain_of_all_is_well(root: Path, capsy
     assert [each["actor"] for each in found["actors"]] == ["portfolio", "market_stream"]
     assert "market stream up, last minute 09:32:00 ET; order stream up" in words
     assert "429 from the server" in words
+
+
+def test_positions_stand_at_the_prices_of_a_running_engine_and_stops_where_they_rest(
+    root: Path, capsys: Captured
+) -> None:
+    link = sqlite3.connect(root / "db" / "trades.db")
+    link.execute(
+        "INSERT OR REPLACE INTO positions (symbol, strategy, side, quantity, entry_price, entry_timestamp, "
+        "current_price, unrealized_pnl, unrealized_pnl_pct, status, updated_at, session, seq) "
+        "VALUES ('AAA', 'x', 'short', -30, 50.0, 1, 50.0, 0.0, 0.0, 'open', 1, 1, 1)"
+    )
+    link.commit()
+    link.close()
+    (before,) = status(root, capsys)[1]["positions"]
+    here = {
+        "symbol": before["symbol"],
+        "strategy": "x",
+        "pnl": 0.0,
+        "pnl_frac": 0.0,
+        "entry": 1.0,
+        "entry_at": 0,
+    }
+    rows = (
+        PositionRow(key="small", quantity=1, last=before["entry_price"] + 2, stop=1.0, **here),
+        PositionRow(
+            key="l", quantity=before["quantity"], last=before["entry_price"] + 2, stop=3.0, target=9.0, **here
+        ),
+        PositionRow(key="external", quantity=10_000, last=7.0, external=True, **here),
+    )
+    said = Frame(head=Head(mode="PAPER", stream="up", orders="up"), positions=Table(rows=rows, whole=True))
+    with engine_at(root, pack(Wire(frame=said))):
+        (found,) = status(root, capsys)[1]["positions"]
+    assert found["current_price"] == before["entry_price"] + 2
+    assert found["unrealized_pnl"] == pytest.approx(2 * before["quantity"])
+    assert found["unrealized_pnl_pct"] == pytest.approx(-2 / before["entry_price"])
+    assert (found["stop_loss"], found["target_price"]) == (3.0, 9.0)
+    assert found["quantity"] == before["quantity"]
 
 
 def test_a_stream_that_is_down_while_the_market_trades_is_not_well(root: Path, capsys: Captured) -> None:
