@@ -26,6 +26,7 @@ from tests.actors.gateways.screens import Screen, ask
 from tests.actors.screen.reader import Reader
 from tests.system import days
 from tests.system.recordings import DEMO, demo_market
+from tests.walls import WALL_S
 
 BOOKS = "replay:paced"
 SETTINGS = days.settings(DEMO)
@@ -72,7 +73,7 @@ class Paced:
         return self.tape
 
     async def until(self, holds) -> None:
-        with anyio.fail_after(20):
+        with anyio.fail_after(WALL_S):
             while not holds():
                 self.take(await self.screen.frame())
 

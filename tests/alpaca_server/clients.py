@@ -9,6 +9,7 @@ import msgpack  # type: ignore[import-untyped]
 from websockets.asyncio.client import ClientConnection, connect
 
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
 PACKED = {"Content-Type": "application/msgpack"}
 
@@ -31,7 +32,7 @@ class Rest:
         await self._session.close()
 
     async def raw(
-        self, method: str, path: str, body: Any = None, *, timeout_s: float = 5.0
+        self, method: str, path: str, body: Any = None, *, timeout_s: float = WALL_S
     ) -> tuple[int, bytes, dict[str, str]]:
         """Status, body and headers as they came."""
         limit = aiohttp.ClientTimeout(total=timeout_s)

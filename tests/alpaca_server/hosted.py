@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any, Self
 
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
-_PATIENCE_S = 30.0
+_PATIENCE_S = 1.5 * WALL_S
+"""Longer than any wait that is carried out over there, so that one fails first and says of what."""
 
 
 class HostedAlpacaServer:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from tests.walls import WALL_S
+
 
 @dataclass(kw_only=True)
 class Exchange:
@@ -61,7 +63,7 @@ class History:
         """Say that something changed, to those who wait."""
         self._changed.set()
 
-    async def until(self, holds: Callable[[], Any], within: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], Any], within: float = WALL_S) -> None:
         """Wait until a condition holds; looked at whenever anything happens at the server.
 
         Raises:

@@ -30,6 +30,7 @@ from tests.alpaca_server.rest_data import DataApi
 from tests.alpaca_server.rest_trading import TradingApi
 from tests.alpaca_server.tap import Tap
 from tests.alpaca_server.trade_stream import TradeStream
+from tests.walls import WALL_S
 
 HOST = "127.0.0.1"
 FRIDAY_OPEN = "2026-11-20T09:30:00-05:00"
@@ -313,7 +314,7 @@ class AlpacaServer:
         self.trades.publish(self.broker.teller, None)
         await self.trades.settled()
 
-    async def until(self, holds: Callable[[], Any], within: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], Any], within: float = WALL_S) -> None:
         """Wait until a condition holds; looked at whenever a client does something.
 
         Raises:

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from tests.walls import WALL_S
+
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of its own websockets
     from alpaca.common.exceptions import APIError
@@ -136,7 +138,7 @@ def test_both_of_its_streams(hosted_alpaca, client):
 
     async def note(what):
         seen.append(what)
-        if len(seen) == 6:
+        if len(seen) >= 6:
             done.set()
 
     trades = TradingStream(key, secret, url_override=server.urls.trading_stream)
@@ -153,7 +155,7 @@ def test_both_of_its_streams(hosted_alpaca, client):
     )
     client.submit_order(bracket("a"))
     minute(hosted_alpaca, 100, 100, 100, 100)
-    assert done.wait(10)
+    assert done.wait(WALL_S)
     stops = [threading.Thread(target=stream.stop) for stream in (trades, bars)]
     for stop in stops:
         stop.start()
@@ -161,7 +163,7 @@ def test_both_of_its_streams(hosted_alpaca, client):
         hosted_alpaca.call(lambda s: s.place(symbol="AAPL", qty="1", side="buy"))
         minute(hosted_alpaca, 100, 100, 100, 100)
     for thread in stops:
-        thread.join(10)
+        thread.join(WALL_S)
     events = [str(getattr(one.event, "value", one.event)) for one in seen if hasattr(one, "event")]
     assert events[:3] == ["pending_new", "new", "fill"]
     assert any(getattr(one, "symbol", "") == "SPY" for one in seen)

@@ -7,6 +7,7 @@ import sys
 import urllib.request
 
 from tests.alpaca_server.summary import summary
+from tests.walls import WALL_S
 
 
 def test_it_says_where_it_is_and_what_happened():
@@ -21,11 +22,11 @@ def test_it_says_where_it_is_and_what_happened():
                 "APCA-API-SECRET-KEY": told["ALPACA_SECRET_KEY"],
             },
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=WALL_S) as answer:
             assert json.load(answer)["status"] == "ACTIVE"
         process.send_signal(signal.SIGTERM)
         left = json.loads(process.stdout.readline())
-        assert process.wait(10) == 0
+        assert process.wait(WALL_S) == 0
     assert left["requests"] == {"GET /v2/account": 1}
     assert (left["orders"], left["leaks"]) == (0, [])
 

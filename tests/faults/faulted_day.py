@@ -24,6 +24,7 @@ from tests.alpaca_server.server import AlpacaServer
 from tests.faults import busy
 from tests.faults.history import check_history
 from tests.system.live_day import Live
+from tests.walls import WALL_S
 
 SECOND = 1_000_000_000
 
@@ -78,7 +79,7 @@ class Day(Live):
 
     async def at_rest(self) -> None:
         """Until nothing is under way to the broker."""
-        with anyio.fail_after(8):
+        with anyio.fail_after(WALL_S):
             await self.engine.desk.settled.wait()
 
     def up(self) -> bool:

@@ -38,6 +38,7 @@ from tests.alpaca_server.server import AlpacaServer
 from tests.faults import busy
 from tests.faults.history import added, check_history, unprotected
 from tests.faults.points import HALTING, POINTS
+from tests.walls import WALL_S
 from tui.commands import exits
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -45,7 +46,7 @@ START = "2026-11-20T09:29:30-05:00"
 SPEED = 60.0
 LAG_NS = -1_900_000_000
 """Bars come this much of market time before their minute's end: told at the end, never late at this speed."""
-PATIENCE_S = 40.0
+PATIENCE_S = 2 * WALL_S
 QUIET_S = 2.5
 """Longer than the longest pause between two looks for a lost order."""
 _READY = re.compile(rb"BrokerStreamChanged\xcf.{8}\xc3", re.DOTALL)

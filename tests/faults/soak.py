@@ -22,6 +22,7 @@ from actors.market.calendar import session_times, sessions_between
 from tests.alpaca_server.clock import rfc3339
 from tests.alpaca_server.hosted import HostedAlpacaServer
 from tests.benchmarks.made_market import FIRST, LAST, prices
+from tests.walls import WALL_S
 
 MINUTE = 60_000_000_000
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -55,7 +56,7 @@ class Engine:
         """Stop it in order; its exit code."""
         assert self._process.stdin is not None
         self._process.stdin.close()
-        code = self._process.wait(60)
+        code = self._process.wait(2 * WALL_S)
         assert self._process.stdout is not None
         self._process.stdout.close()
         return code

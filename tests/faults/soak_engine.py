@@ -28,10 +28,11 @@ from runtime.messages.broker import BrokerStreamChanged
 from runtime.messages.market import Bars, FeedChanged
 from tests.benchmarks.bench_latency import BOOKS, start
 from tests.faults.soak_market import settings
+from tests.walls import WALL_S
 from tui.commands.serving import teller
 
-PATIENCE_S = 30.0
-DRAIN_S = 5.0
+PATIENCE_S = 1.5 * WALL_S
+DRAIN_S = 30.0
 
 
 class Soaking:

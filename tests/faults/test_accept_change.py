@@ -33,7 +33,7 @@ def _refused(one: Round) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(480)
 def test_killed_and_changed_again_and_again_nothing_is_sent_twice_lost_or_left_in_doubt(tmp_path: Path):
     chance = random.Random(11)
     figures = Figures(points={}, missed=[], ready_ms=[], wrong=[])

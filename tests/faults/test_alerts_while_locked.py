@@ -11,6 +11,7 @@ from tests.actors.gateways.http_sink import http_sink
 from tests.alpaca_server.hosted import HostedAlpacaServer
 from tests.system.live_day import lay_files
 from tests.tui.commands.test_trade import CLOCK, SETTINGS, environment, process_of, until_ready
+from tests.walls import WALL_S
 
 TOKEN = "t0ken-of-this-sink"
 
@@ -35,7 +36,7 @@ def test_an_alert_leaves_while_the_books_are_locked(tmp_path: Path) -> None:
             lock.execute("ROLLBACK")
             lock.close()
             process.send_signal(signal.SIGTERM)
-            said, trouble = process.communicate(timeout=20)
+            said, trouble = process.communicate(timeout=WALL_S)
             assert process.returncode == 0, trouble
         key = server.server.options.secret
     link = sqlite3.connect(path)

@@ -69,7 +69,7 @@ def _dies_again(one: Round) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(480)
 @pytest.mark.parametrize("how", ["third order", "again and again", "disk full"])
 def test_killed_in_the_midst_of_closing_our_lots_exactly_ours_go_and_the_books_are_flat(
     tmp_path: Path, how: str

@@ -29,7 +29,7 @@ from tests.faults.kill_live import (
 )
 from tui.commands import exits
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 UNLIMITED = resource.RLIM_INFINITY
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults import killing
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.slow]
+pytestmark = [pytest.mark.timeout(480), pytest.mark.slow]
 
 
 def test_ten_kills_at_random_moments_change_no_row(demo_tapes: list[Path], tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from tests.faults.soak import soak
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(480)
 def test_nothing_waits_after_a_session_and_the_next_one_trades_too(tmp_path: Path) -> None:
     found = soak(tmp_path, sessions=2, symbols=25, minutes=45)
     assert found["exit_code"] == 0

@@ -32,7 +32,7 @@ while True:
 """
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(480)
 def test_kill_9_leaves_at_most_a_torn_last_record_and_nothing_acknowledged_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "2018-02-16.tape"
     chance = random.Random(7)

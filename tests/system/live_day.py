@@ -23,6 +23,7 @@ from runtime.messages.market import Bars
 from tests.actors.gateways.streaming import keys
 from tests.alpaca_server.server import AlpacaServer
 from tests.storage.loaders.made import daily_rows, write
+from tests.walls import WALL_S
 
 SESSION = "2026-11-20"
 MINUTE = 60_000_000_000
@@ -112,7 +113,7 @@ class Live:
     def of(self, kind: type[Any]) -> list[Any]:
         return [one for one in (*self.inputs, *self.caused) if type(one) is kind]
 
-    async def until(self, holds: Callable[[], Any], within: float = 8.0) -> None:
+    async def until(self, holds: Callable[[], Any], within: float = WALL_S) -> None:
         """Wait until an input makes it hold."""
         with anyio.fail_after(within):
             while not holds():
@@ -130,7 +131,7 @@ class Live:
         await self.server.push_minute({"SPY": row}, t=begins)
         self.clock.advance(begins + MINUTE)
         await self.until(lambda: any(one.ts_event == begins for one in self.of(Bars)))
-        with anyio.fail_after(8):
+        with anyio.fail_after(WALL_S):
             await self.engine.desk.settled.wait()
 
 

@@ -19,7 +19,6 @@ from actors.broker.order_line import Patience
 from actors.broker.rest import Rest, Timeouts
 from actors.broker.stream_faults import BackOff
 from actors.broker.trade_socket import TradeSocket
-from actors.broker.websocket import SocketLimits
 from actors.execution.split_watch import DayFacts
 from actors.executor import Executor, ExecutorCarried
 from actors.gateways.broker_stream import BrokerStream
@@ -41,12 +40,13 @@ from runtime.messages.machine import SessionStarted
 from runtime.messages.market import FeedChanged
 from runtime.messages.risk import Noted, Phase, PhaseChanged
 from runtime.messages.session import PhaseStart, SessionHeader
-from tests.actors.gateways.order_desk import HASTE
-from tests.actors.gateways.streaming import keys, turns
+from tests.actors.gateways.order_desk import HASTE, UNHURRIED
+from tests.actors.gateways.streaming import UNHURRIED_SOCKET, keys, turns
 from tests.actors.trading_floor import Desk as Script
 from tests.actors.trading_floor import approve
 from tests.alpaca_server.server import AlpacaServer
 from tests.alpaca_server.waiting import until
+from tests.walls import WALL_S
 
 MINUTE, SECOND = 60_000_000_000, 1_000_000_000
 SYMBOLS = ("AAPL", "SPY")
@@ -76,7 +76,7 @@ class LiveOrders:
         *,
         carried: dict[str, bytes] | None = None,
         patience: Patience = HASTE,
-        timeouts: Timeouts = Timeouts(connect=1.0, read=0.4, total=0.8),  # noqa: B008 - frozen
+        timeouts: Timeouts = UNHURRIED,
         orders: Orders = Orders(),  # noqa: B008 - frozen
         recalled: Sequence[Any] = (),
         told_until: int = 0,
@@ -111,7 +111,7 @@ class LiveOrders:
             self.inbox, self.host.post, self.rest, self.desk, clock=self.clock, wall=self.wall,
             sync=lambda: None, halted=str, patience=patience, symbols=SYMBOLS,
         )  # fmt: skip
-        limits = SocketLimits(ping_s=20.0, pong_s=20.0, close_s=0.5)
+        limits = UNHURRIED_SOCKET
         source = TradeSocket(server.urls.trading_stream, keys(server), self.wall, limits=limits)
         waits = BackOff("broker_stream", first=SECOND // 50, most=SECOND // 20)
         self.stream = BrokerStream(
@@ -165,7 +165,7 @@ class LiveOrders:
         told = [one for one in self.caused if type(one) in (OrderChanged, OrderEnded)]
         return {one.client_order_id: one.status for one in told}  # type: ignore[attr-defined]
 
-    async def until(self, holds: Callable[[], Any], within: float = 8.0) -> None:
+    async def until(self, holds: Callable[[], Any], within: float = WALL_S) -> None:
         """Wait until an input, or something at the server, makes it hold."""
         await until(holds, self._changed, self.server, within)
 
@@ -175,7 +175,7 @@ class LiveOrders:
 
     async def compared(self) -> Reconciled:
         """Let the next scheduled comparison come due, and be over; one under way does not count."""
-        with anyio.fail_after(8):
+        with anyio.fail_after(WALL_S):
             await turns()
             while len(self.inbox) or self.orders._is_reading or self.host.depth():
                 await turns()

@@ -21,6 +21,7 @@ from tests.actors.gateways.http_sink import HttpSink, http_sink
 from tests.alpaca_server.server import AlpacaServer
 from tests.demo_run import demo
 from tests.system.live_day import FLAT, SETTINGS, Live, lay_files, running
+from tests.walls import WALL_S
 
 
 @pytest_asyncio.fixture
@@ -141,7 +142,7 @@ async def test_the_screen_is_told_of_alerts_and_of_what_became_of_them(server, r
             await live.until(lambda: live.of(HaltThrown))
             await anyio.to_thread.run_sync(sink.wait, 2)
             feed = live.engine.outlet.screen.feed
-            with anyio.fail_after(8):
+            with anyio.fail_after(WALL_S):
                 while [row.sent for row in feed.state.journal.alerts] != ["sent to phone"] * 2:
                     await anyio.lowlevel.checkpoint()
                     feed.fold()

@@ -21,6 +21,7 @@ from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import lay_files
 from tests.system.turning import FRIDAY, MONDAY, Turn, turning
 from tests.system.watcher import Watcher
+from tests.walls import WALL_S
 from tui.commands import exits
 from tui.commands.main import main
 from tui.commands.standing import standing
@@ -105,7 +106,7 @@ async def test_a_signal_between_two_days_is_not_lost(server, root):
     async with turning(server, root) as turn:
         await turn.six_in_the_evening()
         os.kill(os.getpid(), signal.SIGUSR1)
-        with anyio.fail_after(8):
+        with anyio.fail_after(WALL_S):
             while not await in_thread(lambda: kill_switch.look(root).halted):
                 await anyio.lowlevel.checkpoint()
         await assert_monday_is_halted(turn, "signal SIGUSR1")

@@ -22,6 +22,7 @@ from tests.alpaca_server.server import AlpacaServer
 from tests.storage.loaders.made import daily_rows, write
 from tests.system.live_day import FLAT, SETTINGS, UP, Live, lay_files, running
 from tests.system.watcher import Watcher
+from tests.walls import WALL_S
 from tui.commands.main import main
 
 STRATEGY = "gap_fill"
@@ -111,7 +112,7 @@ async def test_a_halt_on_the_socket_is_an_input_before_its_answer_and_no_entry_l
         for number in range(5):
             await live.minute(number, FLAT)
         assert not live.of(SubmitOrder)
-        with anyio.fail_after(8):  # the file is written beside the answer
+        with anyio.fail_after(WALL_S):  # the file is written beside the answer
             while not await anyio.to_thread.run_sync(lambda: kill_switch.look(root).halted):
                 await anyio.lowlevel.checkpoint()
         resumed = await ask(root, "resume", by="a screen")
@@ -219,7 +220,7 @@ async def test_stop_on_the_socket_ends_the_engine_in_order(server, root):
     live = Live(server, root)
     async with running(live):
         assert (await ask(root, "stop")).ok
-        with anyio.fail_after(8):
+        with anyio.fail_after(WALL_S):
             await live.engine._stop.wait()
 
 
@@ -237,7 +238,7 @@ async def test_the_seeds_letter_ends_the_engine_once_the_halt_is_confirmed(serve
     live = Live(server, root, chosen)
     async with running(live):
         assert (await ask(root, "halt")).ok
-        with anyio.fail_after(8):
+        with anyio.fail_after(WALL_S):
             await live.engine._stop.wait()
     assert live.engine.is_ended_by_halt
 

@@ -11,6 +11,7 @@ from runtime.messages.broker import OrderFilled, SubmitOrder
 from tests.actors.gateways.streaming import turns
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_orders import LiveOrders, trading
+from tests.walls import WALL_S
 
 REST = (
     "gateway_timeout_before", "gateway_timeout_after", "server_error_before", "server_error_after",
@@ -52,10 +53,10 @@ async def step(live: LiveOrders, server: AlpacaServer, chance: random.Random, nu
 async def at_rest(live: LiveOrders, server: AlpacaServer) -> Reconciled:
     """The comparison after which nothing is under way any more."""
     server.faults.clear()
-    with anyio.fail_after(20):
+    with anyio.fail_after(WALL_S):
         while True:
             await live.ready()
-            with anyio.fail_after(8):
+            with anyio.fail_after(WALL_S):
                 await live.desk.settled.wait()
             live.pass_time(61)
             await server.push_minute({"SPY": (100.0, 100.0, 100.0, 100.0)})

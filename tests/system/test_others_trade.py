@@ -16,6 +16,7 @@ from tests.alpaca_server.refusals import Refused
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_orders import LOT, LiveOrders, trading
 from tests.system.test_taken_back import FLAT, held, lots, resting
+from tests.walls import WALL_S
 
 
 @pytest_asyncio.fixture
@@ -59,7 +60,7 @@ async def by_hand(server: AlpacaServer, side: str, shares: int, *, cancels: bool
 
 async def at_rest(live: LiveOrders) -> None:
     """Until nothing is under way to the broker or to the actors."""
-    with anyio.fail_after(8):
+    with anyio.fail_after(WALL_S):
         await turns()
         while len(live.inbox) or live.orders._under_way or live.host.depth():
             await turns()

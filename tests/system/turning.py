@@ -17,6 +17,7 @@ from runtime.messages.machine import SessionStarted
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, Live
 from tests.system.live_days import days_of, to_the_end
+from tests.walls import WALL_S
 
 FRIDAY, MONDAY = "2026-11-20", "2026-11-23"
 
@@ -41,7 +42,7 @@ class Turn:
 
         def make() -> Start:
             anyio.from_thread.run_sync(self.between.set)
-            self._go_on.wait(20)
+            self._go_on.wait(2 * WALL_S)
             return plain.make()
 
         return msgspec.structs.replace(plain, make=make)
@@ -49,7 +50,7 @@ class Turn:
     async def six_in_the_evening(self) -> None:
         """Let Friday end, and stand between the days."""
         await to_the_end(self.live)
-        with anyio.fail_after(8):
+        with anyio.fail_after(WALL_S):
             await self.between.wait()
 
     def go_on(self) -> None:

@@ -8,6 +8,7 @@ import anyio
 from runtime.messages.screen_wire import Answer, Ask
 from tests.actors.gateways.screens import Screen
 from tests.actors.screen.reader import Reader
+from tests.walls import WALL_S
 
 
 class Watcher:
@@ -18,7 +19,7 @@ class Watcher:
         self.seen = Reader()
 
     async def until(self, holds: Callable[[Reader], Any]) -> None:
-        with anyio.fail_after(10):
+        with anyio.fail_after(WALL_S):
             while not holds(self.seen):
                 self.seen.take(await self.screen.frame())
 

@@ -3,10 +3,10 @@
 import pytest
 
 from actors.broker.bar_history import BarHistory
-from actors.broker.rest import Timeouts
 from config.secrets import Secret, Secrets
 from runtime.errors import BrokerRejected, BrokerUnavailable
 from runtime.kernel.clock import LiveClock
+from tests.actors.gateways.order_desk import HASTY, UNHURRIED
 from tests.alpaca_server.fixture import alpaca, alpaca_options
 
 __all__ = ["alpaca", "alpaca_options"]
@@ -71,9 +71,10 @@ async def test_a_row_that_cannot_be_read_costs_the_others_nothing(alpaca, capsys
 async def test_no_answer_is_told_as_such_and_the_next_one_works(alpaca, kind, given):
     begins = laid(alpaca)
     alpaca.faults.add(kind, "GET /v2/stocks/bars", **given)
-    reader = history(alpaca, timeouts=Timeouts(connect=0.5, read=0.2, total=0.4))
+    reader = history(alpaca, timeouts=HASTY if kind == "stall_before" else UNHURRIED)
     with pytest.raises(BrokerUnavailable):
         await reader.minute_bars(["SPY"], begins, begins)
+    await alpaca.until(lambda: alpaca.faults.fired)  # it may have been given up before it came
     assert len(await reader.minute_bars(["SPY"], begins, begins)) == 1
     await reader.aclose()
 

@@ -10,12 +10,13 @@ import pytest
 
 from actors.broker.limiter import Priority
 from actors.broker.order_bodies import may_be_for_intent
-from actors.broker.rest import NotSent, Rest, Timeouts
+from actors.broker.rest import NotSent, Rest
 from config.secrets import Secrets
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
 from runtime.kernel.clock import LiveClock
-from tests.actors.gateways.order_desk import keys
+from tests.actors.gateways.order_desk import HASTY, UNHURRIED
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
 BODY = {
     "symbol": "SPY", "qty": "10", "side": "buy", "type": "limit", "time_in_force": "day",
@@ -122,7 +123,12 @@ FAILURES: list[tuple[str, dict[str, Any], type[Exception], bool]] = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "given", "error", "is_unknown"), FAILURES, ids=str)
+@pytest.mark.parametrize(
+    ("kind", "given", "error", "is_unknown", "rest"),
+    [(*row, HASTY if row[0] == "stall_before" else UNHURRIED) for row in FAILURES],
+    indirect=["rest"],
+    ids=str,
+)
 async def test_each_failure_says_who_must_act_and_is_sent_once(
     alpaca: AlpacaServer,
     rest: Rest,
@@ -137,6 +143,7 @@ async def test_each_failure_says_who_must_act_and_is_sent_once(
     if isinstance(caught.value, BrokerUnavailable):
         assert caught.value.is_unknown == is_unknown
         assert caught.value.retry_after == given.get("retry_after", caught.value.retry_after)
+    await alpaca.until(lambda: alpaca.faults.fired)  # it may have been given up before it came
     assert len(alpaca.history.requests("POST")) == 1
 
 
@@ -147,26 +154,23 @@ async def test_a_host_that_is_not_there_had_nothing_sent_to_it(alpaca: AlpacaSer
     assert not caught.value.is_unknown
 
 
-async def test_stalled_reads_do_not_hold_up_orders(alpaca: AlpacaServer) -> None:
+async def test_stalled_reads_do_not_hold_up_orders(alpaca: AlpacaServer, rest: Rest) -> None:
     """alpaca.md A, M4-1: six stalled calls blocked every other user of the default threads."""
-    rest = Rest(alpaca.urls.trading, keys(alpaca), LiveClock(), timeouts=Timeouts(read=1.0, total=1.0))
-    alpaca.faults.add("stall_before", "GET /v2/account", times=None)
-    failures = []
+    stall = alpaca.faults.add("stall_before", "GET /v2/account", times=None)
+    answers = []
 
     async def read() -> None:
-        try:
-            await rest.account()
-        except BrokerUnavailable as failure:
-            failures.append(failure)
+        answers.append(await rest.account())
 
     async with anyio.create_task_group() as group:
         for _ in range(12):
             group.start_soon(read)
         await alpaca.until(lambda: len(alpaca.history.requests("GET /v2/account")) >= 4)
-        with anyio.fail_after(0.5):
+        with anyio.fail_after(WALL_S):
             await rest.submit(BODY, Priority.ENTRY)
-    assert len(failures) == 12
-    await rest.aclose()
+        assert answers == []  # all of them still wait
+        stall.release()
+    assert len(answers) == 12
 
 
 async def test_the_last_look_stops_the_bytes(alpaca: AlpacaServer, rest: Rest) -> None:
@@ -194,6 +198,7 @@ async def test_a_position_that_cannot_be_read_is_not_left_out(alpaca: AlpacaServ
 CANARY = {"key": "PKCANARYKEY", "secret": "canary-secret"}
 
 
+@pytest.mark.parametrize("rest", [HASTY], indirect=True)
 @pytest.mark.parametrize("alpaca_options", [CANARY])
 async def test_no_failure_shows_a_key(
     alpaca: AlpacaServer, rest: Rest, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
@@ -206,6 +211,7 @@ async def test_no_failure_shows_a_key(
         alpaca.faults.add(kind, "GET /v2/account")
         with pytest.raises(BrokerUnavailable) as caught:
             await rest.account()
+        await alpaca.until(lambda kind=kind: alpaca.faults.fired[-1:] == [(kind, "GET /v2/account")])
         traceback.print_exception(caught.value, file=seen)
         seen.write(repr(vars(caught.value)) + repr(caught.value.__cause__) + repr(caught.value.__context__))
     assert [kind for kind, _ in alpaca.faults.fired] == list(kinds)

@@ -18,6 +18,7 @@ from runtime.messages.base import Input
 from runtime.messages.broker import OrderFilled
 from tests.actors.broker.test_sweep import live, place
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
 WALL = LiveClock()
 ROW = (100, 100, 100, 100)
@@ -51,7 +52,7 @@ async def test_our_shares_go_and_those_of_others_in_the_same_symbol_stay(
     alpaca.hold("TSLA", 5, 100)
     await place(alpaca, "mr-20261120-1:t1", side="sell", limit_price="120")
     await place(alpaca, "dashboard", qty="3", side="sell", limit_price="130")
-    swept = await sweeper_of(rest, ours(SPY=10, AAPL=-4)).close_ours(deadline_s=5)
+    swept = await sweeper_of(rest, ours(SPY=10, AAPL=-4)).close_ours(deadline_s=WALL_S)
     assert (swept.is_done, live(alpaca)) == (True, ["dashboard"])
     assert alpaca.positions == {"SPY": 5, "TSLA": 5}
 
@@ -61,7 +62,7 @@ async def test_where_others_sold_shares_of_ours_no_more_goes_than_is_there(
 ) -> None:
     await alpaca.push_minute({"SPY": ROW})
     alpaca.hold("SPY", 7, 100)
-    assert (await sweeper_of(rest, ours(SPY=10, AAPL=3)).close_ours(deadline_s=5)).is_done
+    assert (await sweeper_of(rest, ours(SPY=10, AAPL=3)).close_ours(deadline_s=WALL_S)).is_done
     assert alpaca.positions == {}
 
 
@@ -72,7 +73,7 @@ async def test_a_lost_answer_closes_nothing_twice(alpaca: AlpacaServer, rest: Re
     await alpaca.push_minute({"SPY": ROW})
     alpaca.hold("SPY", 15, 100)
     alpaca.faults.add(fault, "POST /v2/orders", times=2)
-    assert (await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=8)).is_done
+    assert (await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=WALL_S)).is_done
     assert alpaca.positions == {"SPY": 5}
 
 
@@ -93,9 +94,9 @@ async def test_what_was_closed_once_is_not_closed_again_out_of_what_others_have(
     await alpaca.push_minute({"SPY": ROW})
     alpaca.hold("SPY", 15, 100)
     sweeper = sweeper_of(rest, ours(SPY=10))
-    assert (await (sweeper.close_ours if first == "ours" else sweeper.close_all)(deadline_s=5)).is_done
+    assert (await (sweeper.close_ours if first == "ours" else sweeper.close_all)(deadline_s=WALL_S)).is_done
     alpaca.hold("SPY", 5, 100)
-    assert (await sweeper.close_ours(deadline_s=5)).is_done
+    assert (await sweeper.close_ours(deadline_s=WALL_S)).is_done
     assert alpaca.positions == {"SPY": 5}
 
 
@@ -109,14 +110,14 @@ async def test_a_closing_that_was_interrupted_goes_on_from_what_it_found_at_firs
     alpaca.faults.add("server_error_before", "POST /v2/orders", nth=2)
     assert not (await sweeper.close_ours(deadline_s=0)).is_done
     assert alpaca.positions == {"SPY": 5, "AAPL": 15}
-    assert (await sweeper.close_ours(deadline_s=5)).is_done
+    assert (await sweeper.close_ours(deadline_s=WALL_S)).is_done
     assert alpaca.positions == {"SPY": 5, "AAPL": 5}
 
 
 async def test_with_nothing_of_ours_nothing_is_touched(alpaca: AlpacaServer, rest: Rest) -> None:
     alpaca.hold("SPY", 15, 100)
     await place(alpaca, "dashboard", qty="3", side="sell", limit_price="130")
-    assert (await sweeper_of(rest, Directory()).close_ours(deadline_s=5)).is_done
+    assert (await sweeper_of(rest, Directory()).close_ours(deadline_s=WALL_S)).is_done
     assert (alpaca.positions, live(alpaca)) == ({"SPY": 15}, ["dashboard"])
 
 
@@ -154,7 +155,7 @@ async def test_after_a_closing_order_that_was_cancelled_the_rest_goes_under_the_
     alpaca.faults.clear()
     (stuck,) = alpaca.orders
     await rest.cancel(stuck.id)
-    assert (await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=5)).is_done
+    assert (await sweeper_of(rest, ours(SPY=10)).close_ours(deadline_s=WALL_S)).is_done
     assert alpaca.positions == {"SPY": 5}
     assert [one.client_order_id for one in alpaca.orders] == ["mr-20261120-1:x1", "mr-20261120-1:x2"]
 
@@ -169,7 +170,7 @@ async def test_a_closing_order_of_more_than_is_there_by_now_is_cancelled(
     sweeper = sweeper_of(rest, ours(SPY=10))
     assert not (await sweeper.close_ours(deadline_s=0)).is_done
     alpaca.hold("SPY", 0, 100)
-    assert (await sweeper.close_ours(deadline_s=5)).is_done
+    assert (await sweeper.close_ours(deadline_s=WALL_S)).is_done
     assert (alpaca.positions, live(alpaca)) == ({}, [])
 
 
@@ -180,7 +181,7 @@ async def test_lots_of_one_symbol_go_one_by_one_and_no_more_than_the_account_has
     alpaca.hold("SPY", 12, 100)
     directory = ours(SPY=10)
     directory.add("mr-20261120-9:e1", "SPY", filled=6, is_over=True, side="buy")
-    assert (await sweeper_of(rest, directory).close_ours(deadline_s=5)).is_done
+    assert (await sweeper_of(rest, directory).close_ours(deadline_s=WALL_S)).is_done
     assert [(one.client_order_id, int(one.qty)) for one in alpaca.orders] == [
         ("mr-20261120-1:x1", 10),
         ("mr-20261120-9:x1", 2),
@@ -196,7 +197,7 @@ async def test_what_others_buy_meanwhile_stays_theirs(alpaca: AlpacaServer, rest
     alpaca.faults.add("server_error_before", "POST /v2/orders", times=2)
     assert not (await sweeper.close_ours(deadline_s=0)).is_done
     alpaca.hold("SPY", 18, 100)
-    assert (await sweeper.close_ours(deadline_s=5)).is_done
+    assert (await sweeper.close_ours(deadline_s=WALL_S)).is_done
     assert alpaca.positions == {"SPY": 8}
 
 
@@ -208,7 +209,7 @@ async def test_when_the_whole_account_goes_our_lots_go_by_their_names_and_the_re
     alpaca.hold("TSLA", -3, 100)
     told: list[Input] = []
     directory = ours(SPY=10)
-    assert (await sweeper_of(rest, directory, told).close_all(ours=True, deadline_s=5)).is_done
+    assert (await sweeper_of(rest, directory, told).close_all(ours=True, deadline_s=WALL_S)).is_done
     assert alpaca.positions == {}
     assert [one.quantity for one in told if isinstance(one, OrderFilled)] == [10]
 
@@ -219,7 +220,7 @@ async def test_where_the_broker_refuses_our_own_order_the_whole_account_goes_wit
     await alpaca.push_minute({"SPY": ROW})
     alpaca.hold("SPY", 10, 100)
     alpaca.faults.add("server_error_before", "POST /v2/orders", times=None)
-    assert (await sweeper_of(rest, ours(SPY=10)).close_all(ours=True, deadline_s=5)).is_done
+    assert (await sweeper_of(rest, ours(SPY=10)).close_all(ours=True, deadline_s=WALL_S)).is_done
     assert alpaca.positions == {}
 
 
@@ -237,7 +238,7 @@ async def test_a_lot_of_which_the_stream_tells_meanwhile_that_it_is_closed_is_le
         alpaca.hold("AAPL", 5, 100)
 
     sweeper = Sweeper(rest, Desk(directory), WALL, post=tell, clock=WALL)
-    assert (await sweeper.close_ours(deadline_s=5)).is_done
+    assert (await sweeper.close_ours(deadline_s=WALL_S)).is_done
     assert alpaca.positions == {"AAPL": 5}
 
 
@@ -254,7 +255,7 @@ async def test_a_stop_that_was_replaced_and_has_traded_unheard_is_not_sold_once_
     await rest.replace(stop.id, {"stop_price": "95"})
     await alpaca.push_minute({"SPY": (94, 94, 94, 94)})
     assert alpaca.positions == {"SPY": 5}
-    assert (await sweeper_of(rest, directory).close_ours(deadline_s=5)).is_done
+    assert (await sweeper_of(rest, directory).close_ours(deadline_s=WALL_S)).is_done
     assert alpaca.positions == {"SPY": 5}
 
 
@@ -266,7 +267,7 @@ async def test_an_order_of_ours_that_cannot_be_read_does_not_keep_the_account_op
     directory = ours(SPY=10)
     directory.add("mr-20261120-1:s1", "SPY")
     alpaca.faults.add("server_error_before", "GET /v2/orders:by_client_order_id", times=None)
-    assert (await sweeper_of(rest, directory).close_all(ours=True, deadline_s=5)).is_done
+    assert (await sweeper_of(rest, directory).close_all(ours=True, deadline_s=WALL_S)).is_done
     assert alpaca.positions == {}
 
 
@@ -280,7 +281,7 @@ async def test_an_exit_that_works_though_nothing_of_ours_is_left_is_cancelled(
     await place(alpaca, "mr-20261120-1:x1", qty="5", side="sell", type="market", limit_price=None)
     directory = ours(SPY=10)
     directory.add("mr-20261120-1:s1", "SPY", filled=10, is_over=True, side="sell")
-    assert (await sweeper_of(rest, directory).close_ours(deadline_s=5)).is_done
+    assert (await sweeper_of(rest, directory).close_ours(deadline_s=WALL_S)).is_done
     assert (alpaca.positions, live(alpaca)) == ({"SPY": 5}, [])
 
 
@@ -299,7 +300,9 @@ async def test_a_position_that_the_broker_shows_late_is_closed_all_the_same(
 
     monkeypatch.setattr(rest, "positions", late)
     sweeper = sweeper_of(rest, ours(SPY=10))
-    swept = await (sweeper.close_all(ours=True, deadline_s=8) if is_all else sweeper.close_ours(deadline_s=8))
+    swept = await (
+        sweeper.close_all(ours=True, deadline_s=WALL_S) if is_all else sweeper.close_ours(deadline_s=WALL_S)
+    )
     assert swept.is_done
     assert alpaca.positions == ({} if is_all else {"SPY": 5})
 
@@ -320,6 +323,6 @@ async def test_an_order_of_ours_that_comes_late_does_not_have_our_lots_closed_wi
 
     monkeypatch.setattr(rest, "orders", late)
     told: list[Input] = []
-    assert (await sweeper_of(rest, ours(SPY=10), told).close_all(ours=True, deadline_s=8)).is_done
+    assert (await sweeper_of(rest, ours(SPY=10), told).close_all(ours=True, deadline_s=WALL_S)).is_done
     assert (alpaca.positions, live(alpaca)) == ({}, [])
     assert [one.quantity for one in told if isinstance(one, OrderFilled)] == [10]

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.walls import WALL_S
+
 
 class HttpSink:
     """Attributes: got: the bodies, in order. status: what is answered. open: cleared, answers wait."""
@@ -24,7 +26,7 @@ class HttpSink:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 sink.got.append(json.loads(body))
                 sink.came.release()
-                sink.open.wait(10)
+                sink.open.wait(WALL_S)
                 self.send_response(sink.status)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -41,7 +43,7 @@ class HttpSink:
     def wait(self, count: int) -> None:
         """Until so many more have come (in a thread of its own, please)."""
         for _ in range(count):
-            assert self.came.acquire(timeout=10)
+            assert self.came.acquire(timeout=WALL_S)
 
     def titles(self) -> list[str]:
         return [body["title"] for body in self.got]

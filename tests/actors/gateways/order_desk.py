@@ -25,14 +25,20 @@ from runtime.messages.machine import Source
 from tests.alpaca_server.orders import rest_json
 from tests.alpaca_server.server import AlpacaServer
 from tests.alpaca_server.waiting import until
+from tests.walls import WALL_S
 
 ENTRY, EXIT = "mr-20261120-1:e1", "mr-20261120-1:x1"
 LOT = "mr-20261120-1"
 
 HASTE = Patience(
-    lookups=5, absent=0.3, first=0.01, most=0.1, entry=0.3, confirm=0.2, late=0.2, resends=3, at_once=50
+    lookups=5, absent=0.3, first=0.01, most=0.1, entry=WALL_S, confirm=0.2, late=0.2, resends=3, at_once=50
 )
-"""The waits of real trading, some twenty times shorter."""
+"""The waits of real trading, some twenty times shorter, but for an entry's: none is too late by chance."""
+
+UNHURRIED = Timeouts(connect=WALL_S, read=WALL_S, total=WALL_S)
+"""For requests that are answered: a slow machine's answer is none that was lost."""
+HASTY = Timeouts(connect=WALL_S, read=0.7, total=1.0)
+"""For requests that nobody answers: what is waited for has to pass in real time."""
 
 Kind = TypeVar("Kind", bound=Input)
 
@@ -122,7 +128,7 @@ class Running:
         """What it told of one kind."""
         return [one for one in self.told if type(one) is kind]
 
-    async def until(self, holds: Callable[[], Any], within: float = 8.0) -> None:
+    async def until(self, holds: Callable[[], Any], within: float = WALL_S) -> None:
         """Wait until something told, or something at the server, makes it hold."""
         await until(holds, self._changed, self.server, within)
 
@@ -147,7 +153,7 @@ class Running:
 async def running(
     server: AlpacaServer,
     *,
-    timeouts: Timeouts = Timeouts(connect=1.0, read=0.3, total=0.6),  # noqa: B008 - frozen
+    timeouts: Timeouts = UNHURRIED,
     patience: Patience = HASTE,
     per_minute: int = 200,
     before: Callable[[Running], None] = lambda desk: None,

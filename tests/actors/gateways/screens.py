@@ -12,6 +12,7 @@ import msgspec
 from runtime import control_socket
 from runtime.messages.screen import Frame, Head, LogRow, Table
 from runtime.messages.screen_wire import HEADER, Answer, Ask, Wire, unpack
+from tests.walls import WALL_S
 
 
 class Screen:
@@ -23,7 +24,7 @@ class Screen:
 
     @classmethod
     async def connect(cls, root: Path) -> "Screen":
-        line = await anyio.to_thread.run_sync(control_socket.connect, root, 5.0)
+        line = await anyio.to_thread.run_sync(control_socket.connect, root, WALL_S)
         line.setblocking(False)
         return cls(*await asyncio.open_unix_connection(sock=line))
 
@@ -37,7 +38,7 @@ class Screen:
         self.writer.write(msgspec.json.encode(ask) + b"\n")
         await self.writer.drain()
 
-    async def wire(self, within: float = 8.0) -> Wire:
+    async def wire(self, within: float = WALL_S) -> Wire:
         with anyio.fail_after(within):
             size = int.from_bytes(await self.reader.readexactly(HEADER), "big")
             return unpack(await self.reader.readexactly(size))
@@ -59,12 +60,12 @@ class Screen:
 
     async def line(self) -> Answer:
         """The one-line answer of a connection that is not attached."""
-        with anyio.fail_after(8.0):
+        with anyio.fail_after(WALL_S):
             return msgspec.json.decode(await self.reader.readline(), type=Answer)
 
     async def ended(self) -> None:
         """Read to the end of the connection."""
-        with anyio.fail_after(8.0), suppress(ConnectionError):
+        with anyio.fail_after(WALL_S), suppress(ConnectionError):
             while await self.reader.read(65_536):
                 pass
 

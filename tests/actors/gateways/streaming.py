@@ -21,10 +21,15 @@ from runtime.kernel.gateway import Inbox
 from runtime.messages.base import Input
 from runtime.messages.machine import Source
 from tests.alpaca_server import AlpacaServer
+from tests.walls import WALL_S
 
 MINUTE = 60_000_000_000
 SECOND = 1_000_000_000
 HOUR = 60 * MINUTE
+UNHURRIED_SOCKET = SocketLimits(open_s=WALL_S, ping_s=WALL_S, pong_s=WALL_S, close_s=0.5)
+"""For peers that answer: a slow machine's pong is none that did not come."""
+PINGING = SocketLimits(open_s=WALL_S, ping_s=0.3, pong_s=1.0, close_s=0.1)
+"""For a peer that is silent: in real time, as long as a live one may need to answer."""
 
 
 class Posted:
@@ -44,7 +49,7 @@ class Posted:
     def all(self, kind: type[Any]) -> list[Any]:
         return [message for _, message in self.inputs if type(message) is kind]
 
-    async def until(self, holds: Callable[[], Any], within: float = 5.0) -> None:
+    async def until(self, holds: Callable[[], Any], within: float = WALL_S) -> None:
         """Wait until a condition holds; looked at at every input."""
         async with asyncio.timeout(within):
             while not holds():
@@ -58,7 +63,7 @@ async def turns(count: int = 20) -> None:
         await anyio.lowlevel.checkpoint()
 
 
-async def eventually(holds: Callable[[], Any], within: float = 5.0) -> None:
+async def eventually(holds: Callable[[], Any], within: float = WALL_S) -> None:
     """Let tasks and sockets run until a condition holds that no event tells of."""
     async with asyncio.timeout(within):
         while not holds():
@@ -97,7 +102,7 @@ class Desk:
         )
         self.rest = BarHistory(server.urls.data, keys(server), LiveClock())
         self.inbox = Inbox(100)
-        limits = changes.pop("limits", SocketLimits(ping_s=20.0, pong_s=20.0, close_s=0.5))
+        limits = changes.pop("limits", UNHURRIED_SOCKET)
         self.settings = MarketStreamSettings(url=server.urls.data_stream, limits=limits)
         self.settings = msgspec.structs.replace(self.settings, **changes)
         self.secrets = keys(server)

@@ -8,6 +8,7 @@ import pytest
 from runtime.messages.broker import CancelRejected, FillCorrected, LookUpOrder, OrderAccepted, OrderFilled
 from tests.actors.gateways.order_desk import ENTRY, Running, buy, running
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
 
 def look(filled: int = 7, **fields: Any) -> LookUpOrder:
@@ -27,7 +28,7 @@ async def filled(alpaca: AlpacaServer, desk: Running, *shares: int) -> None:
 
 async def settled(alpaca: AlpacaServer, desk: Running) -> None:
     """Until no look-up is under way."""
-    with anyio.fail_after(8):
+    with anyio.fail_after(WALL_S):
         while desk.gateway._under_way or len(desk.inbox):
             await anyio.lowlevel.checkpoint()
 

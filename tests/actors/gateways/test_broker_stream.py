@@ -8,11 +8,10 @@ import anyio
 import pytest
 
 from actors.broker.directory import Directory
-from actors.broker.rest import Rest, Timeouts
+from actors.broker.rest import Rest
 from actors.broker.stream_faults import BackOff
 from actors.broker.trade_feed import rfc3339
 from actors.broker.trade_socket import TradeSocket
-from actors.broker.websocket import SocketLimits
 from actors.gateways.broker_stream import BrokerStream
 from config.secrets import Secret, Secrets
 from runtime.kernel.clock import LiveClock, ReplayClock
@@ -26,17 +25,19 @@ from runtime.messages.broker import (
     OrderCanceled,
     OrderFilled,
 )
-from tests.actors.gateways.streaming import SECOND, Posted, eventually, keys, turns
+from tests.actors.gateways.order_desk import UNHURRIED
+from tests.actors.gateways.streaming import PINGING, SECOND, UNHURRIED_SOCKET, Posted, eventually, keys, turns
 
 ENTRY = "gap_fill-20261120-1:e1"
 OTHER = "gap_fill-20261120-2:e1"
-HASTE = Timeouts(connect=1.0, read=0.3, total=0.6)
 
 
 class Stream:
     """One trade stream, its clocks, its directory and what it posted; `real` moves only when told."""
 
-    def __init__(self, server, *, form="auth", told_until=0, limits=None, handshake_s=10.0, timeouts=HASTE):
+    def __init__(
+        self, server, *, form="auth", told_until=0, limits=None, handshake_s=10.0, timeouts=UNHURRIED
+    ):
         self.server = server
         self.clock = ReplayClock(server.clock.now())
         self.real = ReplayClock(server.clock.now())
@@ -44,7 +45,7 @@ class Stream:
         self.directory = Directory()
         self.rest = Rest(server.urls.trading, keys(server), LiveClock(), timeouts=timeouts)
         self.form, self.told_until, self.handshake_s = form, told_until, handshake_s
-        self.limits = limits or SocketLimits(ping_s=20.0, pong_s=20.0, close_s=0.5)
+        self.limits = limits or UNHURRIED_SOCKET
         self.secrets = keys(server)
         self.gateway = self.build()
 
@@ -211,7 +212,7 @@ async def test_a_cancellation_missed_while_it_was_down_is_told(alpaca):
 
 
 async def test_events_that_come_during_the_catch_up_are_told_after_it_and_once(alpaca):
-    desk = Stream(alpaca, timeouts=Timeouts())
+    desk = Stream(alpaca)
     stalled = alpaca.faults.add("stall_after", "GET /v2/account")
     async with desk.running(ready=False):
         await eventually(lambda: stalled.hits)
@@ -390,7 +391,7 @@ def test_times_are_written_to_the_nanosecond():
 
 
 async def test_a_peer_that_answers_no_pings_is_dead(alpaca):
-    desk = Stream(alpaca, limits=SocketLimits(ping_s=0.05, pong_s=0.05, close_s=0.1))
+    desk = Stream(alpaca, limits=PINGING)
     async with desk.running():
         alpaca.trades.connections[0].freeze()
         await desk.not_ready("did not answer a ping")
@@ -438,7 +439,7 @@ SPOILS = (
 async def test_whatever_happens_every_share_is_told_once_and_every_end(alpaca, seed):
     """Orders filled in parts or cancelled under random faults; a last reconnection tells what is left."""
     luck = random.Random(seed)
-    desk = Stream(alpaca, timeouts=Timeouts())
+    desk = Stream(alpaca)
     names = [f"gap_fill-20261120-{n}:e1" for n in range(8)]
     async with desk.running():
         orders = [await desk.buy(name) for name in names]

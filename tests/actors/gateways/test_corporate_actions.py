@@ -13,9 +13,11 @@ from runtime.kernel.gateway import Inbox
 from runtime.messages.corporate import CorporateActionsRead
 from runtime.messages.session import PhaseStart, SessionHeader
 from storage.loaders.session_data import day_fields
+from tests.actors.gateways.order_desk import HASTY, UNHURRIED
 from tests.actors.gateways.streaming import keys
 from tests.alpaca_server.corporate import announced
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
 SESSION = "2026-11-20"
 TIMES = session_times(SESSION)
@@ -25,16 +27,21 @@ HOUR = 3_600_000_000_000
 class Reading:
     """The gateway, its clock and what it told."""
 
-    def __init__(self, server: AlpacaServer, *, at: int = TIMES.open, held: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        server: AlpacaServer,
+        *,
+        at: int = TIMES.open,
+        held: tuple[str, ...] = (),
+        timeouts: Timeouts = UNHURRIED,
+    ) -> None:
         fields = day_fields(SESSION, session_times) | {
             "phases": (PhaseStart(phase="PRE_MARKET", ts=TIMES.open - 3 * HOUR),)
         }
         header = SessionHeader(**fields, settings={}, settings_hash="", symbols=("AAA",), sectors=("",))
         self.clock = ReplayClock(at)
         self.told: list[CorporateActionsRead] = []
-        self.history = BarHistory(
-            server.urls.data, keys(server), LiveClock(), timeouts=Timeouts(connect=0.5, read=0.2, total=0.4)
-        )
+        self.history = BarHistory(server.urls.data, keys(server), LiveClock(), timeouts=timeouts)
         self.gateway = CorporateActions(
             Inbox(), lambda source, message: self.told.append(message), header=header, source=self.history,
             held=lambda: held, clock=self.clock, real=LiveClock(),
@@ -75,7 +82,7 @@ async def test_before_pre_market_it_is_read_again_when_that_begins(alpaca):
     reading = Reading(alpaca, at=TIMES.open - 10 * HOUR)
     async with anyio.create_task_group() as group:
         group.start_soon(reading.run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(WALL_S):
             while not reading.told:
                 await anyio.lowlevel.checkpoint()
             announce(alpaca, "AAA", 10, 1, SESSION)
@@ -94,7 +101,8 @@ async def test_before_pre_market_it_is_read_again_when_that_begins(alpaca):
 )  # fmt: skip
 async def test_without_an_answer_the_session_is_told_so_once(alpaca, kind, given, asked):
     alpaca.faults.add(kind, "GET /v1/corporate-actions", times=None, **given)
-    (told,) = await Reading(alpaca).run()
+    timeouts = HASTY if kind == "stall_before" else UNHURRIED
+    (told,) = await Reading(alpaca, timeouts=timeouts).run()
     assert not told.available
     assert told.reason
     assert told.actions == ()

@@ -21,6 +21,7 @@ from storage.projection import Projection
 from storage.statements import NOTHING, STATEMENTS, Mark, Row
 from storage.transaction import transaction
 from tests.storage.books_samples import DAY, SESSION, dump, trading_day
+from tests.walls import WALL_S
 
 
 def day_rows() -> list[tuple[int, int, list[Row]]]:
@@ -61,7 +62,7 @@ async def on_disk(root: Path) -> Dump:
 
 
 async def until(done: Callable[[], bool]) -> None:
-    with anyio.fail_after(10):
+    with anyio.fail_after(WALL_S):
         while not await anyio.to_thread.run_sync(done):
             await anyio.lowlevel.checkpoint()
 

@@ -6,10 +6,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import anyio.lowlevel
-import msgspec
 import pytest
 
-from actors.broker.rest import Timeouts
 from actors.gateways.kill_watch import KillSwitch
 from actors.operator import ANSWERED, Operator
 from actors.screen.feed import Feed
@@ -21,13 +19,12 @@ from runtime.messages.broker import OrderAccepted, OrderRejected
 from runtime.messages.machine import Source
 from runtime.messages.screen_wire import Answer, Ask
 from tests.actors.days import header
-from tests.actors.gateways.order_desk import ENTRY, EXIT, HASTE, Running, buy, running, sell
+from tests.actors.gateways.order_desk import ENTRY, EXIT, Running, buy, running, sell
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
-SLOW = Timeouts(connect=1.0, read=8.0, total=9.0)
-PATIENT = msgspec.structs.replace(HASTE, entry=60.0)
 MOMENT = 50_000_000
-WHILE = 8_000_000_000
+WHILE = 60_000_000_000
 
 
 async def unanswered(desk: Running, within: int) -> list[str]:
@@ -43,7 +40,7 @@ def held() -> "Callable[[Running], threading.Event]":
 
         def slow() -> str:
             said = look()
-            gate.wait(10)
+            gate.wait(WALL_S)
             return said
 
         desk.look = slow  # type: ignore[method-assign]
@@ -63,7 +60,7 @@ async def test_an_entry_between_its_look_and_its_bytes_is_on_its_way(
     alpaca: AlpacaServer, held: Callable[[Running], threading.Event]
 ) -> None:
     """It looked before the switch was thrown, and leaves after."""
-    async with running(alpaca, timeouts=SLOW, patience=PATIENT) as desk:
+    async with running(alpaca) as desk:
         gate = held(desk)
         with ExitStack() as at_the_end:
             at_the_end.callback(gate.set)
@@ -81,9 +78,9 @@ async def test_an_entry_between_its_look_and_its_bytes_is_on_its_way(
 async def test_an_entry_that_has_not_looked_yet_is_not_on_its_way_and_never_leaves(
     alpaca: AlpacaServer,
 ) -> None:
-    async with running(alpaca, timeouts=SLOW, patience=PATIENT) as desk:
+    async with running(alpaca) as desk:
         synced = threading.Event()
-        desk.sync = lambda: (desk.syncs.append("asked"), synced.wait(10), None)[-1]  # type: ignore[method-assign]
+        desk.sync = lambda: (desk.syncs.append("asked"), synced.wait(WALL_S), None)[-1]  # type: ignore[method-assign]
         with ExitStack() as at_the_end:
             at_the_end.callback(synced.set)
             desk.send(buy())
@@ -97,7 +94,7 @@ async def test_an_entry_that_has_not_looked_yet_is_not_on_its_way_and_never_leav
 
 async def test_an_entry_without_an_answer_is_waited_for_and_then_named(alpaca: AlpacaServer) -> None:
     stall = alpaca.faults.add("stall_before", "POST /v2/orders")
-    async with running(alpaca, timeouts=SLOW) as desk:
+    async with running(alpaca) as desk:
         desk.send(buy())
         await desk.until(desk.posts)
         assert await unanswered(desk, MOMENT) == [ENTRY]
@@ -107,7 +104,7 @@ async def test_an_entry_without_an_answer_is_waited_for_and_then_named(alpaca: A
 
 async def test_an_order_that_reduces_is_not_waited_for(alpaca: AlpacaServer) -> None:
     stall = alpaca.faults.add("stall_before", "POST /v2/orders")
-    async with running(alpaca, timeouts=SLOW) as desk:
+    async with running(alpaca) as desk:
         desk.send(sell())
         await desk.until(desk.posts)
         assert EXIT in desk.desk.sendings

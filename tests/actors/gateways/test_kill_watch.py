@@ -21,6 +21,7 @@ from runtime.kill_switch import CLEAR, look, read
 from runtime.messages.base import Input
 from runtime.messages.machine import Source
 from runtime.messages.risk import HaltLifted, HaltThrown, PhaseChanged
+from tests.walls import WALL_S
 
 AT = 1_520_262_000_000_000_000
 
@@ -38,7 +39,7 @@ class Posted:
         self._came.set()
 
     async def told(self, count: int) -> list[Input]:
-        with anyio.fail_after(10):
+        with anyio.fail_after(WALL_S):
             while len(self.inputs) < count:
                 self._came.clear()
                 await self._came.wait()
@@ -339,7 +340,7 @@ async def test_two_who_attend_at_once_write_one_after_the_other(
         if first.is_set():
             second.set()
         first.set()
-        release.wait(5)
+        release.wait(WALL_S)
         return write(*about)
 
     monkeypatch.setattr(kill_watch, "_keep_file", slow)
@@ -347,7 +348,7 @@ async def test_two_who_attend_at_once_write_one_after_the_other(
     await switch.start()
     switch.throw("key K")
     both = asyncio.gather(switch.attend(), switch.attend())
-    assert await asyncio.to_thread(first.wait, 5)
+    assert await asyncio.to_thread(first.wait, WALL_S)
     assert not await asyncio.to_thread(second.wait, 0.2), "two drafts of one name would spoil each other"
     release.set()
     await both

@@ -8,16 +8,14 @@ import pytest
 
 from actors.broker.market_feed import Hours, StreamSymbols
 from actors.broker.right_of_way import MOST, RightOfWay
-from actors.broker.websocket import SocketLimits
 from config.secrets import Secrets
 from runtime.kernel.clock import ReplayClock
 from runtime.kernel.host import LaneFull
 from runtime.messages.market import Bars, BarsQuarantined, BarsRevised, TradingStatus
 from storage.loaders import quarantine
-from tests.actors.gateways.streaming import MINUTE, SECOND, Desk, eventually, turns
+from tests.actors.gateways.streaming import MINUTE, PINGING, SECOND, Desk, eventually, turns
 from tests.alpaca_server import AlpacaServer
 
-pytestmark = pytest.mark.timeout(30)
 WAIT = 250_000_000
 BARS = "GET /v2/stocks/bars"
 
@@ -401,7 +399,7 @@ async def test_the_place_of_a_session_that_died_is_waited_for_and_then_the_gap_i
 
 
 async def test_a_peer_that_answers_no_pings_is_dead(alpaca):
-    desk = Desk(alpaca, limits=SocketLimits(ping_s=0.05, pong_s=0.05, close_s=0.1))
+    desk = Desk(alpaca, limits=PINGING)
     async with desk.running():
         alpaca.stream.connections[0].freeze()
         await lost(desk, "did not answer a ping")

@@ -13,7 +13,6 @@ import pytest
 
 from actors.broker import submissions
 from actors.broker.order_bodies import submit_body
-from actors.broker.rest import Timeouts
 from actors.broker.submissions import SharedSync
 from runtime.errors import StorageUnavailable
 from runtime.kernel.gateway import Inbox
@@ -32,6 +31,8 @@ from tests.actors.gateways.order_desk import (
     ENTRY,
     EXIT,
     HASTE,
+    HASTY,
+    UNHURRIED,
     buy,
     cancel,
     keys,
@@ -40,9 +41,10 @@ from tests.actors.gateways.order_desk import (
     sell,
 )
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
-PATIENT = msgspec.structs.replace(HASTE, entry=60.0)
-"""For tests of entries that wait."""
+GIVES_UP = msgspec.structs.replace(HASTE, entry=2.0)
+"""For tests of entries that wait too long; long enough for one that does not."""
 
 
 async def test_a_bracket_leaves_once_as_text_and_is_told_with_its_legs(alpaca: AlpacaServer) -> None:
@@ -116,10 +118,10 @@ async def test_an_entry_that_was_given_up_while_the_disk_hung_never_leaves(alpac
     disk, is_over = threading.Event(), threading.Event()
 
     def hangs() -> None:
-        disk.wait(10)
+        disk.wait(WALL_S)
         is_over.set()
 
-    async with running(alpaca) as desk:
+    async with running(alpaca, patience=GIVES_UP) as desk:
         desk.sync = hangs  # type: ignore[method-assign]
         desk.send(buy())
         rejected = await desk.wait_for(OrderRejected)
@@ -149,7 +151,7 @@ async def test_an_order_whose_answer_was_lost_is_looked_up_and_never_sent_again(
     alpaca: AlpacaServer, kind: str, given: dict[str, Any]
 ) -> None:
     alpaca.faults.add(kind, "POST /v2/orders", **given)
-    async with running(alpaca) as desk:
+    async with running(alpaca, timeouts=HASTY if kind == "stall_after" else UNHURRIED) as desk:
         desk.send(buy(order_class="bracket", stop_loss=95.0, take_profit=110.0))
         unknown = await desk.wait_for(OrderUnknown)
         accepted = await desk.wait_for(OrderAccepted)
@@ -199,7 +201,8 @@ async def test_an_order_that_shows_up_late_is_found(alpaca: AlpacaServer) -> Non
 
 async def test_an_abandoned_entry_that_turns_up_after_all_is_cancelled(alpaca: AlpacaServer) -> None:
     stall = alpaca.faults.add("stall_before", "POST /v2/orders")
-    async with running(alpaca) as desk:
+    looks_late = msgspec.structs.replace(HASTE, late=3.0)  # so long it has to turn up in
+    async with running(alpaca, timeouts=HASTY, patience=looks_late) as desk:
         desk.send(buy())
         await desk.wait_for(OrderRejected)
         stall.release()
@@ -287,10 +290,10 @@ async def test_wrong_keys_are_a_refusal_and_no_loop(alpaca: AlpacaServer) -> Non
 
 async def test_a_broker_that_cannot_be_reached_gets_no_late_entry_but_the_exit(alpaca: AlpacaServer) -> None:
     alpaca.hold("SPY", 10, 100)
-    async with running(alpaca) as desk:
+    async with running(alpaca, patience=GIVES_UP) as desk:
         await alpaca.stop()
         desk.send(buy(), sell())
-        with anyio.fail_after(8):
+        with anyio.fail_after(WALL_S):
             while not desk.of(OrderRejected) or not desk.of(OrderUnknown):
                 desk._changed.clear()
                 await desk._changed.wait()
@@ -342,7 +345,7 @@ async def test_a_cancellation_of_what_the_broker_does_not_know_is_refused(alpaca
 
 
 async def test_an_entry_that_waits_is_withdrawn_without_leaving(alpaca: AlpacaServer) -> None:
-    async with running(alpaca, patience=PATIENT) as desk:
+    async with running(alpaca) as desk:
         desk.rest.gate.pause(30)
         desk.send(buy())
         await anyio.wait_all_tasks_blocked()
@@ -356,11 +359,11 @@ async def test_an_entry_that_waits_is_withdrawn_without_leaving(alpaca: AlpacaSe
 async def test_an_entry_that_the_broker_has_no_time_for_is_withdrawn_before_it_is_tried_again(
     alpaca: AlpacaServer,
 ) -> None:
-    alpaca.faults.add("rate_limited", "POST /v2/orders", retry_after=1.0)
-    async with running(alpaca, patience=msgspec.structs.replace(HASTE, entry=5.0)) as desk:
+    alpaca.faults.add("rate_limited", "POST /v2/orders", retry_after=3.0)
+    async with running(alpaca) as desk:
         desk.send(buy())
         await desk.until(lambda: len(desk.posts()) == 1)
-        with anyio.fail_after(5):
+        with anyio.fail_after(WALL_S):
             while desk.desk.sendings[ENTRY].has_left:
                 await anyio.lowlevel.checkpoint()
         desk.send(cancel())
@@ -454,7 +457,7 @@ async def test_what_an_earlier_process_left_open_is_looked_up_and_cancels_are_re
 
 async def test_a_restarted_gateway_looks_up_what_was_being_sent(alpaca: AlpacaServer) -> None:
     alpaca.faults.add("stall_after", "POST /v2/orders")
-    async with running(alpaca) as desk:
+    async with running(alpaca, timeouts=HASTY) as desk:
         async with anyio.create_task_group() as group:
             group.start_soon(desk.build().run)
             desk.send(buy())
@@ -469,7 +472,7 @@ async def test_a_restarted_gateway_looks_up_what_was_being_sent(alpaca: AlpacaSe
 
 async def test_too_many_entries_at_once_are_refused_and_exits_are_not(alpaca: AlpacaServer) -> None:
     alpaca.hold("SPY", 10, 100)
-    async with running(alpaca, patience=PATIENT) as desk:
+    async with running(alpaca) as desk:
         desk.rest.gate.pause(30)
         desk.send(*(buy(f"mr-20261120-{n}:e1", lot_id=f"mr-20261120-{n}") for n in range(1, 52)))
         rejected = await desk.wait_for(OrderRejected)
@@ -495,17 +498,17 @@ async def test_no_key_is_ever_where_it_does_not_belong(alpaca: AlpacaServer) -> 
 async def test_a_sweep_withdraws_what_waits_and_takes_what_is_on_its_way(alpaca: AlpacaServer) -> None:
     """faults.md E 47: HALT while a POST is in flight and another entry has not left."""
     stall = alpaca.faults.add("stall_before", "POST /v2/orders")
-    async with running(alpaca, patience=PATIENT) as desk:
+    async with running(alpaca) as desk:
         desk.send(buy())
         await desk.until(desk.posts)
         desk.halt = "HALT is there"
-        desk.rest.gate.pause(0.5)
+        desk.rest.gate.pause(3.0)
         desk.send(buy("mr-20261120-2:e1", lot_id="mr-20261120-2"))
         await anyio.wait_all_tasks_blocked()
         results: list[Any] = []
 
         async def sweep() -> None:
-            results.append(await desk.sweeper.cancel_all(entries_only=True, deadline_s=8))
+            results.append(await desk.sweeper.cancel_all(entries_only=True, deadline_s=WALL_S))
 
         async with anyio.create_task_group() as group:
             group.start_soon(sweep)
@@ -518,11 +521,11 @@ async def test_a_sweep_withdraws_what_waits_and_takes_what_is_on_its_way(alpaca:
 
 async def test_a_sweep_is_not_done_while_nobody_knows_of_an_entry_that_was_sent(alpaca: AlpacaServer) -> None:
     stall = alpaca.faults.add("stall_before", "POST /v2/orders")
-    async with running(alpaca, timeouts=Timeouts(connect=1.0, read=8.0, total=9.0)) as desk:
+    async with running(alpaca, timeouts=UNHURRIED) as desk:
         desk.send(buy())
         await desk.until(desk.posts)
         desk.halt = "HALT is there"
-        swept = await desk.sweeper.cancel_all(entries_only=True, deadline_s=0.2)
+        swept = await desk.sweeper.cancel_all(entries_only=True, deadline_s=1.0)
         assert (swept.is_done, swept.left) == (False, (ENTRY,))
         stall.release()
         await desk.wait_for(OrderAccepted)
@@ -535,19 +538,19 @@ def test_one_wait_for_the_disk_serves_all_who_came_before_it() -> None:
     def sync() -> None:
         begun.append(1)
         is_begun.set()
-        gate.wait(10)
+        gate.wait(WALL_S)
 
     shared = SharedSync(sync)
     with ThreadPoolExecutor(6) as threads:
         first = threads.submit(shared)
-        is_begun.wait(10)
+        is_begun.wait(WALL_S)
         others = [threads.submit(shared) for _ in range(5)]
         while shared._asked < 6:  # until all of them wait
             os.sched_yield()
         assert len(begun) == 1
         gate.set()
         for one in (first, *others):
-            one.result(10)
+            one.result(WALL_S)
     assert len(begun) == 2
 
 
@@ -562,7 +565,7 @@ def test_who_asks_once_a_wait_for_the_disk_has_begun_is_not_served_by_it() -> No
 
     shared = SharedSync(sync)
     shared()
-    later.join(10)
+    later.join(WALL_S)
     assert waits == [0, 1]
 
 
@@ -573,7 +576,7 @@ def test_each_who_waits_for_a_disk_that_fails_is_told() -> None:
     shared = SharedSync(sync)
     with ThreadPoolExecutor(3) as threads:
         waits = [threads.submit(shared) for _ in range(3)]
-        assert [str(one.exception(10)) for one in waits] == ["full"] * 3
+        assert [str(one.exception(WALL_S)) for one in waits] == ["full"] * 3
 
 
 def test_nobody_waits_for_ever_for_a_disk_that_hangs_another() -> None:
@@ -581,16 +584,16 @@ def test_nobody_waits_for_ever_for_a_disk_that_hangs_another() -> None:
 
     def sync() -> None:
         is_begun.set()
-        gate.wait(10)
+        gate.wait(WALL_S)
 
     shared = SharedSync(sync, patience=0.01)
     with ThreadPoolExecutor(1) as threads:
         first = threads.submit(shared)
-        is_begun.wait(10)
+        is_begun.wait(WALL_S)
         with pytest.raises(StorageUnavailable, match="the disk did not answer"):
             shared()
         gate.set()
-        first.result(10)
+        first.result(WALL_S)
     shared()
 
 
@@ -600,7 +603,7 @@ async def test_what_was_taken_before_the_end_is_still_sent(alpaca: AlpacaServer)
         gateway = desk.build()
         desk.send(sell())
         gateway.request_stop()
-        with anyio.fail_after(2):
+        with anyio.fail_after(WALL_S):
             await gateway.run()
         assert [one.client_order_id for one in alpaca.orders] == [EXIT]
 
@@ -609,7 +612,7 @@ async def test_a_command_that_crashes_the_gateway_does_not_come_back_and_the_oth
     alpaca: AlpacaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alpaca.hold("SPY", 10, 100)
-    async with running(alpaca, patience=PATIENT) as desk:
+    async with running(alpaca) as desk:
         desk.inbox.close()  # the first instance ends: this test runs its own
         desk.inbox = Inbox()
         desk.rest.gate.pause(0.5)

@@ -77,7 +77,7 @@ async def test_every_order_is_at_the_broker_at_most_once_and_every_fill_is_told_
     async with running(alpaca, per_minute=100_000) as desk:
         for number in range(1, ORDERS + 1):
             desk.send(make(number))
-        await desk.until(lambda: len(settled_at_last(desk)) == ORDERS, within=30)
+        await desk.until(lambda: len(settled_at_last(desk)) == ORDERS)
         taken = [one for one in alpaca.orders if one.is_live]
         for order in taken:
             fate = chance.random()
@@ -91,7 +91,7 @@ async def test_every_order_is_at_the_broker_at_most_once_and_every_fill_is_told_
         for number in range(1, ORDERS + 1):
             desk.send(look_up(number))
         there = {one.client_order_id: one for one in alpaca.orders}
-        await desk.until(lambda: agree(desk, there), within=10)
+        await desk.until(lambda: agree(desk, there))
         last = settled_at_last(desk)
         for number in range(1, ORDERS + 1):
             name = name_of(number)

@@ -6,6 +6,7 @@ from runtime.messages.broker import CancelRejected, OrderReplaced
 from tests.actors.gateways.order_desk import ENTRY, Running, replace, running
 from tests.alpaca_server.orders import Order
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
 
 async def resting(alpaca: AlpacaServer) -> Order:
@@ -15,7 +16,7 @@ async def resting(alpaca: AlpacaServer) -> Order:
 
 async def over(desk: Running) -> None:
     """Until nothing is open any more."""
-    with anyio.fail_after(8):
+    with anyio.fail_after(WALL_S):
         await desk.desk.settled.wait()
 
 

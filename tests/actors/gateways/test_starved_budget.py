@@ -22,6 +22,7 @@ from runtime.messages.broker import (
 from tests.actors.gateways.order_desk import ENTRY, EXIT, HASTE, buy, cancel, running, sell
 from tests.actors.gateways.test_broker_stream import Stream
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
 READ = ReadAccount(ts_event=0, cause=1)
 
@@ -103,8 +104,8 @@ async def test_an_entry_that_gets_no_turn_in_time_is_given_up_and_an_exit_is_not
     alpaca: AlpacaServer,
 ) -> None:
     alpaca.hold("SPY", 10, 100)
-    async with running(alpaca) as desk:
-        desk.rest.gate.pause(1.0)
+    async with running(alpaca, patience=msgspec.structs.replace(HASTE, entry=0.3)) as desk:
+        desk.rest.gate.pause(3.0)
         desk.send(buy(), sell())
         rejected = await desk.wait_for(OrderRejected)
         assert (rejected.client_order_id, rejected.reason) == (ENTRY, "not sent: no turn came within 0.3 s")
@@ -114,12 +115,12 @@ async def test_an_entry_that_gets_no_turn_in_time_is_given_up_and_an_exit_is_not
 
 
 async def test_an_entry_that_waited_too_long_for_the_disk_does_not_leave(alpaca: AlpacaServer) -> None:
-    async with running(alpaca, patience=msgspec.structs.replace(HASTE, entry=0.05)) as desk:
+    async with running(alpaca, patience=msgspec.structs.replace(HASTE, entry=1.0)) as desk:
         is_asked, turned = threading.Event(), threading.Event()
 
         def slow() -> None:
             is_asked.set()
-            turned.wait(10)
+            turned.wait(WALL_S)
 
         desk.sync = slow  # type: ignore[method-assign]
         with ExitStack() as at_the_end:
@@ -143,7 +144,7 @@ async def test_the_end_waits_for_no_reading_that_waits_for_its_turn(alpaca: Alpa
         await anyio.wait_all_tasks_blocked()
         assert desk.rest.gate.depth == 1
         desk.gateway.request_stop()
-        with anyio.fail_after(2):
+        with anyio.fail_after(20):
             while desk.rest.gate.depth:
                 await anyio.lowlevel.checkpoint()
 

@@ -18,6 +18,7 @@ from runtime.kernel.gateway import Inbox
 from runtime.messages.screen_wire import Answer, Ask
 from runtime.process_log import logging_to
 from tests.actors.gateways.screens import Screen, Shown, ask
+from tests.walls import WALL_S
 
 SECOND = 1_000_000_000
 
@@ -49,7 +50,7 @@ class Served:
         self.clock.advance(self.clock.now() + ns)
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        with anyio.fail_after(8.0):
+        with anyio.fail_after(WALL_S):
             while not holds():
                 await anyio.lowlevel.checkpoint()
 
@@ -362,7 +363,7 @@ async def test_more_questions_than_may_be_answered_at_once_wait_unread(tmp_path:
 async def test_what_piles_up_is_folded_though_nobody_looks(tmp_path: Path) -> None:
     async with serving(tmp_path) as served:
         served.shown.crowded.set()
-        with anyio.fail_after(8):
+        with anyio.fail_after(WALL_S):
             await served.shown.folded.wait()
         assert served.shown.told == 0
 

@@ -9,6 +9,7 @@ from actors.screen.shown import Shown as InHand
 from actors.screen.shown import Still
 from runtime.messages.screen import Frame, Head
 from tests.actors.gateways.screens import Shown
+from tests.walls import WALL_S
 
 
 def session(text: str) -> Shown:
@@ -62,7 +63,7 @@ async def test_who_waits_for_a_crowd_waits_for_that_of_the_session_in_hand() -> 
             shown.fold()
             tidied.append("one" if second.folds == 0 else "two")
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(WALL_S):
         async with anyio.create_task_group() as group:
             group.start_soon(tidy)
             await anyio.lowlevel.checkpoint()
