@@ -1,7 +1,8 @@
 """A quarter of an hour of the busy session in this process, with a switch on; then everything is compared.
 
 The engine is the whole one, at the loopback broker; only its waits are those of `HASTE`: some twenty times
-shorter than in trading, as real seconds are what a fault costs.
+shorter than in trading, as real seconds are what a fault costs. What a peer that works may take is not
+shortened: a slow machine would time it out. A day whose fault is silence shortens that one time-out itself.
 """
 
 import io
@@ -17,6 +18,7 @@ import anyio
 import anyio.to_thread
 
 from config.load import load
+from config.schema import Settings
 from runtime.log import configure, release
 from runtime.messages.broker import BrokerStreamChanged
 from runtime.messages.market import Bars, BarsRevised, FeedChanged
@@ -30,15 +32,39 @@ SECOND = 1_000_000_000
 
 
 HASTE = (
-    *("requests.read_s=0.8", "requests.total_s=1.2", "requests.absent_s=0.3", "requests.pause_first_s=0.01"),
-    *("requests.pause_max_s=0.1", "requests.entry_s=0.3", "requests.late_s=0.2", "requests.per_minute=10000"),
-    *("orders.cancel_confirm_s=0.2", "streams.open_s=1.0", "streams.close_s=0.2", "streams.handshake_s=0.5"),
-    *("streams.ping_s=0.3", "streams.pong_s=0.3", "streams.retry_first_s=0.05", "streams.retry_max_s=1.0"),
+    *("requests.absent_s=0.3", "requests.pause_first_s=0.01", "requests.pause_max_s=0.1"),
+    *("requests.late_s=0.2", "requests.per_minute=10000", "orders.cancel_confirm_s=0.2"),
+    *("streams.close_s=0.2", "streams.retry_first_s=0.05", "streams.retry_max_s=1.0"),
     *("streams.slow_first_s=0.2", "streams.slow_max_s=1.0"),
 )
-"""Waits and time-outs of a twentieth."""
+"""Pauses of a twentieth."""
 
-SETTINGS = load(None, environ={}, overrides=[*busy.overrides(entries=120, closes=150), *HASTE]).settings
+UNHURRIED = tuple(
+    f"{name}={WALL_S}"
+    for name in (
+        *("requests.connect_s", "requests.read_s", "requests.total_s", "requests.entry_s"),
+        *("streams.open_s", "streams.handshake_s", "streams.ping_s", "streams.pong_s"),
+    )
+)
+NO_ANSWER = ("requests.read_s=1.0", "requests.total_s=1.5")
+NO_HANDSHAKE = ("streams.handshake_s=1.5",)
+NO_PONG = ("streams.ping_s=0.3", "streams.pong_s=1.5")
+"""Of a day in which that does not come."""
+
+
+LOSING = frozenset(
+    ("close", "abort", "broken_protocol", "slow_client", "drop_frame", "reorder_frame", "truncated_frame")
+)
+"""Switches after which a minute's frame does not come, or not now."""
+
+
+def _settings(*waits: str) -> Settings:
+    overrides = [*busy.overrides(entries=120, closes=150), *HASTE, *UNHURRIED, *waits]
+    return load(None, environ={}, overrides=overrides).settings
+
+
+SETTINGS = {waits: _settings(*waits) for waits in ((), NO_ANSWER, NO_HANDSHAKE, NO_PONG)}
+"""Of a day, by the time-outs that it is about; read here, as a test's event loop may not wait for a file."""
 
 
 class Day(Live):
@@ -48,8 +74,8 @@ class Day(Live):
         number: The next minute.
     """
 
-    def __init__(self, server: AlpacaServer, root: Path) -> None:
-        super().__init__(server, root, SETTINGS)
+    def __init__(self, server: AlpacaServer, root: Path, waits: tuple[str, ...] = ()) -> None:
+        super().__init__(server, root, SETTINGS[waits])
         self._minutes = list(busy.minutes())
         self.number = 0
         self._last = dict(busy.SYMBOLS)
@@ -64,15 +90,23 @@ class Day(Live):
         self.number += 1
         rows = {name: (price, price, price, price, 5_000) for name, price in self._last.items()} | minute.rows
         self._last |= {name: row[3] for name, row in rows.items()}
+        fired, sent = len(self.server.faults.fired), self._frames_sent()
         await self.server.push_minute(rows, t=minute.t)
+        is_coming = self._frames_sent() > sent and not any(
+            kind in LOSING and site.startswith("market") for kind, site in self.server.faults.fired[fired:]
+        )
         self.clock.advance(minute.t + busy.MINUTE)
-        with anyio.move_on_after(0.25):
+        with anyio.move_on_after(WALL_S if is_coming else 0.25):
             await self.until(lambda: self._has(minute.t))
         if not self._has(minute.t):
             self.clock.advance(minute.t + busy.MINUTE + 10 * SECOND)
             if heard:
                 await self.until(lambda: self._has(minute.t))
         await self.at_rest()
+
+    def _frames_sent(self) -> int:
+        """Of the market's, on the connections that are open."""
+        return sum(one.sent for one in self.server.stream.connections)
 
     def _has(self, t: int) -> bool:
         return any(one.ts_event == t for one in (*self.of(Bars), *self.of(BarsRevised)))
@@ -122,12 +156,14 @@ async def faulted_day(
     *,
     before: Callable[[AlpacaServer], object] = lambda server: None,
     ready: bool = True,
+    waits: tuple[str, ...] = (),
     **options: Any,
 ) -> AsyncIterator[Day]:
     """A day whose engine runs for the block and is then stopped in order.
 
     Args:
         before: What is put on before the engine starts. ready: Whether to wait until both streams are up.
+        waits: The time-outs that the day is about, a key of `SETTINGS`.
         options: Of the server.
     """
     busy.lay_files(root)
@@ -136,7 +172,7 @@ async def faulted_day(
         symbols=tuple(busy.SYMBOLS), start="2026-11-20T09:29:00-05:00", **given
     ) as server:
         before(server)
-        day = Day(server, root)
+        day = Day(server, root, waits)
         configure(
             io.StringIO(),
             clock=day.real.now,

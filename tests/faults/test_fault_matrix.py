@@ -14,7 +14,7 @@ import pytest
 
 from runtime.messages.broker import BrokerStreamChanged, OrderFilled, OrderRejected
 from runtime.messages.market import BarsRevised, FeedChanged
-from tests.faults.faulted_day import Day, faulted_day
+from tests.faults.faulted_day import NO_ANSWER, NO_HANDSHAKE, Day, faulted_day
 
 POST, STREAM, TRADES = "POST /v2/orders", "GET /v2/iex", "GET /stream"
 MINUTES = 16
@@ -34,6 +34,7 @@ class Row(NamedTuple):
             before it: in one at most, because the stream may tell of the order before its answer is missed.
         shows: Of the day, that it happened as expected.
         gap: Whether a minute may be lost on the stream without anybody's noticing.
+        waits: Settings of the time-out that it is about.
     """
 
     switch: str
@@ -42,6 +43,7 @@ class Row(NamedTuple):
     told: tuple[str, ...] = ()
     shows: Callable[[Day], Any] = lambda day: True
     gap: bool = False
+    waits: tuple[str, ...] = ()
 
 
 def reconnected(stream: str) -> Callable[[Day], Any]:
@@ -155,11 +157,12 @@ MATRIX: dict[str, Row] = {
         reconnected("trades")),
     "trades no ack": Row("no `listening` ack", "not READY, again", (
         ("abort", "trades event *", {}), ("no_ack", "trades listen", {})),
-        ("trade stream lost.*broke",), reconnected("trades")),
+        ("trade stream lost.*broke",), reconnected("trades"), waits=NO_HANDSHAKE),
     # -- REST ------------------------------------------------------------------------------------
     **{
         f"rest {kind}": Row(
             words, expected, once(kind, POST), (r"?is unknown: (?!cancellation)",), looked_up,
+            waits=NO_ANSWER if kind == "stall_after" else (),
         )
         for kind, words, expected in (
             ("stall_after", "stall", "unknown, looked up, not sent again"),
@@ -243,7 +246,7 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 async def test_a_fault_is_met_as_expected_told_once_and_nothing_is_lost(tmp_path: Path, name: str) -> None:
     row = MATRIX[name]
     wanted = {kind for kind, _, _ in row.kinds}
-    async with faulted_day(tmp_path) as day:
+    async with faulted_day(tmp_path, waits=row.waits) as day:
         for _ in range(SWITCHED):
             await day.pass_minute()
         for kind, on, given in row.kinds:

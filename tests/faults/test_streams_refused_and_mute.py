@@ -18,7 +18,7 @@ from runtime.messages.market import BarsRevised, FeedChanged
 from runtime.messages.trading import SignalRaised
 from tests.alpaca_server.faults import KINDS
 from tests.faults import busy
-from tests.faults.faulted_day import Day, faulted_day
+from tests.faults.faulted_day import NO_HANDSHAKE, NO_PONG, Day, faulted_day
 from tests.faults.history import posts
 from tests.faults.test_fault_matrix import MATRIX, backfilled, reconnected
 
@@ -122,7 +122,7 @@ async def test_orders_refused_a_stream_mean_no_entries_and_one_row(tmp_path: Pat
 
 async def test_no_ack_of_listen_means_not_ready_and_nothing_leaves(tmp_path: Path) -> None:
     hold = lambda server: server.faults.add("no_ack", "trades listen", times=None)  # noqa: E731
-    async with faulted_day(tmp_path, before=hold, ready=False) as day:
+    async with faulted_day(tmp_path, before=hold, ready=False, waits=NO_HANDSHAKE) as day:
         await day.until(lambda: [one for one in day.of(FeedChanged) if one.up])
         for _ in range(5):
             await day.pass_minute()
@@ -141,7 +141,7 @@ async def test_symbols_left_out_of_the_ack_are_asked_for_again(tmp_path: Path) -
 
 
 async def test_a_peer_that_answers_no_pings_is_left_for_another_connection(tmp_path: Path) -> None:
-    async with faulted_day(tmp_path, connections_per_feed=2, trade_connections=2) as day:
+    async with faulted_day(tmp_path, waits=NO_PONG, connections_per_feed=2, trade_connections=2) as day:
         for _ in range(4):
             await day.pass_minute()
         frozen = [*day.server.stream.connections, *day.server.trades.connections]

@@ -245,7 +245,7 @@ async def test_an_exit_whose_answer_was_lost_at_the_end_of_a_session_leaves_in_t
     async with running(monday):
         await monday.until(lambda: monday.of(OrderAccepted))
         await server.push_minute({"SPY": FLAT})
-        await monday.until(lambda: monday.of(LotChanged))
+        await monday.until(lambda: monday.of(LotChanged) and monday.of(LotChanged)[-1].state == "closed")
     _, exit_order, again = orders_sent(server)
     assert exit_order == again  # the broker never had it: sent again under its own id
     assert monday.of(LotChanged)[-1].state == "closed"

@@ -2,16 +2,18 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
+import anyio
 import anyio.to_thread
 import pytest
 import pytest_asyncio
 
+from actors.gateways.order_gateway import OrderGateway
 from actors.verification import verify
-from runtime.messages.account import ExternalChanged, ReadAccount, Reconciled
+from runtime.messages.account import ExternalChanged, Reconciled
 from runtime.messages.base import Message
 from runtime.messages.broker import (
-    BrokerSnapshot,
     BrokerStreamChanged,
     OrderAccepted,
     OrderFilled,
@@ -20,9 +22,11 @@ from runtime.messages.broker import (
 from runtime.messages.codec import decode
 from runtime.messages.risk import Noted
 from runtime.messages.trading import LotChanged, PositionMismatched
+from tests.actors.gateways.streaming import turns
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, Live, lay_files, running
 from tests.system.test_engine import until_entered
+from tests.walls import WALL_S
 
 
 @pytest_asyncio.fixture
@@ -127,16 +131,33 @@ async def test_what_was_in_the_account_before_is_shown_and_still_there_afterward
     await assert_replays(live)
 
 
-def is_compared(live: Live) -> bool:
-    """What was asked for last has been read; one reading may answer several."""
-    return live.of(BrokerSnapshot)[-1].ts_event >= live.of(ReadAccount)[-1].ts_event
+@pytest.fixture
+def gateways(monkeypatch: pytest.MonkeyPatch) -> list[OrderGateway]:
+    """The order gateways that are made."""
+    made: list[OrderGateway] = []
+    init = OrderGateway.__init__
+
+    def keep(self: OrderGateway, *given: Any, **named: Any) -> None:
+        init(self, *given, **named)
+        made.append(self)
+
+    monkeypatch.setattr(OrderGateway, "__init__", keep)
+    return made
 
 
-async def test_in_trading_only_positions_and_orders_are_read_once_a_minute(server, root):
+async def until_nothing_is_read(live: Live, gateway: OrderGateway) -> None:
+    """What is asked for while something is read waits for the next time: the last may stay open."""
+    with anyio.fail_after(WALL_S):
+        await turns()
+        while gateway._is_reading or len(gateway.inbox) or live.engine.host.depth():
+            await turns()
+
+
+async def test_in_trading_only_positions_and_orders_are_read_once_a_minute(server, root, gateways):
     live = Live(server, root)
     async with running(live):
         await until_entered(live)
-        await live.until(lambda: is_compared(live))
+        await until_nothing_is_read(live, gateways[-1])
         before = len(server.history.requests("GET"))
         done = len(live.of(Reconciled))
         for number in range(6, 11):
