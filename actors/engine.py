@@ -24,17 +24,8 @@ from actors.gateways.emergency import Emergency
 from actors.gateways.kill_watch import KillSwitch
 from actors.kept_wishes import KeptWishes
 from actors.live_door import Door
-from actors.live_gateways import (
-    STOP_ORDER,
-    Gateways,
-    Links,
-    all_lots_of,
-    ask_again,
-    know_splits,
-    lots_of,
-    remember,
-    without_answer,
-)
+from actors.live_gateways import Gateways, all_lots_of, ask_again, know_splits, remember, without_answer
+from actors.live_links import STOP_ORDER, Links, lots_of
 from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_screen import LiveScreen

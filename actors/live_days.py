@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from actors.engine import Engine
 from actors.live_door import Door
-from actors.live_gateways import gateway_spec
+from actors.live_links import gateway_spec
 from actors.live_plan import Plan
 from actors.market.calendar import session_of
 from runtime import memory

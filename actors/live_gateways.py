@@ -2,86 +2,38 @@
 
 from collections.abc import Callable
 
-import msgspec
-
 from actors import live_waits
-from actors.broker.bar_history import BarHistory
 from actors.broker.desk import Desk
 from actors.broker.directory import Directory
 from actors.broker.market_feed import Hours
 from actors.broker.market_wire import DailyBar
 from actors.broker.minute_join import MinuteJoin, Quarantine
-from actors.broker.rest import Rest
-from actors.broker.right_of_way import RightOfWay
 from actors.broker.stream_symbols import choose
 from actors.broker.sweep import Sweeper
 from actors.execution.lot_commands import unanswered
 from actors.execution.lot_orders import LotOrders
-from actors.gateways.alerts import AlertDesk, AlertGateway
+from actors.gateways.alerts import AlertGateway
 from actors.gateways.broker_stream import BrokerStream
 from actors.gateways.broker_tasks import BrokerTasks
-from actors.gateways.corporate_actions import CorporateActions
-from actors.gateways.daily_data import DailyData
-from actors.gateways.db_writer import DbWriter
-from actors.gateways.emergency import Emergency, EmergencyExit
-from actors.gateways.kill_watch import KillSwitch, KillWatch
+from actors.gateways.emergency import EmergencyExit
+from actors.gateways.kill_watch import KillWatch
 from actors.gateways.market_stream import MarketStream
 from actors.gateways.order_gateway import OrderGateway
-from actors.live_door import Door
+from actors.live_chores import chores
+from actors.live_links import Links, gateway_spec, held, lots_of
 from actors.live_outlet import Outlet
-from actors.live_plan import Plan
 from actors.live_screen import Parts
-from actors.live_session import Panels, daily_facts, day_keeper, vix_reader, watch_lists
+from actors.live_session import watch_lists
 from actors.market.tasks import SYNC_POSITIONS, VALIDATE
 from actors.refeed import Memory, executor_state
-from config.machine import Supervision
-from runtime.kernel.clock import Clock
 from runtime.kernel.gateway import Gateway, Inbox
-from runtime.kernel.host import Host
 from runtime.kernel.sequencer import Sequencer
 from runtime.kernel.supervisor import GatewayFigures, GatewaySpec, Supervisor
 from runtime.log import get_logger
 from runtime.messages.broker import SubmitOrder
 from runtime.messages.session import SessionHeader
 
-SECOND = 1_000_000_000
-STOP_ORDER = ("market_stream", "order_gateway", "emergency", "broker_stream", "kill_watch")
-"""First nothing new is decided, then what was decided leaves, then what became of it is heard."""
-
 _log = get_logger(__name__)
-
-
-class Links(msgspec.Struct, frozen=True, kw_only=True):
-    """What gateways share of a session.
-
-    Attributes:
-        clock: Market time. real: time of waits, time-outs and the request budget.
-        sync: Waits, in a worker thread, until the tape is on the disk. why_not: why nothing that adds
-            exposure may leave, or empty; from any thread. stop: ends the session in order.
-        door: Where screens and commands come in. serves_door: whether the session keeps its gateway.
-    """
-
-    plan: Plan
-    header: SessionHeader
-    panels: Panels
-    memory: Memory
-    outlet: Outlet
-    host: Host
-    switch: KillSwitch
-    db: DbWriter
-    desk: Desk
-    way: RightOfWay
-    alerts: AlertDesk
-    emergency: Emergency
-    rest: Rest
-    history: BarHistory
-    clock: Clock
-    real: Clock
-    sync: Callable[[], None]
-    why_not: Callable[[], str]
-    stop: Callable[[], None]
-    door: Door
-    serves_door: bool
 
 
 class Gateways:
@@ -97,12 +49,10 @@ class Gateways:
             post=lambda said: links.host.post("broker", said),
             clock=links.clock,
         )
-        daily = [] if links.memory.is_day_told else [self._spec("daily_data", Inbox(), self._daily_data())]
         door = [self._spec("ui_server", Inbox(), links.door.gateway)] if links.serves_door else []
         self.supervisor = Supervisor(
             [
-                *daily,
-                self._spec("corporate_actions", Inbox(), self._corporate_actions),
+                *chores(links, self._running),
                 self._spec("kill_watch", links.outlet.kills, self._kill_watch),
                 self._spec("broker_stream", Inbox(), self._broker_stream()),
                 self._spec("order_gateway", links.outlet.orders, self._order_gateway),
@@ -125,38 +75,6 @@ class Gateways:
             prices=links.history,
             directory=links.desk.directory,
             streams=links.outlet.screen.streams_down,
-            clock=links.clock,
-            real=links.real,
-        )
-
-    def _daily_data(self) -> Callable[[Inbox], Gateway]:
-        links = self._links
-        root, header = links.plan.root, links.header
-        facts = daily_facts(header, links.panels)
-
-        def build(inbox: Inbox) -> Gateway:
-            return DailyData(
-                inbox,
-                links.host.post,
-                facts=facts,
-                settings=links.plan.settings.data,
-                days=links.history,
-                running=self._running,
-                vix=vix_reader(root, header.session, links.clock.now),
-                keep=day_keeper(root),
-                clock=links.clock,
-            )
-
-        return build
-
-    def _corporate_actions(self, inbox: Inbox) -> Gateway:
-        links = self._links
-        return CorporateActions(
-            inbox,
-            links.host.post,
-            header=links.header,
-            source=links.history,
-            held=lambda: held(links.host.sequencer),
             clock=links.clock,
             real=links.real,
         )
@@ -291,29 +209,6 @@ class Gateways:
         )
 
 
-def gateway_spec(
-    rules: Supervision, name: str, inbox: Inbox, build: Callable[[Inbox], Gateway]
-) -> GatewaySpec:
-    """How a gateway is kept running."""
-    return GatewaySpec(
-        name=name,
-        build=build,
-        inbox=inbox,
-        transient=name in ("daily_data", "corporate_actions"),
-        intensity=rules.max_restarts,
-        period=round(rules.restart_period_s * SECOND),
-        stop_timeout=round(rules.drain_timeout_s * SECOND) // len(STOP_ORDER),
-        back_off_first=round(rules.backoff_first_s * SECOND),
-        back_off_most=round(rules.backoff_max_s * SECOND),
-    )
-
-
-def lots_of(sequencer: Sequencer) -> list[LotOrders]:
-    """The executor's lots as they stand."""
-    carried = sequencer.carry().get("executor")
-    return executor_state(carried).lots if carried is not None else []
-
-
 def all_lots_of(sequencer: Sequencer) -> list[LotOrders]:
     """The same, and those of the session that are over: each with every order that made it."""
     state = sequencer.standing().get("executor")
@@ -326,11 +221,6 @@ def know_splits(directory: Directory, header: SessionHeader) -> None:
     for lot in executor_state(carried).lots if carried is not None else ():
         if lot.adjusted:
             directory.restate(lot.lot_id, lot.symbol, lot.adjusted if lot.side == "buy" else -lot.adjusted)
-
-
-def held(sequencer: Sequencer) -> list[str]:
-    """Symbols of the lots that are not flat, each once."""
-    return sorted({lot.symbol for lot in lots_of(sequencer) if lot.held})
 
 
 def without_answer(sequencer: Sequencer, directory: Directory, now: int) -> list[str]:

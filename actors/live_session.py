@@ -6,7 +6,7 @@ bars (`own-<session>.parquet` in `daily`) continue what the daily files have. Mi
 no file has come from the tapes or from the broker.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 
 from actors.broker.stream_symbols import choose
 from actors.gateways.daily_data import DailyFacts
-from actors.live_history import FetchDays
+from actors.live_history import FetchDays, Wanted
 from actors.market.calendar import midnight, session_times
 from config.schema import Settings
 from config.snapshot import settings_hash, snapshot
 from runtime.errors import DataError
 from runtime.log import get_logger
 from runtime.messages.session import SessionHeader
+from runtime.text import few
 from storage.environment import environment
 from storage.loaders.daily import DailyHistory, load_daily
-from storage.loaders.first_days import NAME, asked_of, write_history
+from storage.loaders.first_days import NAME
 from storage.loaders.own_days import OwnDay, continue_history, is_own, write_day
 from storage.loaders.own_minutes import Fetch, OwnMinutes
 from storage.loaders.panels import RATIO_SESSIONS, OpeningMinutes, daily_matrix, opening_volume, price_ratio
@@ -73,17 +74,14 @@ def make_start(
         DataError: There is no daily history, or a file cannot be used. ValueError: the day is no session.
     """
     base = root / "data" / "historical"
-    found = [path for folder in DAILY_FOLDERS for path in sorted((base / folder).glob("*.parquet"))]
-    kept = base / DAILY_FOLDERS[0] / NAME
-    own = [path for path in found if is_own(path)]
-    files = [path for path in found if path not in (kept, *own)]
+    files, kept, own = _daily_files(root)
     sectors = _sectors(root / "data" / "reference")
-    if not files and fetch_days is not None:
-        _first_days(kept, own, session, settings, sectors, now, fetch_days)
+    why = _first_days(root, session, settings, fetch_days) if fetch_days is not None else ""
     if kept.exists():
         files.append(kept)  # whatever a person put there counts before it
     if not files:
-        raise DataError(f"no daily history: put Parquet files into {base / DAILY_FOLDERS[0]}")
+        asked = f"; the broker was asked for it: {why}" if why else ""
+        raise DataError(f"no daily history: put Parquet files into {base / DAILY_FOLDERS[0]}{asked}")
     daily = load_daily(files, now=now, absurd_ratio=settings.data.absurd_price_ratio)
     daily = continue_history(daily, own)
     vix = load_vix(sorted((base / "vix").glob("*.parquet")), now=now)
@@ -117,45 +115,41 @@ def _named(settings: Settings) -> list[str]:
     ]
 
 
-def _first_days(
-    kept: Path,
-    own: Sequence[Path],
-    session: str,
-    settings: Settings,
-    sectors: dict[str, str],
-    now: int,
-    fetch: FetchDays,
-) -> None:
-    """Keep daily bars of what may be traded, as the broker has them, in a file that later starts find.
-
-    It is made anew where it lacks a name, or a session that the engine did not keep itself.
-    """
-    names = sorted({*BENCHMARKS, *sectors, *sectors.values(), *_named(settings)})
+def wanted_days(root: Path, session: str, settings: Settings) -> Wanted | None:
+    """Daily history of what may be traded, as far as it is the broker's; None: a person's files have it."""
+    files, kept, own = _daily_files(root)
+    if files:
+        return None
+    sectors = _sectors(root / "data" / "reference")
+    names = dict.fromkeys((*BENCHMARKS, *_named(settings), *sorted(set(sectors.values())), *sectors))
     days = calendar_before(session, settings.data.history_sessions, session_times)
-    has_begun = kept.exists()
-    if has_begun and asked_of(kept) >= set(names):
-        history = load_daily([kept], now=now, absurd_ratio=settings.data.absurd_price_ratio)
-        if not _is_behind(history, own, {yyyymmdd(day) for day in days}):
-            return
-    raw, split, whole = fetch(names, midnight(days[0]), midnight(days[-1]))
-    if not raw:
-        return
-    path = write_history(kept.parent, raw, split, whole, asked=names)
-    found = len({name for name, _ in raw})
-    level = _log.info if has_begun else _log.warning
-    level("daily history was read from the broker", file=path.name, symbols=found, asked=len(names))
+    return Wanted(kept=kept, own=tuple(own), names=tuple(names), sessions=tuple(days))
 
 
-def _is_behind(history: DailyHistory, own: Sequence[Path], sessions: set[int]) -> bool:
-    """Whether somebody has no bar of a session after the last one of a file (sessions yyyymmdd).
+def _daily_files(root: Path) -> tuple[list[Path], Path, list[Path]]:
+    """Daily files of a person, the one with what the broker told, and those the engine kept itself."""
+    base = root / "data" / "historical"
+    found = [path for folder in DAILY_FOLDERS for path in sorted((base / folder).glob("*.parquet"))]
+    kept = base / DAILY_FOLDERS[0] / NAME
+    own = [path for path in found if is_own(path)]
+    return [path for path in found if path not in (kept, *own)], kept, own
 
-    A split, or a dividend, of such a session would be missed: our own bars tell those since the one before.
-    """
-    last = max((int(one.dates[-1]) for one in history.symbols.values() if len(one.dates)), default=0)
-    due = {day for day in sessions if day > last}
-    if not due:
-        return False
-    return any(due - set(one.dates.tolist()) for one in continue_history(history, own).symbols.values())
+
+def _first_days(root: Path, session: str, settings: Settings, fetch: FetchDays) -> str:
+    """Ask for what is missing of the daily history; in words why some of it has not come."""
+    wanted = wanted_days(root, session, settings)
+    asked = wanted.owed() if wanted is not None else []
+    if wanted is None or not asked:
+        return ""
+    answer = fetch(asked, *wanted.span)
+    try:
+        missing = wanted.keep(asked, answer)
+    except OSError as error:
+        _log.error("daily history could not be kept", error=str(error))
+        return str(error)
+    if missing:
+        _log.warning("daily history is incomplete", missing=few(missing), reason=answer.why)
+    return answer.why or "it has none"
 
 
 def watch_lists(settings: Settings, header: SessionHeader) -> dict[str, list[str]]:

@@ -15,6 +15,8 @@ from config.connections import Requests, Streams
 from runtime.kernel.clock import Clock
 
 SECOND = 1_000_000_000
+SPARE = 4
+"""Of the data host's requests a minute one in so many is for what can wait."""
 
 
 def limits(streams: Streams) -> SocketLimits:
@@ -98,6 +100,19 @@ def bar_history(plan: Plan, real: Clock) -> BarHistory:
         feed=plan.settings.data.feed,
         timeouts=timeouts(requests),
         requests_per_minute=requests.per_minute,
+    )
+
+
+def spare_history(plan: Plan, real: Clock) -> BarHistory:
+    """The same for what can wait: with a part of the budget, so that gaps of the stream are read at once."""
+    requests = plan.settings.requests
+    return BarHistory(
+        plan.addresses.data,
+        plan.secrets,
+        real,
+        feed=plan.settings.data.feed,
+        timeouts=timeouts(requests),
+        requests_per_minute=max(1, requests.per_minute // SPARE),
     )
 
 

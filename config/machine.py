@@ -52,9 +52,10 @@ class Data(Section, frozen=True, kw_only=True):
     """Share of the symbols with history that must have the session's daily bar. Source: strategies 0."""
 
     history_fetch_s: Annotated[float, msgspec.Meta(ge=0, le=600)] = 5.0
-    """Most seconds of real time that a session's start spends on asking the broker for minutes of earlier
-    sessions; what is missing then is asked for at the next start. As many for the daily bars of a root that
-    has none. 0: nobody is asked. Source: design."""
+    """Most seconds of real time that a session's start spends on asking the broker: for the daily bars of a
+    root that has none, then for minutes of earlier sessions, which have a fifth of it in any case. What has
+    not come then is asked for at the next start, the days meanwhile too. 0: nobody is asked.
+    Source: design."""
 
     split_tolerance: Fraction = 0.02
     """How near the price ratio must be to a quantity ratio to be a split. Read by the live engine.

@@ -1,6 +1,7 @@
 """Text from outside made fit for a log, a database and a terminal."""
 
 import re
+from collections.abc import Sequence
 
 _LIMIT = 20_000
 
@@ -30,3 +31,9 @@ def one_line(text: str, limit: int = 500) -> str:
     if text.isprintable() and len(text) <= limit:
         return text  # nothing hostile is printable, nor are line breaks and tabs
     return printable(text, limit).replace("\n", "\\n").replace("\t", " ")
+
+
+def few(names: Sequence[str], most: int = 5) -> str:
+    """How many there are, and the first of them, on one line."""
+    more = ", ..." if len(names) > most else ""
+    return f"{len(names)}: {', '.join(one_line(name, 40) for name in names[:most])}{more}"

@@ -29,6 +29,7 @@ _COMMA = len("%2C")
 _PAGE = 10_000
 _SECOND = 1_000_000_000
 _MINUTE = 60 * _SECOND
+_DAY = 1_440 * _MINUTE
 
 Read = TypeVar("Read")
 
@@ -40,6 +41,7 @@ class BarHistory:
         url: Scheme and host of the data API. feed: iex, sip ...; always named, the default is not ours.
         clock: Real time, for the request budget (the data host has one of its own).
         lines: How many questions may be under way at once, each on a connection of its own.
+        gate: A request budget that is shared with others; None: one of its own.
     """
 
     def __init__(
@@ -52,9 +54,10 @@ class BarHistory:
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
         requests_per_minute: int = 200,
         lines: int = 1,
+        gate: Gate | None = None,
     ) -> None:
         self._url, self._keys, self._feed, self._timeouts = url, keys, feed, timeouts
-        self._gate = Gate(Budget(requests_per_minute, kept=ONE_KIND, own=ONE_KIND), clock)
+        self._gate = gate or data_gate(requests_per_minute, clock)
         self._turns = anyio.Semaphore(lines)
         self._idle: list[Connection] = []
 
@@ -76,6 +79,13 @@ class BarHistory:
             adjustment: `raw`, `split` or `all` (dividends too), as of the newest bar.
         """
         return await self._bars(symbols, start, end, "1Day", adjustment)
+
+    async def daily_columns(
+        self, symbols: Sequence[str], start: int, end: int, *, adjustment: str
+    ) -> Minutes:
+        """The same bars in columns, likewise: best of symbols that `daily_groups` puts together."""
+        pages = await self._read(symbols, start, end, "1Day", adjustment, columns_of)
+        return await anyio.to_thread.run_sync(lambda: Minutes.joined(pages))
 
     async def minute_columns(self, symbols: Sequence[str], start: int, end: int) -> Minutes:
         """The same bars in columns, in any order: for many of them, at a fraction of the cost."""
@@ -145,9 +155,15 @@ class BarHistory:
             connection = self._idle.pop() if self._idle else self._connection()
 
             with anyio.move_on_after(self._timeouts.total):
-                found = await anyio.to_thread.run_sync(
-                    lambda: read(connection.get_bytes(path, asked, version=version)), abandon_on_cancel=True
-                )
+                try:
+                    found = await anyio.to_thread.run_sync(
+                        lambda: read(connection.get_bytes(path, asked, version=version)),
+                        abandon_on_cancel=True,
+                    )
+                except BrokerUnavailable as error:
+                    if error.retry_after:
+                        self._gate.pause(error.retry_after)
+                    raise
                 self._idle.append(connection)
                 return found
         raise BrokerUnavailable("no answer in time", is_unknown=False)
@@ -159,6 +175,17 @@ class BarHistory:
         """Close idle connections."""
         while self._idle:
             self._idle.pop().close()
+
+
+def data_gate(requests_per_minute: int, clock: Clock) -> Gate:
+    """The data host's request budget; `clock` is real time."""
+    return Gate(Budget(requests_per_minute, kept=ONE_KIND, own=ONE_KIND), clock)
+
+
+def daily_groups(symbols: Sequence[str], start: int, end: int) -> list[list[str]]:
+    """Symbols of one request each, so that all their days from `start` to `end` (ns UTC) fit into a page."""
+    weekdays = (end - start) // _DAY * 5 // 7 + 3
+    return list(_groups(symbols, _PAGE // weekdays))
 
 
 def _object_of(body: bytes) -> tuple[dict[str, Any], str]:

@@ -1,21 +1,22 @@
-"""A root without daily files begins with the broker's, which later starts find as a file."""
+"""A root without daily files begins with the broker's, which later starts find as a file.
 
-from datetime import UTC, datetime
+How they are asked for, group by group, is in `test_live_history_reading`.
+"""
 
 import anyio
 import anyio.to_thread
 import numpy as np
 import pytest
 
-from actors.broker.market_wire import MinuteBar
 from actors.live_history import day_fetcher
 from actors.live_session import make_start
 from actors.market.calendar import midnight
 from config.load import load
 from runtime.errors import BrokerUnavailable, DataError
-from storage.loaders.daily import load_daily
-from storage.loaders.first_days import NAME, asked_of, write_history
+from storage.loaders.first_days import NAME, write_history
 from storage.loaders.own_days import OwnDay, write_day
+from storage.loaders.own_minutes import Minutes
+from tests.storage.loaders.made import told
 
 SESSION = "2018-03-05"
 DAYS = ("2018-02-28", "2018-03-01", "2018-03-02")
@@ -33,28 +34,27 @@ class History:
         self.symbols: tuple[str, ...] = ("SPY",)
         self.days = DAYS
 
-    async def daily_bars(self, symbols, start, end, *, adjustment):
+    async def daily_columns(self, symbols, start, end, *, adjustment):
         self.asked.append((tuple(symbols), adjustment))
         if self.is_refused:
             raise BrokerUnavailable("not now", is_unknown=False)
         if self.is_silent:
             await anyio.sleep_forever()
         scale = 0.9 if adjustment == "all" else 1.0
-        return [
-            MinuteBar(
-                S=symbol,
-                o=270.0 * scale,
-                h=275.0 * scale,
-                l=269.0 * scale,
-                c=(271.0 + at) * scale,
-                v=1e6,
-                t=stamp,
-            )
-            for symbol in self.symbols
-            for at, day in enumerate(self.days)
-            if start <= midnight(day) <= end
-            for stamp in [datetime.fromtimestamp(midnight(day) / 1e9, UTC)]
-        ]
+        return Minutes.of(
+            {
+                (midnight(day), symbol): (
+                    270.0 * scale,
+                    275.0 * scale,
+                    269.0 * scale,
+                    (271.0 + at) * scale,
+                    1e6,
+                )
+                for symbol in self.symbols
+                for at, day in enumerate(self.days)
+                if symbol in symbols and start <= midnight(day) <= end
+            }
+        )
 
     async def aclose(self) -> None:
         self.closed += 1
@@ -95,21 +95,6 @@ async def test_without_an_answer_the_start_says_what_is_missing_and_keeps_nothin
         await started(tmp_path, history, seconds)
     assert not list(tmp_path.rglob("*.parquet"))
     assert history.closed == 1
-
-
-def test_the_file_has_raw_prices_and_what_adjusts_them(tmp_path):
-    first, split_day, last = (("SPY", midnight(day)) for day in DAYS)
-    raw = dict.fromkeys((first, split_day, last), (270.0, 276.0, 269.0, 274.0, 1000000.0))
-    split = {first: (135.0, 138.0, 134.5, 137.0, 2e6), split_day: (135.0, 138.0, 134.5, 137.003, 2e6)}
-    whole = {first: (0.0, 0.0, 0.0, 123.3, 0.0)}
-    path = write_history(tmp_path, raw, split, whole)
-    assert path.name == NAME
-    assert path.stat().st_mode & 0o077 == 0
-    found = load_daily([path], now=NOW).symbols["SPY"]
-    assert found.dates.tolist() == [20180228, 20180301, 20180302]
-    assert found.values[3].tolist() == [274.0] * 3
-    assert found.factor.tolist() == [0.5, 0.5, 1.0]
-    assert found.values[5].tolist() == pytest.approx([123.3, 137.0, 274.0])
 
 
 async def test_todays_price_needs_no_minutes_of_earlier_sessions_to_be_understood(tmp_path):
@@ -194,7 +179,7 @@ async def test_a_persons_own_file_counts_before_the_brokers(tmp_path):
     def put() -> None:
         folder = tmp_path / "data" / "historical" / "daily"
         theirs = (folder / NAME).read_bytes()
-        write_history(folder, {key: row}, {}, {}).rename(folder / "spy.parquet")
+        write_history(folder, [told({key: row})], 20180302, 20180302).rename(folder / "spy.parquet")
         (folder / NAME).write_bytes(theirs)
 
     await anyio.to_thread.run_sync(put)
@@ -202,10 +187,3 @@ async def test_a_persons_own_file_counts_before_the_brokers(tmp_path):
     found = await started(tmp_path, unasked)
     assert unasked.asked == []
     assert found.panels["daily"][3, 0, -1] == 300.0
-
-
-def test_a_file_of_the_brokers_that_is_damaged_is_refused_by_its_name(tmp_path):
-    path = tmp_path / NAME
-    path.write_text("no Parquet")
-    with pytest.raises(DataError, match=NAME):
-        asked_of(path)

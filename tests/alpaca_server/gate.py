@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
+import anyio
 from aiohttp import web
 
 from tests.alpaca_server.calls import Answer, Call
@@ -113,6 +114,7 @@ class Gate:
             at=self._broker.clock.now(), where="rest", what=site, query=dict(request.query), body=body,
             headers={name.lower(): value for name, value in request.headers.items()}, json=_decoded(body),
         )  # fmt: skip
+        await self._travel(request)
         kept_out = self._kept_out(request) or await self._before(site, request, record)
         if kept_out is not None:
             return await self._send(request, record, kept_out)
@@ -169,8 +171,12 @@ class Gate:
         return None
 
     def _limit(self, request: web.Request) -> RateLimit:
-        is_data = request.path.startswith(("/v2/stocks", "/v1"))
-        return self._limits["data" if is_data else "trading"]
+        return self._limits["data" if _is_data(request) else "trading"]
+
+    async def _travel(self, request: web.Request) -> None:
+        """The way there and back, as long as the account is far away."""
+        if self._options.data_latency_s and _is_data(request):
+            await anyio.sleep(self._options.data_latency_s)
 
     async def _before(self, site: str, request: web.Request, record: Exchange) -> web.Response | None:
         """What a switch does in place of the request; None: it is carried out, or was dropped."""
@@ -263,6 +269,10 @@ class Gate:
         await response.write_eof()
         self._history.touch()
         return response
+
+
+def _is_data(request: web.Request) -> bool:
+    return request.path.startswith(("/v2/stocks", "/v1"))
 
 
 def _decoded(body: bytes) -> Any:

@@ -19,6 +19,7 @@ class Options:
         spread: USD between bid and ask around the last close, for quotes.
         partial_chance: Share of fills that come in two parts (the service's paper figure is 0.1).
         rate_limit: Requests a minute (real time), 0: none.
+        data_latency_s: Seconds (real time) until the data host begins to answer a request.
         symbol_limit: Symbols a market stream may subscribe to, 0: any. sip: Whether the plan has SIP.
         trade_frames: Paper sends its trade updates in binary frames, live in text.
         wash_exempts_existing: Whether a resting bracket or OCO, too, is no opposite side of a wash trade.
@@ -58,6 +59,7 @@ class Options:
     spread: Decimal = Decimal(0)
     partial_chance: float = 0.0
     rate_limit: int = 200
+    data_latency_s: float = 0.0
     symbol_limit: int = 0
     sip: bool = True
     trade_frames: Literal["binary", "text"] = "binary"

@@ -1,10 +1,11 @@
 """How long `run` takes from the start of its process until it may trade, on loopback.
 
-    python -m tests.benchmarks.bench_engine_start [--symbols 500] [--sessions 260]
+    python -m tests.benchmarks.bench_engine_start [--symbols 500] [--sessions 260] [--latency 0.3]
 
-Prints one JSON object, milliseconds of wall and of CPU: `first`, with daily history but no minute of an
+Prints one JSON object, milliseconds of wall and of CPU: `empty`, without any history, so that all of it is
+asked of the broker, which is `--latency` seconds away; `first`, with daily history but no minute of an
 earlier session, so that these are asked of the broker; `again`, when the files have them; `restart`, when the
-session has a tape already. Each tells when what was reached, and what its steps cost.
+session has a tape already. Each tells when what was reached, what its steps cost, and the data requests sent.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from actors.market.calendar import session_times, sessions_between
+from actors.market.calendar import midnight, session_times, sessions_between
 from storage.loaders.own_minutes import Minutes, OwnMinutes
 from tests.alpaca_server.clock import rfc3339
 from tests.alpaca_server.hosted import HostedAlpacaServer
@@ -37,13 +39,14 @@ KNOWN = 20
 PRICE = 50.0
 
 
-def lay_files(root: Path, names: list[str], sessions: int) -> None:
-    """Daily history of all symbols, the VIX and their sectors."""
+def lay_files(root: Path, names: list[str], sessions: int, *, is_empty: bool = False) -> None:
+    """Daily history of all symbols unless it is to be empty, the VIX and their sectors."""
     days = sessions_between("2024-01-02", "2026-11-19")[-sessions:]
     base = root / "data" / "historical"
     for folder in (base / "daily", base / "vix", root / "data" / "reference"):
         folder.mkdir(parents=True)
-    _write(base / "daily" / "stocks.parquet", names, days, price_factor=1.0, split_factor=1.0)
+    if not is_empty:
+        _write(base / "daily" / "stocks.parquet", names, days, price_factor=1.0, split_factor=1.0)
     _write(base / "vix" / "vix.parquet", ["VIX"], days)
     listed = "".join(f"{name},Energy\n" for name in names)
     (root / "data" / "reference" / "constituents.csv").write_text(f"Symbol,Sector\n{listed}")
@@ -64,14 +67,16 @@ def _write(path: Path, names: list[str], days: list[str], **extra: float) -> Non
     pq.write_table(pa.table(columns), path)
 
 
-def lay_minutes(server: Any) -> None:
-    """Answer pages of minutes that are made up when they are asked for."""
+def lay_bars(server: Any) -> None:
+    """Answer pages of minutes and of days that are made up when they are asked for."""
+    midnights = [midnight(day) for day in sessions_between("2024-01-02", "2026-11-19")]
 
     def page(
         symbols: list[str], timeframe: str, span: tuple[int, int], limit: int, token: str, descending: bool
     ) -> tuple[dict[str, list[dict[str, Any]]], str | None]:
         first, last = span
-        times = [rfc3339(t) for t in range(first, last + 1, MINUTE)] if timeframe == "1Min" else []
+        stamps = midnights if timeframe == "1Day" else range(first, last + 1, MINUTE)
+        times = [rfc3339(t) for t in stamps if first <= t <= last]
         begin = int(token or 0)
         end = min(begin + limit, len(symbols) * len(times))
         found: dict[str, list[dict[str, Any]]] = {}
@@ -126,20 +131,33 @@ def started(hosted: HostedAlpacaServer, root: Path, moment: int) -> dict[str, An
     return found
 
 
-def measured(root: Path, symbols: int, sessions: int) -> dict[str, Any]:
-    """The three starts."""
+def measured(root: Path, symbols: int, sessions: int, latency: float) -> dict[str, Any]:
+    """The four starts."""
     names = sorted({"SPY", *(f"A{chr(65 + at // 26)}{chr(65 + at % 26)}" for at in range(symbols - 1))})
     opens = session_times(SESSION).open
-    found: dict[str, Any] = {"symbols": len(names), "sessions": sessions}
-    with HostedAlpacaServer(symbols=names, start=rfc3339(opens - 30 * MINUTE), rate_limit=0) as hosted:
-        hosted.call(lay_minutes)
+    found: dict[str, Any] = {"symbols": len(names), "sessions": sessions, "latency_s": latency}
+
+    def counted(hosted: HostedAlpacaServer, folder: Path, moment: int) -> dict[str, Any]:
+        before = len(hosted.server.history)
+        told = started(hosted, folder, moment)
+        asked = hosted.server.history.requests("GET /v2/stocks/bars", since=before)
+        sizes = Counter(one.query["timeframe"] for one in asked)
+        return told | {"requests": dict(sizes), "refused": sum(one.status == 429 for one in asked)}
+
+    start = rfc3339(opens - 30 * MINUTE)
+    with HostedAlpacaServer(symbols=names, start=start, data_latency_s=latency) as hosted:
+        hosted.call(lay_bars)
+        lay_files(root / "empty", names, sessions, is_empty=True)
+        found["empty"] = counted(hosted, root / "empty", opens - 30 * MINUTE)
+    with HostedAlpacaServer(symbols=names, start=start, rate_limit=0) as hosted:
+        hosted.call(lay_bars)
         for name in ("first", "again"):
             folder = root / name
             lay_files(folder, names, sessions)
             if name == "again":
                 lay_known(folder, names)
-            found[name] = started(hosted, folder, opens - 30 * MINUTE)
-        found["restart"] = started(hosted, root / "again", opens - 29 * MINUTE)
+            found[name] = counted(hosted, folder, opens - 30 * MINUTE)
+        found["restart"] = counted(hosted, root / "again", opens - 29 * MINUTE)
     return found | {"load_average": [round(each, 2) for each in os.getloadavg()]}
 
 
@@ -148,9 +166,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--symbols", type=int, default=500)
     parser.add_argument("--sessions", type=int, default=260, help="of daily history")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds to the data host, empty root")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        print(json.dumps(measured(Path(name), given.symbols, given.sessions)))
+        print(json.dumps(measured(Path(name), given.symbols, given.sessions, given.latency)))
 
 
 if __name__ == "__main__":

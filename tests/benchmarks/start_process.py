@@ -18,6 +18,7 @@ from typing import Any
 
 STEPS = {
     "history": "actors.live_session:make_start",
+    "history.asked": "actors.live_session:_first_days",
     "history.daily": "actors.live_session:load_daily",
     "history.minutes": "storage.loaders.own_minutes:OwnMinutes.read",
     "history.panels": "actors.live_session:_panels",

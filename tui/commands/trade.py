@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from actors.broker.market_time import MarketTime
     from actors.broker.rest import Rest
     from actors.engine import Engine
-    from actors.live_history import FetchDays
+    from actors.live_asking import Asks
     from config.live_money import Addresses
     from config.load import Loaded
     from runtime.error_sink import ErrorSink
     from runtime.kernel.clock import Clock
     from runtime.kernel.paced_clock import PacedClock
     from runtime.strays import Strays
-    from storage.loaders.own_minutes import Fetch
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BROKERS = "broker"
@@ -222,7 +221,7 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
     settings, secrets = start.loaded.settings, start.loaded.secrets
     account, clock, market_time = await _greet(start)
     books = f"{settings.broker.mode}:{account}"
-    fetch, fetch_days = _fetchers(start)
+    asks = _asker(start)
 
     def plan(session: str) -> Plan:
         return Plan(
@@ -238,8 +237,7 @@ async def _trade(start: _Start, errors: "ErrorSink", strays: "Strays") -> int:
                 settings,
                 books=books,
                 now=clock.now(),
-                fetch=fetch,
-                fetch_days=fetch_days,
+                **asks(),
             ),
             speed=1.0 if clock is start.real else start.speed,
             market_time=market_time,
@@ -263,20 +261,20 @@ def _say(text: str) -> None:
     print(exits.plain(text), flush=True)
 
 
-def _fetchers(start: _Start) -> "tuple[Fetch, FetchDays] | tuple[None, None]":
+def _asker(start: _Start) -> "Callable[[], Asks]":
     """What asks the broker for minutes of earlier sessions, and for the daily bars of a root without any."""
-    from actors.broker.bar_history import BarHistory
-    from actors.live_history import day_fetcher
-    from actors.live_minutes import LINES, minute_fetcher
+    from actors.broker.bar_history import BarHistory, data_gate
+    from actors.live_asking import asker
+    from actors.live_minutes import LINES
 
-    data = start.loaded.settings.data
-    if not data.history_fetch_s:
-        return None, None
+    settings, real = start.loaded.settings, start.real
+    gate = data_gate(settings.requests.per_minute, real)
 
     def history() -> BarHistory:
-        return BarHistory(start.where.data, start.loaded.secrets, start.real, feed=data.feed, lines=LINES)
+        keys, feed = start.loaded.secrets, settings.data.feed
+        return BarHistory(start.where.data, keys, real, feed=feed, lines=LINES, gate=gate)
 
-    return minute_fetcher(history, data.history_fetch_s), day_fetcher(history, data.history_fetch_s)
+    return asker(history, settings.data.history_fetch_s, real)
 
 
 async def _greet(start: _Start) -> "tuple[str, Clock, MarketTime | None]":

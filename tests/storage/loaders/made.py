@@ -1,5 +1,6 @@
 """Small files of bars for loader tests, and where the recorded ones are."""
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from actors.market.calendar import session_times
+from storage.loaders.first_days import DayBars
+from storage.loaders.own_minutes import Minutes
 from storage.loaders.quarantine import MINUTE
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
@@ -47,3 +50,20 @@ def daily_rows(symbol: str, sessions: list[str], closes: list[float]) -> list[Ro
         midnight = int(np.datetime64(session, "ns").astype(np.int64)) + 4 * 60 * MINUTE
         rows.append((symbol, midnight, close, close * 1.01, close * 0.99, close, 1e6))
     return rows
+
+
+DayRow = tuple[float, float, float, float, float]
+Days = Mapping[tuple[str, int], DayRow]
+"""Open to volume by symbol and midnight in New York, ns UTC."""
+
+
+def told(
+    raw: Days, split: Days | None = None, whole: Days | None = None, asked: Iterable[str] = ()
+) -> DayBars:
+    """What the broker told of some symbols; of `asked` that are not among the bars it has none."""
+    parts = [
+        Minutes.of({(ts, name): row for (name, ts), row in (part or {}).items()})
+        for part in (raw, split, whole)
+    ]
+    names = dict.fromkeys([*(name for name, _ in raw), *asked])
+    return DayBars(asked=tuple(names), raw=parts[0], split=parts[1], whole=parts[2])
