@@ -61,8 +61,14 @@ def refused_upgrade(status: int) -> StreamFault:
     return StreamFault("retry", f"HTTP {status}: the server is not available", status)
 
 
+MOST_REASONS = 4
+"""Reasons that are told in an outage though its failures are not: what fails in many ways is one outage."""
+STEADY = 3_600 * SECOND
+"""A connection that was ready for so long ends an outage: the next failure is told from the beginning."""
+
+
 class BackOff:
-    """How long to wait before the next connection, by what ended the last one.
+    """How long to wait before the next connection, by what ended the last one, and what of it is told.
 
     The wait doubles with every failure in a row and starts anew after a connection that lasted; the jitter
     is the kernel's, so two gateways that fell together come back apart.
@@ -88,7 +94,9 @@ class BackOff:
         self._lasting = lasting
         self.attempt = 0
         """Failures in a row."""
-        self._reason = ""
+        self._failures = self._returns = 0
+        """Of the outage: all of them, and those after a connection that lasted."""
+        self._reasons: dict[str, None] = {}
 
     def after(self, remedy: Literal["slow", "retry"], ready_for: int = 0) -> int:
         """The wait now, ns of real time.
@@ -96,11 +104,23 @@ class BackOff:
         Args:
             ready_for: How long the connection that ended had been ready, ns.
         """
+        if ready_for >= STEADY:
+            self._failures = self._returns = 0
+            self._reasons.clear()
+        self._failures += 1
+        self._returns += ready_for >= self._lasting
         self.attempt = 1 if ready_for >= self._lasting else self.attempt + 1
         first, most = self._spans[remedy]
         return back_off(self._name, self.attempt, first, most)
 
     def is_news(self, reason: str) -> bool:
-        """Whether the latest failure is worth a warning: by its number, or for another reason than before."""
-        before, self._reason = self._reason, reason
-        return reason != before or is_worth_a_warning(self.attempt)
+        """Whether the latest failure is worth a warning: by its number, or for a reason not told yet.
+
+        However reasons alternate and connections come and go, a night is a few dozen warnings at most: an
+        outage is over only when a connection has lasted for an hour.
+        """
+        is_new = reason not in self._reasons and len(self._reasons) < MOST_REASONS
+        if is_new:
+            self._reasons[reason] = None
+        is_return = self.attempt == 1 and self._returns > 0 and is_worth_a_warning(self._returns)
+        return is_new or is_return or is_worth_a_warning(self._failures)

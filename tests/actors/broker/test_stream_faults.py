@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.broker.stream_faults import SECOND, BackOff, refused, refused_upgrade
+from actors.broker.stream_faults import (
+    MOST_REASONS,
+    SECOND,
+    STEADY,
+    BackOff,
+    refused,
+    refused_upgrade,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +90,69 @@ def test_another_reason_is_news_and_so_is_the_first_failure_after_a_good_connect
     assert not waits.is_news("too many connections")
     waits.after("retry", ready_for=31 * SECOND)
     assert waits.is_news("too many connections")
+
+
+def test_two_reasons_in_turn_are_told_once_each_and_then_by_their_number():
+    waits, told = BackOff("market"), 0
+    for at in range(1_000):
+        waits.after("retry")
+        told += waits.is_news("connection refused" if at % 2 else "the server is not available")
+    assert told == 14
+
+
+def test_a_new_reason_is_news_in_the_middle_of_an_outage_as_long_as_there_are_few():
+    waits = BackOff("market")
+    for _ in range(20):
+        waits.after("retry")
+        waits.is_news("connection refused")
+    told = []
+    for at in range(10):
+        waits.after("retry")
+        told.append(waits.is_news(f"status {at}"))
+    assert told == [at < MOST_REASONS - 1 for at in range(10)]
+
+
+def test_after_an_hour_of_peace_the_next_outage_is_told_from_its_beginning():
+    waits = BackOff("market")
+    for _ in range(100):
+        waits.after("retry")
+        waits.is_news("connection refused")
+    waits.after("retry")
+    assert not waits.is_news("connection refused")
+    waits.after("retry", ready_for=STEADY)
+    told = []
+    for _ in range(8):
+        told.append(waits.is_news("connection refused"))
+        waits.after("retry")
+    assert told == [True] * 8
+
+
+fault = st.tuples(
+    st.sampled_from(["slow", "retry"]),
+    st.text(max_size=2),
+    st.integers(0, 3_599) | st.sampled_from([29, 30, 31]),
+)
+
+
+@given(st.lists(fault, min_size=1, max_size=6), st.integers(1, 2_000))
+def test_a_night_of_any_failures_is_a_few_dozen_warnings_at_most(pattern, count):
+    """Reasons that alternate, connections that last for a minute each time: repeated all night."""
+    waits, told = BackOff("market"), 0
+    for at in range(count):
+        remedy, reason, ready_s = pattern[at % len(pattern)]
+        waits.after(remedy, ready_s * SECOND)
+        told += waits.is_news(reason)
+    doublings = max(0, count.bit_length() - 4)
+    assert told <= 2 * (8 + doublings) + MOST_REASONS
+    if all(ready_s < 30 for _, _, ready_s in pattern):
+        assert told <= 8 + doublings + MOST_REASONS
+
+
+@given(st.lists(fault, max_size=200))
+def test_the_first_failures_of_an_outage_are_always_told(faults):
+    waits = BackOff("market")
+    told = []
+    for remedy, reason, ready_s in faults:
+        waits.after(remedy, ready_s * SECOND)
+        told.append(waits.is_news(reason))
+    assert all(told[:8])
