@@ -77,6 +77,7 @@ class Executor(SplitKeeper):
         )
         self._is_flattening = carried is not None and carried.is_flattening
         self._is_confirmed = carried is not None and carried.is_confirmed
+        self._unannounced = carried.unannounced if carried is not None else ""
         self.unsettled = self._is_halted and not self._is_confirmed
         if carried and carried.account is not None:
             self._account.restore(carried.account)
@@ -95,6 +96,7 @@ class Executor(SplitKeeper):
             is_confirmed=self._is_confirmed,
             external=self._account.watch.external,
             doubted=self._account.watch.doubted,
+            unannounced=self._unannounced,
         )
 
     # ---- what is wanted ---------------------------------------------------------------------

@@ -81,18 +81,29 @@ class BrokerUnavailable(Exception):
 
     Attributes:
         is_unknown: Whether the request may have been carried out all the same.
-        retry_after: Seconds the broker asks to wait; 0: it does not say.
+        retry_after: Seconds the broker asks to wait; 0: it does not say. status: the HTTP status, 0: none.
     """
 
-    def __init__(self, reason: str, *, is_unknown: bool = True, retry_after: float = 0.0) -> None:
+    def __init__(
+        self, reason: str, *, is_unknown: bool = True, retry_after: float = 0.0, status: int = 0
+    ) -> None:
         self.reason = reason
+        self.status = status
         self.is_unknown = is_unknown
         self.retry_after = retry_after
         super().__init__(f"no answer from the broker: {reason}")
 
 
 class KeysRefused(Exception):
-    """The broker does not know these keys, or not for this account."""
+    """The broker does not know these keys, or not for this account.
+
+    Attributes:
+        status: The HTTP status, 0: it was not asked.
+    """
+
+    def __init__(self, reason: str, *, status: int = 0) -> None:
+        self.status = status
+        super().__init__(reason)
 
 
 class InvariantBroken(Exception):

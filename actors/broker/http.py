@@ -129,10 +129,10 @@ def _of_answer(error: APIError, changes: bool) -> Exception:
     if status >= 500 or status == _REQUEST_TIMEOUT:
         return BrokerUnavailable(f"status {status} {said}".rstrip(), is_unknown=changes)
     if status == _UNAUTHORIZED or (status == _FORBIDDEN and not code and said.startswith("forbidden")):
-        return KeysRefused(f"status {status} {said}".rstrip())
+        return KeysRefused(f"status {status} {said}".rstrip(), status=status)
     if status == _NOT_FOUND and (not (code or _is_absent(said)) or "endpoint" in said):
         # Only the broker's own words prove that something is not there, not those of a proxy.
-        return BrokerUnavailable(f"status 404 {said}".rstrip(), is_unknown=changes)
+        return BrokerUnavailable(f"status 404 {said}".rstrip(), is_unknown=changes, status=status)
     if body is not None and body.reject_reason:
         said = f"{said} ({one_line(body.reject_reason, 200)})"
     symbol = one_line(body.symbol or "", 20) if body else ""

@@ -14,6 +14,7 @@ class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
         is_flattening: Whether the halt wants everything sold. is_confirmed: whether it was told as done.
         external: What the account has beside our lots. doubted: symbols that differ from the broker's.
         account: In the middle of a session, what is known of the account; `lots` are then all of today's.
+        unannounced: Session (ISO) in which it was last warned that the account has no corporate actions.
     """
 
     lots: list[LotOrders]
@@ -23,3 +24,4 @@ class ExecutorCarried(msgspec.Struct, frozen=True, kw_only=True):
     external: list[ExternalChanged] = []
     doubted: list[str] = []
     account: AccountState | None = None
+    unannounced: str = ""

@@ -9,6 +9,7 @@ Source: strategies 0; faults.md G 65.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import date
 from typing import Any
 
 from actors.execution import rescale
@@ -30,6 +31,7 @@ from runtime.messages.corporate import (
 from runtime.messages.market import Bars
 from runtime.messages.risk import Phase, PhaseChanged
 
+_SAID_AGAIN_DAYS = 7
 _BEFORE_CLOSE = frozenset(("PRE_MARKET", "MARKET_OPEN", "TRADING", "MARKET_CLOSE"))
 _TRADES = frozenset(("TRADING", "MARKET_CLOSE"))
 
@@ -60,6 +62,7 @@ class SplitKeeper(AccountKeeper):
             reconciles=reconciles, external=external, doubted=doubted,
         )  # fmt: skip
         self._session = day.session if day is not None else ""
+        self._unannounced = ""
         self._splits = SplitWatch(day if reconciles else None, self._lots.values())
         self._announced: dict[tuple[str, str, str], None] = {}
         """Announcements that were told: kind, symbol, ex date."""
@@ -82,8 +85,11 @@ class SplitKeeper(AccountKeeper):
     def on_corporate_actions_read(self, read: CorporateActionsRead) -> Iterator[Decision]:
         """Keep entries out of symbols whose shares or name change today; lots of theirs wait."""
         self._splits.announce(read.actions)
-        if not read.available:
+        if not read.available and not (read.absent and self._was_told(read.session)):
             text = f"corporate actions could not be read ({read.reason}); the market alone tells of splits"
+            if read.absent:
+                self._unannounced = read.session
+                text = f"{text}; that this account has none is said again in {_SAID_AGAIN_DAYS} days"
             yield self._noted("WARNING", text)
         for action in read.actions:
             if action.ex_date != read.session:
@@ -98,6 +104,14 @@ class SplitKeeper(AccountKeeper):
                     yield from self._end_entry(lot, "a corporate action")
         if self._splits.is_on:
             yield from self._await_announced()
+
+    def _was_told(self, session: str) -> bool:
+        """Whether it was warned in the last days that there are none."""
+        before = self._unannounced
+        return (
+            bool(before)
+            and (date.fromisoformat(session) - date.fromisoformat(before)).days < _SAID_AGAIN_DAYS
+        )
 
     def _await_announced(self) -> Iterator[Decision]:
         for symbol in dict.fromkeys(lot.symbol for lot in self._elder()):

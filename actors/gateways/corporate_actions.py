@@ -25,6 +25,8 @@ LOOK_BACK_DAYS = 10
 SYMBOLS_A_REQUEST = 200
 MOST_PAGES = 50
 _PAGE = "1000"
+_ABSENT = (403, 404)
+"""The plan does not cover them, or the host has no such address."""
 _SECOND = 1_000_000_000
 
 _log = get_logger(__name__)
@@ -76,14 +78,14 @@ class CorporateActions(Gateway):
     async def _tell(self) -> None:
         session = self._header.session
         since = (date.fromisoformat(session) - timedelta(days=LOOK_BACK_DAYS)).isoformat()
-        why = ""
+        why, absent = "", False
         for attempt in range(1, TRIES + 1):
             try:
                 found = await self._read(since)
             except BrokerUnavailable as error:
-                why = one_line(str(error), 300)
+                why, absent = one_line(str(error), 300), error.status in _ABSENT
             except (BrokerRejected, KeysRefused) as error:
-                why = one_line(str(error), 300)
+                why, absent = one_line(str(error), 300), error.status in _ABSENT
                 break
             else:
                 self._post(since, tuple(found))
@@ -91,9 +93,13 @@ class CorporateActions(Gateway):
             wait = back_off(self.name, attempt, _SECOND)
             if attempt < TRIES and await happens_by(self._real, self.stopping, self._real.now() + wait):
                 return  # untold: the next start asks again
-        self._post(since, (), why)
+        if absent:
+            _log.info("this account has no corporate actions: the market alone tells of splits", reason=why)
+        self._post(since, (), why, absent=absent)
 
-    def _post(self, since: str, found: tuple[CorporateAction, ...], why: str = "") -> None:
+    def _post(
+        self, since: str, found: tuple[CorporateAction, ...], why: str = "", *, absent: bool = False
+    ) -> None:
         self.port(
             "market",
             CorporateActionsRead(
@@ -103,6 +109,7 @@ class CorporateActions(Gateway):
                 actions=found,
                 available=not why,
                 reason=why,
+                absent=absent,
             ),
         )
 

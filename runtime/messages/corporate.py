@@ -44,6 +44,7 @@ class CorporateActionsRead(Input, frozen=True, kw_only=True, gc=False, array_lik
         session: ISO date of the trading day it was read for.
         since: First ex date asked for, ISO.
         available: Whether there was an answer; without one the market alone tells. reason: why there is none.
+        absent: Whether the host has none for this account (403, 404), which does not pass by itself.
     """
 
     session: str
@@ -51,6 +52,7 @@ class CorporateActionsRead(Input, frozen=True, kw_only=True, gc=False, array_lik
     actions: tuple[CorporateAction, ...] = ()
     available: bool = True
     reason: str = ""
+    absent: bool = False
 
 
 class SplitAwaited(Decision, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):

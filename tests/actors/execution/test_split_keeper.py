@@ -210,3 +210,32 @@ def test_in_another_part_of_the_session_exits_in_old_terms_are_withdrawn_at_once
     after.hear(read(Fraction(2)))
     assert not after.lots[0].live
     assert {one.level for one in after.of(Noted)} == {"WARNING", "CRITICAL"}
+
+
+def told_by(stage: Split, session: str, **how: Any) -> list[str]:
+    """What a failed reading of announcements makes it say."""
+    stage.seen.clear()
+    stage.hear(CorporateActionsRead(ts_event=at(0), session=session, available=False, **how))
+    return [one.text for one in stage.of(Noted)]
+
+
+def test_that_an_account_has_no_announcements_is_a_warning_once_a_week_over_sessions() -> None:
+    carried, warned = ExecutorCarried(lots=[], is_halted=False), []
+    for day in range(1, 29):
+        session = f"2018-03-{day:02}"
+        stage = Split([], carried=carried)
+        for _ in range(2):  # at the start, and when PRE_MARKET begins
+            if told_by(stage, session, reason="status 404", absent=True):
+                warned.append(day)
+        carried = stage.executor.carry()
+    assert warned == [1, 8, 15, 22]
+
+
+def test_other_failures_are_told_each_time_whatever_was_told_before() -> None:
+    stage = Split([])
+    assert len(told_by(stage, "2018-03-05", reason="status 404", absent=True)) == 1
+    assert told_by(stage, "2018-03-05", reason="status 404", absent=True) == []
+    for _ in range(2):
+        (said,) = told_by(stage, "2018-03-05", reason="status 500")
+        assert "status 500" in said
+    assert told_by(stage, "2018-03-06", reason="status 404", absent=True) == []

@@ -109,6 +109,38 @@ async def test_without_an_answer_the_session_is_told_so_once(alpaca, kind, given
     assert len(alpaca.history.requests("GET /v1/corporate-actions")) == asked
 
 
+@pytest.mark.parametrize(
+    ("kind", "given", "absent"),
+    [
+        ("refuse", {"status": 404, "html": True}, True),
+        ("refuse", {"status": 404, "code": 40410000, "message": "endpoint not found"}, True),
+        ("refuse", {"status": 403, "code": 40310000, "message": "not in your plan"}, True),
+        ("refuse", {"status": 403, "code": 0, "message": "forbidden."}, True),
+        ("refuse", {"status": 401, "code": 0, "message": "unauthorized."}, False),
+        ("refuse", {"status": 422, "code": 40010001, "message": "invalid types"}, False),
+        ("server_error_before", {}, False),
+        ("rate_limited", {"retry_after": 0}, False),
+        ("malformed", {"how": "html"}, False),
+    ],
+)
+async def test_that_an_account_has_none_is_told_apart_from_failures_that_pass(
+    alpaca, kind, given, absent, capsys
+):
+    alpaca.faults.add(kind, "GET /v1/corporate-actions", times=None, **given)
+    (told,) = await Reading(alpaca).run()
+    assert (told.available, told.absent) == (False, absent)
+    assert ("this account has no corporate actions" in capsys.readouterr().out) == absent
+
+
+async def test_after_a_failure_that_says_it_has_none_one_that_passes_counts(alpaca):
+    """What was heard last is told: a proxy's word is not the host's."""
+    alpaca.faults.add("refuse", "GET /v1/corporate-actions", status=404, html=True)
+    alpaca.faults.add("server_error_before", "GET /v1/corporate-actions", nth=2, times=None)
+    (told,) = await Reading(alpaca).run()
+    assert not told.available
+    assert not told.absent
+
+
 async def test_an_answer_after_a_failure_counts(alpaca):
     announce(alpaca, "AAA", 10, 1, SESSION)
     alpaca.faults.add("server_error_before", "GET /v1/corporate-actions")

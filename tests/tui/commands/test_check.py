@@ -276,6 +276,44 @@ async def test_what_the_broker_says_becomes_a_line(
     assert found[name]["verdict"] == verdict
 
 
+BEFORE_THANKSGIVING = "2026-11-23T09:25:00-05:00"
+
+
+@pytest.mark.parametrize(
+    ("day", "hours", "verdict", "said"),
+    [
+        ("2026-11-27", ("09:30", "13:00"), "PASS", "agrees until 2026-12-03"),
+        ("2026-11-27", ("09:30", "16:00"), "WARN", "names no early close on 2026-11-27"),
+        ("2026-11-27", ("09:30", "12:00"), "FAIL", "hours on 2026-11-27"),
+        ("2026-11-27", ("10:30", "16:00"), "FAIL", "hours on 2026-11-27"),
+        ("2026-11-27", ("09:30", None), "FAIL", "hours on 2026-11-27"),
+        ("2026-11-25", ("09:30", "13:00"), "FAIL", "hours on 2026-11-25"),
+        ("2026-11-25", ("09:30", "17:00"), "FAIL", "hours on 2026-11-25"),
+        ("2026-11-25", ("09:30", "noon"), "FAIL", "hours on 2026-11-25"),
+    ],
+)
+async def test_only_a_close_that_our_calendar_has_earlier_is_no_failure(
+    day: str,
+    hours: tuple[str, str | None],
+    verdict: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    """A simulated broker may know no early closes; trading past the broker's own close would be worse."""
+
+    def changed(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+        told = {"open": hours[0], "close": hours[1]}
+        return [{**row, **(told if row["date"] == day else {})} for row in rows]
+
+    async with AlpacaServer(start=BEFORE_THANKSGIVING, speed=1.0) as server:
+        server.faults.add("edit", "GET /v2/calendar", times=None, change=changed)
+        _, found = await online(server, tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    line = found["broker calendar"]
+    assert (line["verdict"], said in line["words"]) == (verdict, True)
+
+
 async def test_a_clock_that_is_off_fails_where_the_broker_is_not_on_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
