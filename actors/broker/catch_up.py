@@ -5,10 +5,11 @@ fate is unknown.
 """
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Protocol
 
-from actors.broker import translate, wire
-from actors.broker.directory import Directory
+from actors.broker import succession, translate, wire
+from actors.broker.directory import Directory, Known
 from actors.broker.limiter import Priority
 from actors.broker.order_steps import base
 from runtime.messages.base import Input
@@ -46,7 +47,8 @@ async def tell_all(rest: Reads, directory: Directory, order: wire.Order, now: in
     """Tell all of an order that was just read, and of what took its place if it is ours.
 
     A replacement that has traded already is in no list of open orders: the order it replaced leads to it.
-    Fills are asked for only if some were missed.
+    Where that one has not been told to its end, it is read first. Fills are asked for only if some were
+    missed, or if it takes them to tell whose they are.
     """
     parents: list[wire.Order] = []
     known = directory.find(order)
@@ -54,11 +56,10 @@ async def tell_all(rest: Reads, directory: Directory, order: wire.Order, now: in
         # Its parent's answer is still under way: read the parents, they tell whose leg it is.
         symbols = (order.symbol,) if order.symbol else ()
         parents = await rest.orders(status="all", symbols=symbols, nested=True, priority=Priority.LOOK_UP)
-    told = [order, *(await _successors(rest, order) if known.is_ours else ())]
+    told = await _chain(rest, order, known) if known.is_ours else [order]
     missed: list[wire.Activity] = []
-    for each in told:
-        for broker_order_id in _behind(each, directory):
-            missed += await rest.fills(order_id=broker_order_id)
+    for broker_order_id in _unexplained(told, directory):
+        missed += await rest.fills(order_id=broker_order_id)
     # Nothing is awaited from here on: what is told counts as told.
     inputs: list[Input] = []
     for parent in parents:
@@ -66,9 +67,22 @@ async def tell_all(rest: Reads, directory: Directory, order: wire.Order, now: in
     if translate.is_orphan(order, known):
         known.has_legs = True  # nobody's leg even now: a stranger, not looked for again
     for each in told:
+        succession.judge(each, known, missed)
         inputs += translate.order_told(each, directory, now).inputs
         inputs += translate.settled(each, missed, directory, now)
     return inputs
+
+
+async def _chain(rest: Reads, order: wire.Order, known: Known) -> list[wire.Order]:
+    """An order with what took its place, after the one whose place it took if that is not told to its end."""
+    if not succession.is_ready(order, known):
+        former = await rest.order(known.broker_order_id)
+        if former is None:
+            known.handed_over = known.filled  # the broker has forgotten it: what was told is all there is
+        else:
+            found = [former, *await _successors(rest, former)]
+            return found if any(one.id == order.id for one in found) else [*found, order]
+    return [order, *await _successors(rest, order)]
 
 
 async def _successors(rest: Reads, order: wire.Order) -> list[wire.Order]:
@@ -82,6 +96,17 @@ async def _successors(rest: Reads, order: wire.Order) -> list[wire.Order]:
         if latest is not None:
             found.append(latest)
     return found
+
+
+def _unexplained(told: list[wire.Order], directory: Directory) -> dict[str, None]:
+    """Broker ids of the orders whose FILL activities are needed."""
+    ids: dict[str, None] = {}
+    for each in told:
+        ids |= dict.fromkeys(_behind(each, directory))
+    for former, order in pairwise(told):
+        if succession.needs_activities(order, former):
+            ids[order.id] = None
+    return ids
 
 
 def _behind(order: wire.Order, directory: Directory) -> list[str]:

@@ -48,6 +48,10 @@ class Known(msgspec.Struct, kw_only=True):
         is_over: Whether its end was told.
         is_ours: Whether we sent it, or it is a leg of one we sent.
         side: `buy`, `sell`, or empty: nothing was told that needs it.
+        handed_over: Shares that it had when its present id was replaced, by the broker's word; -1: that has
+            not been heard.
+        heir: The broker's id of what replaced it, or empty.
+        is_unclear: Whether what took its place has traded shares that cannot be counted yet.
     """
 
     client_order_id: str
@@ -72,6 +76,11 @@ class Known(msgspec.Struct, kw_only=True):
     """Ids told in sessions before, of which nothing else is known."""
     is_supposed: bool = False
     """Whether nobody knows that it was ever sent."""
+    handed_over: int = -1
+    heir: str = ""
+    is_unclear: bool = False
+    counts_anew: dict[str, bool] = {}
+    """By the broker's id of a replacement: whether it counts its shares from zero, as far as that is known."""
 
     def was_told(self, execution_id: str | None) -> bool:
         """Whether a fill or correction of this id was told, by whomever."""
@@ -180,6 +189,8 @@ class Directory:
                 case OrderReplaced():
                     known.base = one.base
                     known.former.append(one.broker_order_id)
+                    if known.broker_order_id == one.broker_order_id:
+                        self.rename(known, one.new_broker_order_id)  # whoever kept it did not hear of that
                     self.alias(known, one.broker_order_id)
                 case FillCorrected():
                     known.base = one.base

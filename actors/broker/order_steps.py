@@ -20,7 +20,7 @@ from runtime.messages.broker import (
 from runtime.messages.trading import Role, Side
 from runtime.text import one_line
 
-_UNPROVEN = frozenset(("pending_new", "accepted", "held", "pending_review"))
+UNPROVEN = frozenset(("pending_new", "accepted", "held", "pending_review"))
 """Statuses in which a replacement has not taken the old order's place yet."""
 
 
@@ -28,12 +28,15 @@ def begun(order: wire.Order, known: Known, directory: Directory, now: int) -> li
     """That the broker has the order, its legs, or its replacement: once each."""
     status = order.status or ""
     if status == "replaced":
+        inputs = [] if is_current(order, known) else _replaced(order, known, directory, now)
         if order.replaced_by:
             directory.alias(known, order.replaced_by)
-        if is_current(order, known) and not known.is_accepted:
-            known.is_accepted = True
-            return [_accepted(order, known, (), now)]
-        return []
+        if is_current(order, known):
+            known.handed_over, known.heir = cumulative_of(order, known), order.replaced_by or ""
+            if not known.is_accepted:
+                known.is_accepted = True
+                inputs.append(_accepted(order, known, (), now))
+        return inputs
     if not is_current(order, known):
         return _replaced(order, known, directory, now)
     if status == "rejected" or known.parent_id:
@@ -96,16 +99,18 @@ def learn_legs(order: wire.Order, known: Known, directory: Directory) -> tuple[L
 def _replaced(order: wire.Order, known: Known, directory: Directory, now: int) -> list[Input]:
     """A replacement that has taken the old order's place, or was refused."""
     status = order.status or ""
-    if order.id in known.former or status in _UNPROVEN:
+    is_heir = known.handed_over >= 0 and known.heir in ("", order.id)  # the old order says so itself
+    if order.id in known.former or (status in UNPROVEN and not is_heir):
         return []
-    if status == "rejected":
+    if status == "rejected" and not (is_heir and known.heir):
         return [refused(known, "the replacement was rejected", now)]
     former = known.broker_order_id
     known.former += [former, order.replaces or former]
     directory.rename(known, order.id)
-    carried_over = shares(order.filled_qty) or 0
-    if carried_over < known.filled:
+    if known.counts_anew.get(order.id, (shares(order.filled_qty) or 0) < known.filled):
         known.base, known.value = known.filled, 0.0
+    known.handed_over, known.heir, known.is_unclear = -1, "", False
+    known.counts_anew.clear()
     return [
         OrderReplaced(
             ts_event=now,

@@ -10,7 +10,7 @@ Source: alpaca.md 2.3-2.5 and 3; faults.md B 19-20 and 27, C 34-35, D 37-41.
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from actors.broker import executions, wire
+from actors.broker import executions, succession, wire
 from actors.broker.directory import Directory, Known
 from actors.broker.order_steps import (
     base,
@@ -37,6 +37,9 @@ STEPS = frozenset(
     )
 )  # fmt: skip
 """Events after which the order's status says all."""
+
+_BEGINNINGS = frozenset(("accepted", "pending_new", "new", "held", "pending_review"))
+"""Events of an order that has traded nothing under its own id."""
 
 _COMPLEX = frozenset(("bracket", "oco", "oto"))
 
@@ -77,6 +80,8 @@ def update_told(update: wire.TradeUpdate, directory: Directory, now: int) -> Tol
         return Told([refused(known, update.event.replace("_", " "), at)])
     if update.event not in STEPS:
         return Told([], (order.id,))
+    if update.event in _BEGINNINGS:
+        succession.begins(order, known)
     return order_told(order, directory, at)
 
 
@@ -86,6 +91,8 @@ def order_told(order: wire.Order, directory: Directory, now: int) -> Told:
     if not known.is_ours:
         learn_legs(order, known, directory)
         return Told([], (order.id,) if is_orphan(order, known) else (), True)
+    if not succession.is_ready(order, known):
+        return Told([], (order.id,))
     inputs = begun(order, known, directory, now)
     lookups: list[str] = []
     if is_current(order, known):
@@ -104,9 +111,13 @@ def settled(order: wire.Order, fills: Iterable[wire.Activity], directory: Direct
     """Everything about an order that was read by REST, its FILL activities included; nothing stays open.
 
     Shares that the order has and no activity explains (they may come later) are told at the price that
-    makes the order's average right.
+    makes the order's average right. What took another's place is told once its shares can be told from those
+    of the other.
     """
     known = directory.find(order)
+    if not succession.is_ready(order, known):
+        known.is_unclear = True
+        return []
     inputs = begun(order, known, directory, now) if known.is_ours else []
     of_this = [one for one in fills if one.order_id in (None, order.id)]
     for activity in sorted(of_this, key=lambda one: number(one.cum_qty) or 0.0):
@@ -173,6 +184,8 @@ def _fill_told(update: wire.TradeUpdate, known: Known, directory: Directory, at:
     side = side_of(order.side)
     if total is None or not quantity or quantity < 0 or price is None or price <= 0 or side is None:
         return Told([], (order.id,) if known.is_ours else (), not known.is_ours)
+    if not succession.is_ready(order, known):
+        return Told([], (order.id,))
     inputs = begun(order, known, directory, at) if known.is_ours else []
     cumulative = base(known, order.id) + total
     if cumulative > known.filled and not known.was_told(update.execution_id):

@@ -206,6 +206,8 @@ def test_shares_of_before_a_replacement_are_counted_on(directory: Directory) -> 
     for first, second in (("0", 6), ("4", 10)):
         directory = Directory()
         update_told(fill(4, 4), directory, NOW)
+        gone = {"status": "replaced", "replaced_by": "b-2", "filled_qty": "4"}
+        update_told(update("replaced", of=gone), directory, NOW)
         fresh = {"id": "b-2", "replaces": "b-1", "client_order_id": "uuid-9", "filled_qty": first}
         update_told(update("new", of=fresh), directory, NOW)
         last = fill(6, second, whole=second, id="b-2", replaces="b-1", client_order_id="uuid-9")
