@@ -354,6 +354,8 @@ class Executor(SplitKeeper):
         if lot is not None:
             before = lot.orders[event.client_order_id]
             yield from self._told(lot, before, order_state.replaced(before, event))
+            if event.base != before.base and before.role != "entry" and not self._gate.is_deaf:
+                yield from self._account.soon(self.now, self.seq, at_once=True)  # it may be for too many
             yield from self._advance(lot)  # the other exit may have to follow the fill too
 
     def on_cancel_rejected(self, event: CancelRejected) -> Iterator[Decision]:

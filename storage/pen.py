@@ -47,7 +47,7 @@ class Pen:
         self.caused: Sequence[Message] = ()
         self.out: list[Row] = []
         self._said: dict[tuple[str, str, str, int], _Said] = {}
-        self._lots: dict[str, str] | None = None
+        self._lots: dict[str, LotChanged] | None = None
 
     def begin(self, seq: int, at: int, message: Message, caused: Sequence[Message]) -> list[Row]:
         """Take up an input; the list its rows will be in."""
@@ -55,11 +55,11 @@ class Pen:
         self.out, self._lots = [], None
         return self.out
 
-    def lots_of_fills(self) -> dict[str, str]:
-        """Lots by the ids of the fills that the input told of, as the books said."""
+    def lots_of_fills(self) -> dict[str, LotChanged]:
+        """What became of lots by the ids of the fills that the input told of, as the books said."""
         if self._lots is None:
             changes = [said for said in self.caused if isinstance(said, LotChanged)]
-            self._lots = {change.execution_id: change.lot_id for change in changes}
+            self._lots = {change.execution_id: change for change in changes}
         return self._lots
 
     def cause(self, kind: str, ids: tuple[str, str, str], ts: int, numbers: dict[str, Any]) -> None:
@@ -68,8 +68,17 @@ class Pen:
         Args:
             ids: Its own, of what it answers (or empty), of the lot. ts: ns UTC. numbers: what decided.
         """
+        self.out.append(("cause", self._link(kind, ids, ts, numbers)))
+
+    def cause_once(self, kind: str, ids: tuple[str, str, str], ts: int, numbers: dict[str, Any]) -> None:
+        """Add a link unless there is one of its kind for the same id; arguments as `cause`."""
+        self.out.append(("cause_once", (*self._link(kind, ids, ts, numbers), ids[0], kind)))
+
+    def _link(
+        self, kind: str, ids: tuple[str, str, str], ts: int, numbers: dict[str, Any]
+    ) -> tuple[Any, ...]:
         text = _json.encode(numbers).decode()
-        self.out.append(("cause", (self.session, self.seq, len(self.out), ids[0], kind, *ids[1:], ts, text)))
+        return self.session, self.seq, len(self.out), ids[0], kind, *ids[1:], ts, text
 
     def error(
         self,
@@ -111,3 +120,8 @@ class Pen:
 def json_text(value: Any) -> str:
     """Compact JSON; no number (NaN) becomes null."""
     return _json.encode(value).decode()
+
+
+def micros(dollars: float) -> int | None:
+    """USD as integer micro-dollars; None, which the schema refuses, if it is no number."""
+    return round(dollars * 1_000_000) if abs(dollars) < float("inf") else None

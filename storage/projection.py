@@ -10,6 +10,7 @@ from typing import Any
 
 from runtime.messages.base import Input, Message, parts_of
 from storage.account_rows import ACCOUNT_ROWS
+from storage.lot_rows import LOT_ROWS
 from storage.pen import Pen
 from storage.performance_rows import PERFORMANCE_ROWS
 from storage.signal_rows import SIGNAL_ROWS
@@ -17,7 +18,7 @@ from storage.statements import Mark, Row
 from storage.trade_rows import TRADE_ROWS
 
 _WRITERS: dict[type[Message], Callable[[Pen, Any], None]] = (
-    SIGNAL_ROWS | TRADE_ROWS | ACCOUNT_ROWS | PERFORMANCE_ROWS
+    SIGNAL_ROWS | TRADE_ROWS | LOT_ROWS | ACCOUNT_ROWS | PERFORMANCE_ROWS
 )
 """A type that is not here costs one look-up."""
 

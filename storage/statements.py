@@ -90,6 +90,13 @@ STATEMENTS: dict[str, Statement] = {
         "WHERE lot_id = ? AND status = 'pending'",
     ),
     "cause": _insert(_T, "causes", "session, seq, n, id, kind, answers, lot_id, ts, numbers", _ONCE),
+    "cause_once": Statement(
+        _T,
+        "causes",
+        "INSERT INTO causes (session, seq, n, id, kind, answers, lot_id, ts, numbers) "
+        "SELECT ?, ?, ?, ?, ?, ?, ?, ?, ? "
+        "WHERE NOT EXISTS (SELECT 1 FROM causes WHERE id = ? AND kind = ?) ON CONFLICT DO NOTHING",
+    ),
     "order_submitted": _upsert(
         _T,
         "orders",
@@ -111,6 +118,19 @@ STATEMENTS: dict[str, Statement] = {
         "filled_avg_price = excluded.filled_avg_price, parent_id = excluded.parent_id, "
         "reason = COALESCE(NULLIF(excluded.reason, ''), reason), updated_at = excluded.updated_at, "
         "session = excluded.session, seq = excluded.seq",
+    ),
+    "order_filled": _insert(  # by a fill of which only the books heard
+        _T,
+        "orders",
+        "id, trade_id, alpaca_order_id, symbol, side, order_type, quantity, status, filled_qty, "
+        "filled_avg_price, strategy, role, parent_id, reason, submitted_at, updated_at, session, seq",
+        "ON CONFLICT (id) DO UPDATE SET "
+        "alpaca_order_id = COALESCE(excluded.alpaca_order_id, alpaca_order_id), "
+        "filled_avg_price = (COALESCE(filled_avg_price, 0) * filled_qty + excluded.filled_avg_price "
+        "* (excluded.filled_qty - filled_qty)) / excluded.filled_qty, "
+        "quantity = MAX(quantity, excluded.quantity), "
+        "status = excluded.status, filled_qty = excluded.filled_qty, updated_at = excluded.updated_at, "
+        "session = excluded.session, seq = excluded.seq WHERE excluded.filled_qty > filled_qty",
     ),
     "execution": _insert(  # the broker may tell of a fill twice; the execution id is told once
         _T,

@@ -1,10 +1,14 @@
-"""Rows of trades.db from the order on: orders, fills, lots, trades, positions, their links of the chain."""
+"""Rows of trades.db about orders and their fills, and their links of the chain.
+
+What the executor says of an order is its row. Where it says nothing of a fill that the books count, because
+it was given up, the fill itself gives the order its row: the exits that the kill switch sends past it, and
+what rested at the broker.
+"""
 
 import re
 from collections.abc import Callable
 from typing import Any
 
-from runtime.messages.account import LotCorrected
 from runtime.messages.base import Message
 from runtime.messages.broker import (
     CancelOrder,
@@ -15,30 +19,26 @@ from runtime.messages.broker import (
     ReplaceOrder,
     SubmitOrder,
 )
-from runtime.messages.corporate import LotSplit
-from runtime.messages.trading import LotChanged, PositionChanged
-from storage.pen import Pen
+from runtime.messages.trading import Role
+from storage.pen import Pen, micros
 from storage.signal_rows import order_key
 
-_MICROS = 1_000_000
 _DEAD = {"canceled": "expired", "expired": "expired", "rejected": "rejected"}
 """Ways in which an order ends without a fill, and what its signal then is."""
 
+
+_TYPES: dict[Role, str] = {"entry": "market", "exit": "market", "stop": "stop", "target": "limit"}
+"""What an order of such a role is, where nothing else says it."""
 
 _OURS = re.compile(r"([!-9;-~]+):[exst][1-9][0-9]*")
 """The name of an order of ours: the lot's, a letter for what it is to it, the attempt."""
 
 
-def micros(dollars: float) -> int | None:
-    """USD as integer micro-dollars; None, which the schema refuses, if it is no number."""
-    return round(dollars * _MICROS) if abs(dollars) < float("inf") else None
-
-
 def _lot_of(p: Pen, fill: OrderFilled | FillCorrected) -> str:
     """The lot a fill belongs to: as the books said, else by the name of our order; empty if not ours."""
-    lot = p.lots_of_fills().get(fill.execution_id)
-    if lot is not None:
-        return lot
+    booked = p.lots_of_fills().get(fill.execution_id)
+    if booked is not None:
+        return booked.lot_id
     ours = _OURS.fullmatch(fill.parent_id or fill.client_order_id)
     return "" if ours is None else ours[1]
 
@@ -146,8 +146,33 @@ def _order_changed(p: Pen, m: OrderChanged) -> None:
         p.out.append(("signal_dropped", (ended, f"ORDER_{m.status.upper()}", m.reason, m.lot_id)))
 
 
+def _order_without_executor(p: Pen, m: OrderFilled) -> None:
+    """The order of a fill that is booked on a lot, where the executor did not hear of it."""
+    lot = p.lots_of_fills().get(m.execution_id)
+    if lot is None or any(
+        isinstance(said, OrderChanged) and said.client_order_id == m.client_order_id for said in p.caused
+    ):
+        return
+    kind = _TYPES[lot.role]
+    p.out.append(
+        (
+            "order_filled",
+            (
+                *(m.client_order_id, lot.lot_id, m.broker_order_id or None, m.symbol, m.side, kind),
+                *(m.cumulative, "filled" if m.done else "partially_filled", m.cumulative, m.price),
+                *(lot.strategy, lot.role, m.parent_id, lot.exit_reason, m.ts_event, m.ts_event),
+                *(p.session, p.seq),
+            ),
+        )
+    )
+    if lot.role == "exit" and not m.parent_id:
+        numbers = {"side": m.side, "type": kind, "sent": "past the executor"}
+        p.cause_once("order", (m.client_order_id, m.client_order_id, lot.lot_id), m.ts_event, numbers)
+
+
 def _order_filled(p: Pen, m: OrderFilled) -> None:
     lot = _lot_of(p, m)
+    _order_without_executor(p, m)
     sign = -1 if m.side == "buy" else 1
     paid, costs = micros(m.price * m.quantity), micros(m.commission)
     cash = None if paid is None or costs is None else sign * paid - costs
@@ -217,152 +242,6 @@ def _fill_corrected(p: Pen, m: FillCorrected) -> None:
     p.cause("correction", (m.execution_id, m.client_order_id, lot), m.ts_event, numbers)
 
 
-def _lot_changed(p: Pen, m: LotChanged | LotCorrected | LotSplit) -> None:
-    closed = m.state == "closed"
-    p.out.append(
-        (
-            "lot",
-            (
-                m.lot_id,
-                m.signal_id,
-                m.strategy,
-                m.symbol,
-                m.direction,
-                m.state,
-                m.quantity,
-                m.entry_quantity,
-                m.entry_price,
-                m.entry_ts,
-                m.stop_loss,
-                m.take_profit,
-                int(m.intraday),
-                micros(m.realised),
-                micros(m.commission),
-                micros(m.slippage),
-                m.group_id,
-                m.ts_event,
-                p.session,
-                p.seq,
-            ),
-        )
-    )
-    entered = abs(m.entry_quantity)
-    notional = entered * m.entry_price
-    p.out.append(
-        (
-            "trade",
-            (
-                m.lot_id,
-                m.signal_id,
-                m.entry_ts,
-                m.symbol,
-                m.strategy,
-                m.direction,
-                entered,
-                m.entry_price,
-                m.stop_loss,
-                m.take_profit,
-                (m.exit_price or None),
-                m.ts_event if closed else None,
-                m.peak or None,
-                m.trough or None,
-                m.realised,
-                m.realised / notional if notional else 0.0,
-                "CLOSED" if closed else "OPEN",
-                m.exit_reason,
-                m.commission,
-                m.slippage,
-                p.session,
-                p.seq,
-            ),
-        )
-    )
-    if m.role == "entry":
-        p.out.append(("signal_executed", (m.execution_id, m.ts_event, m.signal_id)))
-    if closed:
-        p.out.append(("signals_of_closed_lot", (f"closed by {m.exit_reason or m.role}", m.lot_id)))
-    numbers: dict[str, Any] = {
-        "state": m.state,
-        "quantity": m.quantity,
-        "entry_price": m.entry_price,
-        "realised": m.realised,
-        "commission": m.commission,
-    }
-    if m.exit_price:
-        numbers["exit_price"] = m.exit_price
-    if m.exit_reason:
-        numbers["exit_reason"] = m.exit_reason
-    p.cause("lot", (m.lot_id, m.execution_id, m.lot_id), m.ts_event, numbers)
-
-
-def _lot_split(p: Pen, m: LotSplit) -> None:
-    """The split itself, then the lot and its trade in new terms; from it and the fills all is recomputed."""
-    p.out.append(
-        (
-            "split",
-            (
-                m.execution_id,
-                m.lot_id,
-                m.strategy,
-                m.symbol,
-                m.numerator,
-                m.denominator,
-                m.source,
-                m.before,
-                m.quantity,
-                m.entry_before,
-                m.entry_price,
-                m.stop_loss,
-                m.take_profit,
-                micros(m.in_lieu),
-                m.ts_event,
-                p.session,
-                p.seq,
-            ),
-        )
-    )
-    numbers: dict[str, Any] = {
-        "ratio": f"{m.numerator} for {m.denominator}",
-        "source": m.source,
-        "before": m.before,
-        "quantity": m.quantity,
-        "entry_before": m.entry_before,
-        "entry_price": m.entry_price,
-        "stop_loss": m.stop_loss,
-        "take_profit": m.take_profit,
-        "in_lieu": m.in_lieu,
-    }
-    p.cause("split", (m.execution_id, m.lot_id, m.lot_id), m.ts_event, numbers)
-    _lot_changed(p, m)
-
-
-def _position_changed(p: Pen, m: PositionChanged) -> None:
-    side = "long" if m.quantity > 0 else "short" if m.quantity < 0 else "flat"
-    notional = abs(m.quantity) * m.entry_price
-    p.out.append(
-        (
-            "position",
-            (
-                m.symbol,
-                m.strategy,
-                side,
-                m.quantity,
-                m.entry_price,
-                m.entry_ts,
-                m.stop_loss,
-                m.take_profit,
-                m.last_price,
-                m.unrealised,
-                m.unrealised / notional if notional else 0.0,
-                "open" if m.quantity else "closed",
-                m.ts_event,
-                p.session,
-                p.seq,
-            ),
-        )
-    )
-
-
 TRADE_ROWS: dict[type[Message], Callable[[Pen, Any], None]] = {
     SubmitOrder: _submit_order,
     CancelOrder: _cancel_order,
@@ -371,9 +250,5 @@ TRADE_ROWS: dict[type[Message], Callable[[Pen, Any], None]] = {
     OrderEnded: _order_changed,
     OrderFilled: _order_filled,
     FillCorrected: _fill_corrected,
-    LotChanged: _lot_changed,
-    LotCorrected: _lot_changed,
-    LotSplit: _lot_split,
-    PositionChanged: _position_changed,
 }
 """Message type to what writes it."""

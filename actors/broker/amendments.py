@@ -63,7 +63,7 @@ class Amendments:
         except BrokerRejected as refusal:
             order = await line.read(broker_id)
             if order is not None and order.status in NOT_LIVE:
-                # Too late: what became of it is told. What has taken its place meanwhile is cancelled instead.
+                # Too late: what became of it is told. What has taken its place is cancelled instead.
                 return order.status != "replaced" or line.broker_id(command) == broker_id
             if order is None or order.status != "pending_cancel":
                 line.refuse(command, refusal.reason)

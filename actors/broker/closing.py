@@ -80,7 +80,9 @@ class Closing:
         left, reason, working = await self._cancelled(listed)
         if left:
             return Swept(False, left, reason)
-        there = {one.symbol: net(one) for one in await self._broker.positions(priority=Priority.CANCEL)}
+        there = {
+            one.symbol: wire.net_shares(one) for one in await self._broker.positions(priority=Priority.CANCEL)
+        }
         symbols: dict[str, None] = {}
         rooms = self._rooms(there)
         # An exit of a lot that is gone already would sell what others have.
@@ -93,6 +95,10 @@ class Closing:
         self._absent = 0 if symbols or not held else self._absent + 1
         if 0 < self._absent < _LOOKS:
             return Swept(False, held, "the account shows nothing of it")
+        for one in self._directory:
+            if one.is_ours and one.is_unclear:
+                symbols[one.symbol] = None
+                reason = reason or f"what the order in place of {one.client_order_id} traded is not clear yet"
         return Swept(not symbols, tuple(symbols), reason)
 
     def _rooms(self, there: Mapping[str, float]) -> dict[str, int]:
@@ -234,9 +240,3 @@ def is_ours(order: wire.Order, directory: Directory) -> bool:
     """Whether we sent an order, or the one whose leg it is."""
     known = directory.of_broker(order.id) or directory.of_broker(order.replaces)
     return known.is_ours if known else ids.parse(order.client_order_id or "") is not None
-
-
-def net(position: wire.Position) -> float:
-    """Shares, short ones negative."""
-    shares = wire.number(position.qty) or 0.0
-    return -shares if position.side == "short" and shares > 0 else shares

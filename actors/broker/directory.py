@@ -80,7 +80,7 @@ class Known(msgspec.Struct, kw_only=True):
     heir: str = ""
     is_unclear: bool = False
     counts_anew: dict[str, bool] = {}
-    """By the broker's id of a replacement: whether it counts its shares from zero, as far as that is known."""
+    """By the broker's id of a replacement: whether it counts its shares from zero, where that is known."""
 
     def was_told(self, execution_id: str | None) -> bool:
         """Whether a fill or correction of this id was told, by whomever."""

@@ -4,11 +4,13 @@ A market exit says that it closes a position. Where the position is gone, becaus
 event told us, the broker then refuses what would open one on the other side. Resting stops and targets do not
 say so: it is judged when an order comes, not when it trades.
 Source: the broker's OpenAPI document (`position_intent`, optional for equities); Alpaca-API 250 in its public
-tracker: a mismatch is refused with 422 for stocks too. Who does not take the field gets orders without it.
+tracker: a mismatch is refused with 422 for stocks too. Who does not take the field gets orders without it,
+each after a look at the position.
 """
 
 from collections.abc import Mapping
 
+from actors.broker import wire
 from actors.execution import ticks
 from actors.execution.refusals import is_mismatch
 from runtime.errors import BrokerRejected
@@ -51,9 +53,28 @@ def submit_body(order: SubmitOrder) -> dict[str, object]:
     return body
 
 
+def has_intent(body: Mapping[str, object]) -> bool:
+    """Whether an order says what it does to the position."""
+    return _INTENT in body
+
+
 def without_intent(body: Mapping[str, object]) -> dict[str, object]:
     """The same for a broker that does not take the field."""
     return {name: value for name, value in body.items() if name != _INTENT}
+
+
+def why_it_opens(body: Mapping[str, object], position: wire.Position | None) -> str:
+    """Why a market exit would open a position, or take shares that are not there; empty: it only reduces."""
+    held = 0.0 if position is None else wire.net_shares(position)
+    room = held if body["side"] == "sell" else -held
+    if room >= (wire.number(str(body["qty"])) or 0.0):
+        return ""
+    return f"position intent mismatch: the account has {held:g} shares of {body['symbol']}"
+
+
+def is_about_form(refusal: BrokerRejected) -> bool:
+    """Whether a refusal says that orders of this form are not taken, so that the next one need not try."""
+    return bool(refusal.code) or refusal.status != _UNPROCESSABLE or "intent" in refusal.reason.casefold()
 
 
 def may_be_for_intent(body: Mapping[str, object], refusal: BrokerRejected) -> bool:

@@ -17,9 +17,15 @@ import msgspec
 from actors.broker import wire
 from actors.broker.http import Connection, Json
 from actors.broker.limiter import Budget, Gate, Priority
-from actors.broker.order_bodies import may_be_for_intent, without_intent
+from actors.broker.order_bodies import (
+    has_intent,
+    is_about_form,
+    may_be_for_intent,
+    why_it_opens,
+    without_intent,
+)
 from config.secrets import Secrets
-from runtime.errors import BrokerRejected, BrokerUnavailable
+from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
 from runtime.kernel.clock import Clock
 from runtime.log import get_logger
 from runtime.text import one_line
@@ -27,7 +33,7 @@ from runtime.text import one_line
 T = TypeVar("T")
 
 _PAGE_ORDERS, _PAGE_FILLS = 500, 100
-_NOT_FOUND = 404
+_NOT_FOUND, _UNPROCESSABLE = 404, 422
 
 _log = get_logger(__name__)
 
@@ -119,17 +125,17 @@ class Rest:
         Raises:
             NotSent: The last look said no.
         """
-
-        if not self._takes_intent:
-            body = without_intent(body)
-        try:
-            answer = await self._post(body, priority, last_look)
-        except BrokerRejected as refusal:
-            if not may_be_for_intent(body, refusal):
-                raise
-            answer = await self._post(without_intent(body), priority, last_look)
-            self._takes_intent = False
-            _log.warning("the broker takes no position_intent: exits go without it", reason=refusal.reason)
+        if has_intent(body) and not self._takes_intent:
+            answer = await self._post_without_intent(body, priority, last_look)
+        else:
+            try:
+                answer = await self._post(body, priority, last_look)
+            except BrokerRejected as refusal:
+                if not may_be_for_intent(body, refusal):
+                    raise
+                answer = await self._post_without_intent(body, priority, last_look)
+                self._takes_intent = not is_about_form(refusal)
+                _log.warning("an exit was taken without its position_intent only", reason=refusal.reason)
         order = _read(answer, wire.Order)
         asked = body["client_order_id"]
         if order.client_order_id != asked or (order.qty is None and order.notional is None):
@@ -145,6 +151,23 @@ class Rest:
             return connection.post("/orders", body)
 
         return await self._call(priority, send, changes=True)
+
+    async def _post_without_intent(
+        self, body: Mapping[str, object], priority: Priority, last_look: Callable[[], str]
+    ) -> Json:
+        """Send an exit that cannot say that it is one, once it is seen that there is something to close.
+
+        Where the broker does not tell, it goes: better an exit than shares without a stop.
+        """
+        symbol = str(body["symbol"])
+        try:
+            position = await self.position(symbol, priority=priority)
+        except (BrokerUnavailable, BrokerRejected, KeysRefused) as failure:
+            _log.warning("an exit goes without a look at its position", symbol=symbol, error=str(failure))
+        else:
+            if reason := why_it_opens(body, position):
+                raise BrokerRejected(reason, status=_UNPROCESSABLE)
+        return await self._post(without_intent(body), priority, last_look)
 
     async def replace(self, broker_order_id: str, body: Mapping[str, object]) -> wire.Order:
         """PATCH an order; the answer is the order that is to take its place."""
@@ -234,6 +257,11 @@ class Rest:
     async def positions(self, *, priority: Priority = Priority.READ) -> list[wire.Position]:
         """All positions; a short one has a negative quantity."""
         return _read(await self._get("/positions", priority=priority), list[wire.Position])
+
+    async def position(self, symbol: str, *, priority: Priority = Priority.READ) -> wire.Position | None:
+        """The position in one symbol; None only if the broker itself says there is none."""
+        path = f"/positions/{quote(symbol, safe='')}"
+        return await self._find(lambda at: at.get(path), wire.Position, priority)
 
     async def fills(self, *, order_id: str = "", after: str = "") -> list[wire.Activity]:
         """FILL activities, oldest first, page by page: a fill that was missed waits for no list.

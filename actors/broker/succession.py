@@ -1,9 +1,9 @@
 """May an order be told as what took another's place, and does its count of shares go on or begin anew?
 
 A replacement is an order of its own. Whether its `filled_qty` goes on from that of the order before it is
-documented by half: a new quantity must be above what was filled, so it does; users have also seen it begin
-anew, for the whole quantity. Where the count itself leaves both open, the FILL activities decide: each belongs
-to the order that traded. Until all shares of the order before are told, and this is known, nothing is told.
+only implied (a new quantity must be above what was filled, so it does); users have also seen it begin anew,
+for the whole quantity. Where the count itself leaves both open, the FILL activities decide, for each belongs
+to the order that traded. Until the shares of the order before are told, and this is known, nothing is told.
 Source: alpaca.md 2.3, 2.4 #5 and 3.0; Alpaca-API 165 in the broker's public tracker; faults.md D 40.
 """
 

@@ -222,6 +222,12 @@ def shares(amount: Amount) -> int | None:
     return int(value)
 
 
+def net_shares(position: Position) -> float:
+    """Shares of a position, short ones negative."""
+    held = number(position.qty) or 0.0
+    return -held if position.side == "short" and held > 0 else held
+
+
 def nanoseconds(text: Text) -> int | None:
     """An RFC 3339 time (up to 9 fractional digits, `Z` or an offset) as ns UTC; None if it is not one."""
     if not text:

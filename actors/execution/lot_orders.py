@@ -37,7 +37,7 @@ class LotOrders(msgspec.Struct, gc=False):
         orders: Every order of the lot by client id, the entry first.
         closing: Whether everything is to be sold (bought back).
         exit_id: Client id of the approved exit that has not been sent yet.
-        refused_exits, refused_protections, refused_cancels: How often the broker refused one.
+        refused_exits, refused_cancels: How often the broker refused one.
         is_plain: Whether the broker refused the entry with exits beside it; they follow its fill.
         is_corrected: Whether a fill was taken back, changed or came after the entry's end: what rests may
             be more than is held, or less.
@@ -67,7 +67,6 @@ class LotOrders(msgspec.Struct, gc=False):
     exit_id: str = ""
     exit_reason: str = ""
     refused_exits: int = 0
-    refused_protections: int = 0
     refused_cancels: int = 0
     is_timed: bool = False
     is_plain: bool = False
@@ -258,11 +257,14 @@ def _closing(lot: LotOrders, entry: OrderState) -> Step | None:
 
 
 def _follow(lot: LotOrders, entry: OrderState, live: list[OrderState]) -> Follow | None:
-    """Let target and stop keep their distance from the fill (strategies 3.2, 3.3), one at a time."""
+    """Let target and stop keep their distance from the fill (strategies 3.2, 3.3), one at a time.
+
+    One that trades already stays where it is: its replacement may be for the whole quantity once more.
+    """
     if not entry.priced:
         return None
     for order in live:
-        if order.status == "pending_cancel":
+        if order.status == "pending_cancel" or order.filled:
             continue
         if order.role == "target" and lot.target_distance is not None:
             price, now, asked = followed_target(lot), order.limit_price, lot.take_profit

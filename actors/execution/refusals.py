@@ -75,8 +75,7 @@ def of_exit(lot: LotOrders, order: OrderState, event: OrderRejected) -> Refusal:
 
 
 def of_protection(lot: LotOrders, order: OrderState) -> Refusal | None:
-    """What cannot be protected is sold; None: neither can be done and only a person is left."""
-    lot.refused_protections += 1
+    """What cannot be protected is sold, at the first refusal; None: neither can be, a person is left."""
     if lot.refused_exits >= MOST_EXITS:
         return None
     lot.closing, lot.exit_reason = True, "protection rejected"

@@ -284,7 +284,7 @@ def _restate_lot(lot: LotOrders, change: int, verdict: Verdict) -> None:
     lot.adjusted += change if lot.side == "buy" else -change
     lot.splits = (*lot.splits, verdict.name)
     lot.is_corrected, lot.waits, lot.missing = True, False, 0
-    lot.refused_exits = lot.refused_protections = lot.refused_cancels = 0
+    lot.refused_exits = lot.refused_cancels = 0
 
 
 def _days(lot: LotOrders) -> list[str]:

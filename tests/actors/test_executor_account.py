@@ -13,6 +13,8 @@ from runtime.messages.broker import (
     LookUpOrder,
     OrderChanged,
     OrderEnded,
+    OrderReplaced,
+    ReplaceOrder,
     SubmitOrder,
 )
 from runtime.messages.machine import SessionStarted
@@ -421,3 +423,35 @@ def test_a_fill_of_others_that_the_snapshot_has_is_not_counted_again() -> None:
     assert [one.quantity for one in stage.of(ExternalChanged)] == [5]
     stage.fill("dashboard-2", quantity=2, symbol="TSLA")
     assert [one.quantity for one in stage.of(ExternalChanged)] == [5, 7]
+
+
+def test_an_exit_whose_replacement_counts_anew_is_compared_at_once() -> None:
+    """It may be for the whole quantity once more: four of ten are sold, and it would sell ten."""
+    stage = ExecutorStage().ready().open_lot()
+    stage.fill(TARGET, 4, side="sell")
+    said = stage.hear(
+        OrderReplaced(
+            ts_event=stage.now, client_order_id=TARGET, broker_order_id="b-t", new_broker_order_id="b-t2",
+            symbol="AAA", limit_price=104.0, base=4,
+        )
+    )  # fmt: skip
+    assert ReadAccount in [type(one) for one in said]
+    stage.now += 2 * SECOND
+    stage.snapshot(
+        listed(STOP, side="sell", parent_id=ENTRY, stop_price=95.0, remaining=6),
+        listed(
+            TARGET, side="sell", parent_id=ENTRY, broker_order_id="b-t2", limit_price=104.0, filled=4,
+            remaining=10,
+        ),
+        AAA=6,
+    )  # fmt: skip
+    assert [one.client_order_id for one in stage.of(CancelOrder)] == [STOP]  # and with it the target
+
+
+def test_an_exit_that_trades_already_does_not_follow_the_entrys_price() -> None:
+    stage = ExecutorStage().ready()
+    stage.approve(target_follows_fill=True, stop_follows_fill=True)
+    stage.accept(legs=True)
+    stage.fill(TARGET, 4, side="sell", parent_id=ENTRY)
+    stage.fill(price=100.5)
+    assert [(one.stop_price, one.limit_price) for one in stage.of(ReplaceOrder)] == [(95.5, None)]

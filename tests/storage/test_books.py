@@ -18,6 +18,7 @@ from tests.storage.books_samples import (
     SESSION,
     T0,
     bars,
+    changed,
     dump,
     fill,
     lot,
@@ -289,3 +290,51 @@ def _select(sql: str, name: str = "trades") -> list[tuple[object, ...]]:
             books.apply(rows, Mark(DAY, seq), at)
         books.commit()
         return list(books.connection(name).execute(sql))
+
+
+def test_an_order_of_which_only_its_fills_were_heard_has_its_row_and_one_link() -> None:
+    """Sent past an executor that was given up; the next one takes it up, and says of it what it knows."""
+    name, exit_ = f"{LOT}:x1", {"role": "exit", "exit_reason": "kill switch", "client_order_id": f"{LOT}:x1"}
+    parts = ((4, 4, 101.0, False), (6, 10, 102.0, True))
+    with Books(None, "replay:a", "memory") as books:
+        projection = Projection(SESSION)
+        for seq, (quantity, total, price, done) in enumerate(parts, 1):
+            at = T0 + seq * MINUTE
+            told = fill(
+                name, at, seq, side="sell", quantity=quantity, cumulative=total, price=price, done=done
+            )
+            sold = lot(at, seq, quantity=10 - total, execution_id=f"x-{seq}", **exit_)
+            for _ in range(2):  # running a tape again writes the same
+                books.apply(projection.rows(seq, at, told, [sold]), Mark(DAY, seq), at)
+        books.commit()
+        assert books.refused == 0
+        trades = books.connection("trades")
+        assert trades.execute(
+            "SELECT id, trade_id, alpaca_order_id, side, order_type, role, status, quantity, filled_qty, "
+            "filled_avg_price, reason, submitted_at, updated_at FROM orders"
+        ).fetchall() == [
+            (name, LOT, "b-1", "sell", "market", "exit", "filled", 10, 10, pytest.approx(101.6),
+             "kill switch", T0 + MINUTE, T0 + 2 * MINUTE)
+        ]  # fmt: skip
+        links = trades.execute(
+            "SELECT kind, id, seq FROM causes WHERE kind <> 'lot' ORDER BY seq, n"
+        ).fetchall()
+        assert links == [("order", name, 1), ("fill", "x-1", 1), ("fill", "x-2", 2)]
+
+
+def test_a_stop_that_filled_with_the_executor_gone_is_filled_in_its_row() -> None:
+    with Books(None, "replay:a", "memory") as books:
+        projection = Projection(SESSION)
+        order = proposal(LOT, T0, 1)
+        rested = changed(
+            order, T0, 1, "accepted", 0, client_order_id="leg", role="stop", side="sell", type="stop"
+        )
+        books.apply(projection.rows(1, T0, bars(T0), [rested]), Mark(DAY, 1), T0)
+        sold = lot(T0 + MINUTE, 2, quantity=0, role="stop", client_order_id="leg", execution_id="x-9")
+        told = fill("leg", T0 + MINUTE, 9, side="sell", price=99.0, parent_id=f"{LOT}:e1")
+        books.apply(projection.rows(2, T0 + MINUTE, told, [sold]), Mark(DAY, 2), T0 + MINUTE)
+        books.commit()
+        trades = books.connection("trades")
+        sql = "SELECT status, filled_qty, filled_avg_price, order_type FROM orders WHERE id = 'leg'"
+        assert trades.execute(sql).fetchall() == [("filled", 10, 99.0, "stop")]
+        assert trades.execute("SELECT kind FROM causes WHERE kind = 'order'").fetchall() == []

@@ -4,16 +4,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.messages.codec import MESSAGES
+from storage.lot_rows import LOT_ROWS
+from storage.pen import micros
 from storage.performance_rows import PERFORMANCE_ROWS
 from storage.projection import Projection
 from storage.signal_rows import SIGNAL_ROWS, order_key
 from storage.statements import STATEMENTS
-from storage.trade_rows import TRADE_ROWS, micros
+from storage.trade_rows import TRADE_ROWS
 from tests.storage.books_samples import DAY, LOT, SESSION, T0, bars, fill, trading_day
 
 
 def test_every_writer_belongs_to_one_message_type() -> None:
-    kinds = [*SIGNAL_ROWS, *TRADE_ROWS, *PERFORMANCE_ROWS]
+    kinds = [*SIGNAL_ROWS, *TRADE_ROWS, *LOT_ROWS, *PERFORMANCE_ROWS]
     assert set(kinds) <= set(MESSAGES)
     assert len(kinds) == len(set(kinds))
 

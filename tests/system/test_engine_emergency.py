@@ -11,9 +11,11 @@ from actors.verification import verify
 from config.load import load
 from runtime import kill_switch
 from runtime.messages.account import AccountSwept
-from runtime.messages.broker import OrderAccepted
+from runtime.messages.broker import OrderAccepted, OrderFilled
 from runtime.messages.machine import ActorStopped
 from runtime.messages.trading import LotChanged
+from storage.readers.chain import chain
+from storage.readers.ledger import open_ledger, records
 from tests.alpaca_server.options import Options
 from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, ONE_STRATEGY, Live, lay_files, running
@@ -72,6 +74,13 @@ async def test_when_the_portfolio_is_given_up_the_entry_under_way_is_cancelled(r
     await assert_replays(live)
 
 
+def explain(root: Path, name: str):
+    """An order's row in the books, and its chain."""
+    with open_ledger(root) as ledger:
+        (row,) = records(ledger.trades, "SELECT * FROM orders WHERE id = ?", (name,))
+        return row, chain(ledger, name)
+
+
 @pytest.mark.parametrize(
     ("is_all", "swept"), [(False, "ours"), (True, "everything")], ids=["ours", "everything"]
 )
@@ -96,6 +105,22 @@ async def test_a_flatten_gets_flat_without_an_executor(root, monkeypatch, is_all
         assert [one.quantity for one in live.of(LotChanged)][-1] == 0
         assert [one.symbol for one in server.orders if one.is_live] == ([] if is_all else ["TSLA"])
     assert [one.actor for one in live.of(ActorStopped)] == ["executor"]
+    (sold,) = {one.client_order_id for one in live.of(LotChanged) if one.quantity == 0}
+    row, explained = await in_thread(explain, root, sold)
+    assert (row["role"], row["status"], row["side"], row["order_type"]) == (
+        "exit",
+        "filled",
+        "sell",
+        "market",
+    )
+    assert (
+        row["filled_qty"]
+        == row["quantity"]
+        == sum(one.quantity for one in live.of(OrderFilled) if one.client_order_id == sold)
+    )
+    assert explained is not None
+    links = [link["kind"] for link in explained["lots"][0]["links"] if link["answers"] == sold]
+    assert links == ["order", "fill"]
     await assert_replays(live)
 
 

@@ -12,7 +12,7 @@ from actors.execution import order_state
 from actors.execution.order_state import OrderState
 from runtime.messages.base import Input
 from runtime.messages.broker import FillCorrected, OrderAccepted, OrderFilled, OrderReplaced
-from tests.actors.broker.wire_samples import ENTRY, NOW, activity, order, update
+from tests.actors.broker.wire_samples import ENTRY, NOW, activity, fill, order, update
 
 WHOLE = 100
 Step = Literal["fill", "bust", "silent bust", "again", "restart", "next session", "catch up"]
@@ -169,3 +169,24 @@ def test_what_turns_out_to_have_been_closed_by_our_own_order_is_not_counted_as_c
     exit_order.filled = 0
     entry.filled += entered
     assert directory.held() == ({"SPY": sign * entered} if entered else {})
+
+
+def test_a_replacement_on_the_tape_is_known_by_its_new_id_to_whom_did_not_hear_of_it() -> None:
+    """Else its shares of before would be added to the count of the order that has them already."""
+    told = Directory()
+    update_told(fill(4, 4), told, NOW)
+    gone = {"status": "replaced", "replaced_by": "b-2", "filled_qty": "4"}
+    update_told(update("replaced", of=gone), told, NOW)
+    heir = {"id": "b-2", "replaces": "b-1", "client_order_id": "uuid-9", "filled_qty": "0"}
+    (replaced,) = update_told(update("new", of=heir), told, NOW).inputs
+    assert isinstance(replaced, OrderReplaced)
+    assert (replaced.new_broker_order_id, replaced.base) == ("b-2", 4)
+    after = Directory()
+    after.add(ENTRY, "SPY", broker_order_id="b-1", filled=4, is_accepted=True, side="buy")
+    after.recall([replaced])
+    known = after.named(ENTRY)
+    assert known is not None
+    assert (known.broker_order_id, known.base) == ("b-2", 4)
+    assert after.of_broker("b-1") is known
+    assert settled(order(status="replaced", filled_qty="4", replaced_by="b-2"), [], after, NOW) == []
+    assert after.held() == {"SPY": 4}

@@ -286,6 +286,57 @@ async def test_however_the_intent_is_refused_the_exit_goes_without_it(
     assert [("position_intent" in one.json, one.applied) for one in posts] == [(True, False), (False, True)]
 
 
+BARE = {"status": 422, "code": 0, "message": "Unprocessable Entity"}
+
+
+@pytest.mark.parametrize("held", [0, 4, -10])
+async def test_an_exit_goes_without_its_intent_only_if_there_is_something_to_close(
+    alpaca: AlpacaServer, rest: Rest, held: int
+) -> None:
+    """A refusal without a code says nothing: the position may be gone, and a sale would open a short one."""
+    if held:
+        alpaca.hold("SPY", held, 100)
+    await alpaca.push_minute({"SPY": (100, 100, 100, 100)})
+    alpaca.faults.add("refuse", "POST /v2/orders", **BARE)
+    with pytest.raises(BrokerRejected, match=f"mismatch: the account has {held} shares of SPY"):
+        await rest.submit(EXIT, Priority.EXIT)
+    assert alpaca.orders == []
+
+
+async def test_a_refusal_without_a_code_takes_the_intent_off_one_order_only(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    alpaca.hold("SPY", 20, 100)
+    alpaca.faults.add("refuse", "POST /v2/orders", **BARE)
+    await rest.submit(EXIT, Priority.EXIT)
+    await rest.submit({**EXIT, "client_order_id": "mr-20261120-2:x1"}, Priority.EXIT)
+    posts = alpaca.history.requests("POST /v2/orders")
+    assert ["position_intent" in one.json for one in posts] == [True, False, True]
+
+
+async def test_an_exit_whose_position_cannot_be_read_goes_all_the_same(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    alpaca.hold("SPY", 20, 100)
+    alpaca.faults.add("refuse", "POST /v2/orders", **BARE)
+    alpaca.faults.add("server_error_before", "GET /v2/positions/*", times=None)
+    await rest.submit(EXIT, Priority.EXIT)
+    assert [one.client_order_id for one in alpaca.orders] == ["mr-20261120-1:x1"]
+
+
+@pytest.mark.parametrize("alpaca_options", [{"intents": "refused"}])
+async def test_where_no_intent_is_taken_every_exit_looks_at_its_position(
+    alpaca: AlpacaServer, rest: Rest
+) -> None:
+    alpaca.hold("SPY", 10, 100)
+    await alpaca.push_minute({"SPY": (100, 100, 100, 100)})
+    await rest.submit(EXIT, Priority.EXIT)
+    await alpaca.fill(str(EXIT["client_order_id"]), 100, 10)
+    with pytest.raises(BrokerRejected, match="mismatch"):
+        await rest.submit({**EXIT, "client_order_id": "mr-20261120-2:x1"}, Priority.EXIT)
+    assert len(alpaca.orders) == 1
+
+
 async def test_an_exit_that_is_refused_for_its_shares_keeps_its_intent(
     alpaca: AlpacaServer, rest: Rest
 ) -> None:

@@ -259,6 +259,31 @@ async def test_a_stop_that_was_replaced_and_has_traded_unheard_is_not_sold_once_
     assert alpaca.positions == {"SPY": 5}
 
 
+@pytest.mark.parametrize("dialect", ["carried", "fresh"])
+async def test_both_parts_of_an_entry_that_was_replaced_unheard_are_closed(
+    rest: Rest, alpaca: AlpacaServer, dialect: str
+) -> None:
+    object.__setattr__(alpaca.options, "replacement", dialect)
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 5, 100)
+    await place(alpaca, "mr-20261120-1:e1", side="buy", limit_price="90", qty="20")
+    (entry,) = alpaca.orders
+    await alpaca.fill(entry, 90, 4)
+    new = await rest.replace(entry.id, {"limit_price": "91"})
+    await alpaca.fill(alpaca.broker.order(new.id), 91, 6)
+    directory = Directory()
+    directory.add("mr-20261120-1:e1", "SPY", broker_order_id=entry.id, is_accepted=True, side="buy")
+    fills, late = rest.fills, [3]
+
+    async def lagging(**about: Any) -> list[wire.Activity]:
+        late[0] -= 1
+        return [one for one in await fills(**about) if late[0] < 0 or one.order_id != new.id]
+
+    rest.fills = lagging  # type: ignore[method-assign]
+    assert (await sweeper_of(rest, directory).close_ours(deadline_s=5)).is_done
+    assert alpaca.positions == {"SPY": 5}
+
+
 async def test_an_order_of_ours_that_cannot_be_read_does_not_keep_the_account_open(
     alpaca: AlpacaServer, rest: Rest
 ) -> None:

@@ -389,7 +389,8 @@ async def test_a_replacement_keeps_the_name(alpaca: AlpacaServer) -> None:
         desk.send(buy())
         await desk.wait_for(OrderAccepted)
         desk.send(replace(limit_price=101.5))
-        await desk.until(lambda: len(alpaca.orders) == 2)
+        await desk.until(lambda: len(alpaca.orders) == 2 and alpaca.orders[0].status == "replaced")
+        desk.event(alpaca.orders[0].client_order_id)  # as the broker does: first that the old one is over
         desk.event(alpaca.orders[1].client_order_id)
         replaced = await desk.wait_for(OrderReplaced)
         assert (replaced.client_order_id, replaced.limit_price) == (ENTRY, 101.5)

@@ -174,7 +174,7 @@ async def test_whatever_happens_to_replaced_orders_every_share_is_told_once(alpa
                     shares = min(luck.randrange(1, 5), int(chain[-1].remaining))
                     await alpaca.fill(chain[-1], 100 + luck.randrange(5), shares)
                 elif what < 0.9:
-                    new = await desk.rest.replace(chain[-1].id, {"limit_price": f"{90 + number}"})
+                    new = await desk.rest.replace(chain[-1].id, {"limit_price": f"{60 + number}"})
                     chain.append(next(one for one in alpaca.orders if one.id == new.id))
                 else:
                     await alpaca.act(lambda broker, id=chain[-1].id: broker.cancel(id))

@@ -1,9 +1,12 @@
 """Replacements that an earlier process left without an answer are found out about, not sent blindly again."""
 
 import anyio
+import anyio.lowlevel
+import pytest
 
-from runtime.messages.broker import CancelRejected, OrderReplaced
-from tests.actors.gateways.order_desk import ENTRY, Running, replace, running
+from runtime.messages.broker import CancelRejected, OrderAccepted, OrderFilled, OrderReplaced
+from tests.actors.gateways.order_desk import ENTRY, Running, buy, cancel, replace, running
+from tests.actors.gateways.test_amendments import look
 from tests.alpaca_server.orders import Order
 from tests.alpaca_server.server import AlpacaServer
 from tests.walls import WALL_S
@@ -67,3 +70,40 @@ async def test_a_replacement_of_an_order_that_is_over_is_refused(alpaca):
         await desk.wait_for(CancelRejected)
         await over(desk)
     assert alpaca.history.requests("PATCH") == []
+
+
+async def test_a_cancellation_goes_on_to_what_has_taken_the_orders_place(alpaca):
+    """A person replaced it, and nobody told: the old order is over, and that is not the end of it."""
+    async with running(alpaca) as desk:
+        desk.send(buy())
+        await desk.wait_for(OrderAccepted)
+        old = alpaca.broker.by_client_id(ENTRY)
+        await alpaca.act(lambda broker: broker.settle_replace(broker.replace(old.id, {"limit_price": "99"})))
+        desk.send(cancel())
+        with anyio.fail_after(8):
+            while any(one.is_live for one in alpaca.orders):
+                await anyio.lowlevel.checkpoint()
+        await over(desk)
+        await desk.wait_for(OrderReplaced)
+
+
+@pytest.mark.parametrize("alpaca_options", [{"replacement": "carried"}, {"replacement": "fresh"}])
+async def test_what_two_parts_of_a_replaced_order_traded_is_told_by_a_look_up(alpaca):
+    async with running(alpaca) as desk:
+        desk.send(buy(quantity=20))
+        await desk.wait_for(OrderAccepted)
+        await alpaca.fill(ENTRY, 99.5, 4)
+        old = alpaca.broker.by_client_id(ENTRY)
+
+        def replaced(broker):
+            new = broker.replace(old.id, {"limit_price": "99"})
+            broker.settle_replace(new)
+            return new
+
+        await alpaca.fill(await alpaca.act(replaced), 99, 6)
+        desk.send(look(0))
+        await desk.wait_for(OrderFilled, 2)
+        assert [(one.quantity, one.price, one.cumulative) for one in desk.of(OrderFilled)] == [
+            (4, 99.5, 4), (6, 99.0, 10),
+        ]  # fmt: skip
+        assert desk.desk.directory.held() == {"SPY": 10}
