@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from actors.allocation import resting
 from actors.allocation.agreement import Agreement
 from actors.allocation.book import MICRO, Book, Lot
 from actors.allocation.corrections import Closed, became, correct
@@ -20,7 +21,6 @@ from actors.allocation.portfolio_state import (
     facts_of_fill,
     kept_orders,
     new_books,
-    take_over_prices,
     with_exits_to_come,
     with_ids,
 )
@@ -153,24 +153,10 @@ class Portfolio(Actor):
         self._ids[added.symbol] = added.id
 
     def on_order_accepted(self, accepted: OrderAccepted) -> None:
-        facts = self._orders.get(accepted.client_order_id)
-        if facts is None:
-            return
-        for leg in accepted.legs:
-            self._orders[leg.client_order_id] = _with(facts, role=leg.role, reason=leg.role)
-        lot = self._book.lots.get(facts.lot_id)
-        if lot is not None and facts.role != "entry":
-            take_over_prices(lot, facts, accepted.legs)
+        resting.accepted(self._book, self._orders, accepted)
 
     def on_order_replaced(self, replaced: OrderReplaced) -> None:
-        facts = self._orders.get(replaced.client_order_id)
-        lot = self._book.lots.get(facts.lot_id) if facts else None
-        if facts is None or lot is None:
-            return
-        if facts.role == "target" and replaced.limit_price is not None:
-            lot.take_profit = replaced.limit_price
-        if facts.role == "stop" and replaced.stop_price is not None:
-            lot.stop_loss = replaced.stop_price
+        resting.moved(self._book, self._orders, replaced)
 
     def on_order_filled(
         self, fill: OrderFilled

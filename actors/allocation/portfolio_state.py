@@ -1,6 +1,6 @@
 """What the portfolio remembers of orders, and what of it crosses a session."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Mapping
 
 import msgspec
 
@@ -8,7 +8,7 @@ from actors.allocation.book import Lot, micros
 from actors.allocation.corrections import Closed
 from actors.allocation.performance import Record
 from config.schema import Account
-from runtime.messages.broker import FillCorrected, Leg, OrderFilled, SubmitOrder
+from runtime.messages.broker import FillCorrected, OrderFilled, SubmitOrder
 from runtime.messages.risk import TaskDue
 from runtime.messages.trading import Role
 
@@ -97,20 +97,6 @@ def with_exits_to_come(order: SubmitOrder, first: Facts | None) -> SubmitOrder:
     if first is None or order.stop_loss is not None or order.take_profit is not None:
         return order
     return msgspec.structs.replace(order, stop_loss=first.stop_loss, take_profit=first.take_profit)
-
-
-def take_over_prices(lot: Lot, facts: Facts, legs: Iterable[Leg]) -> None:
-    """Where a lot's stop and target rest now that the broker has its exits (legs are beside the order)."""
-    if isinstance(facts, SubmitOrder):
-        if facts.role == "target" and facts.limit_price is not None:
-            lot.take_profit = facts.limit_price
-        elif facts.role == "stop" and facts.stop_price is not None:
-            lot.stop_loss = facts.stop_price
-    for leg in legs:
-        if leg.role == "stop":
-            lot.stop_loss = leg.price
-        elif leg.role == "target":
-            lot.take_profit = leg.price
 
 
 def facts_of(order: Facts) -> OrderFacts:
