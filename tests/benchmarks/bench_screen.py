@@ -334,7 +334,7 @@ async def loop_of(seconds: float, *, attached: bool) -> dict[str, Any]:
             clients = await anyio.to_thread.run_sync(_clients, root) if attached else None
             try:
                 if attached:
-                    with anyio.fail_after(20):
+                    with anyio.fail_after(120):
                         while frames.clients < 2:
                             await anyio.lowlevel.checkpoint()
                 await _feed(host, real, 0.5)  # warm

@@ -38,7 +38,10 @@ def test_killed_and_changed_again_and_again_nothing_is_sent_twice_lost_or_left_i
     chance = random.Random(11)
     figures = Figures(points={}, missed=[], ready_ms=[], wrong=[])
     with nursery() as bears, busy_round(bears, tmp_path, figures, 11) as one:
-        one.dies_after(1.2, ready=True)
+        pid = one.start()
+        assert one.until(one.is_ready), one.log.read_text()[-2_000:]
+        assert one.until(lambda: len(one.hosted.server.broker.executions) > 5), "nothing trades"
+        one.kill(pid)
         for number in range(1, KILLS):
             one.words = _words(number)
             told = _refused(one)

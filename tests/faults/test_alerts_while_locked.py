@@ -24,7 +24,7 @@ def test_an_alert_leaves_while_the_books_are_locked(tmp_path: Path) -> None:
         with process_of("runtime", "run", "--headless", "--clock", CLOCK, *SETTINGS, env=env) as process:
             until_ready(server)
             path = tmp_path / "db" / "performance.db"
-            lock = sqlite3.connect(path, isolation_level=None)
+            lock = sqlite3.connect(path, isolation_level=None, timeout=WALL_S)
             lock.execute("BEGIN IMMEDIATE")
             kill_switch.throw(tmp_path, "the books are locked", at=1)
             sink.wait(2)

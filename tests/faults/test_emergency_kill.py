@@ -26,8 +26,10 @@ def _theirs(server: AlpacaServer) -> None:
         server.hold(symbol, OTHERS, price)
 
 
-def _ours(server: AlpacaServer) -> dict[str, int]:
-    net = {symbol: int(server.positions.get(symbol, 0)) - OTHERS for symbol in busy.SYMBOLS}
+def _ours(one: Round) -> dict[str, int]:
+    """What is held beside the others' shares; read over there, where it changes."""
+    held = one.hosted.call(lambda server: server.positions)
+    net = {symbol: int(held.get(symbol, 0)) - OTHERS for symbol in busy.SYMBOLS}
     return {symbol: shares for symbol, shares in net.items() if shares}
 
 
@@ -37,10 +39,10 @@ def _dies_in_the_sweep(one: Round, count: int, *, full: bool = False) -> None:
     Args:
         count: Its closing orders so far. full: whether its disk takes nothing any more.
     """
-    server, crash = one.hosted.server, one.root / "crash"
+    crash = one.root / "crash"
     pid = one.start(EMERGENCY, count, crash="executor", crash_while=str(crash))
     assert one.until(one.is_ready), one.log.read_text()
-    assert one.until(lambda: len(_ours(server)) > count + 2), _ours(server)
+    assert one.until(lambda: len(_ours(one)) > count + 2), _ours(one)
     if full:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
     crash.touch()
@@ -56,12 +58,11 @@ def _dead(one: Round, pid: int) -> None:
 
 def _dies_again(one: Round) -> None:
     """Engines that go on with it, each until its own first closing order has left."""
-    server = one.hosted.server
     for _ in range(2):
-        if len(_ours(server)) < 2:
+        if len(_ours(one)) < 2:
             return  # too few are left to be sure of another order
         pid = one.start(EMERGENCY)
-        one.until(lambda pid=pid: _is_dead(pid) or not _ours(server))
+        one.until(lambda pid=pid: _is_dead(pid) or not _ours(one))
         if not _is_dead(pid):
             one.kill(pid)
             return
@@ -85,11 +86,11 @@ def test_killed_in_the_midst_of_closing_our_lots_exactly_ours_go_and_the_books_a
             _dies_again(one)
         pid = one.start()
         assert one.until(one.is_ready), one.log.read_text()[-2_000:]
-        one.until(lambda: not _ours(server), 20.0)
+        one.until(lambda: not _ours(one))
         one.until(lambda: one._is_quiet(server))
         os.kill(pid, signal.SIGTERM)
         assert bears.wait(pid) in (exits.OK, exits.HALTED), one.log.read_text()[-2_000:]
-        assert _ours(server) == {}
+        assert _ours(one) == {}
         books = Books(one.root, "trades")
         assert books("SELECT symbol, quantity FROM positions WHERE quantity != 0") == []
         assert books("SELECT id, quantity FROM lots WHERE quantity != 0") == []

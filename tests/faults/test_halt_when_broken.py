@@ -22,15 +22,17 @@ from tests.faults.kill_live import (
     Figures,
     Nursery,
     Round,
-    _entries,
     _is_dead,
     busy_round,
     nursery,
 )
+from tests.walls import WALL_S
 from tui.commands import exits
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(480)]
 UNLIMITED = resource.RLIM_INFINITY
+TRIES = 10
+"""Halts: each waits two seconds for its answer."""
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,9 @@ def bears() -> Iterator[Nursery]:
 def _locked(one: Round, pid: int, cures: contextlib.ExitStack) -> None:
     """Another process (this one) holds both databases."""
     for name in ("trades", "performance"):
-        link = cures.enter_context(contextlib.closing(sqlite3.connect(one.root / "db" / f"{name}.db")))
+        link = cures.enter_context(
+            contextlib.closing(sqlite3.connect(one.root / "db" / f"{name}.db", timeout=WALL_S))
+        )
         link.execute("BEGIN IMMEDIATE")
         cures.callback(link.rollback)
 
@@ -91,6 +95,15 @@ def command(root: Path, *words: str, full: bool) -> "subprocess.CompletedProcess
     )  # fmt: skip
 
 
+def halted(root: Path, *, full: bool) -> "subprocess.CompletedProcess[str]":
+    """A halt that the engine answered; a machine under load may be too slow for the first one."""
+    for _ in range(TRIES):
+        done = command(root, "halt", "--reason", "all is broken", full=full)
+        if any(line.startswith("socket") and "not reached" not in line for line in done.stdout.splitlines()):
+            break
+    return done
+
+
 def on_their_way(said: str) -> set[str]:
     """Entries that the engine named when it answered the halt: they left before it, without an answer yet."""
     (line,) = (line for line in said.splitlines() if line.startswith("socket"))
@@ -119,23 +132,26 @@ def test_a_halt_stops_entries_and_cancels_them_once_the_broker_hears(
     figures = Figures(points={}, missed=[], ready_ms=[], wrong=[])
     with busy_round(bears, tmp_path, figures, 11) as one, engine(bears, one, actor) as pid:
         server = one.hosted.server
-        assert one.until(lambda: _entries(server)), "no entry to cancel"
+        assert one.until(one.entries), "no entry to cancel"
         with contextlib.ExitStack() as cures:
             for trouble in troubles:
                 trouble(one, pid, cures)
-            done = command(one.root, "halt", "--reason", "all is broken", full=_full in troubles)
+            done = halted(one.root, full=_full in troubles)
             seen = len(server.history)
             assert done.returncode == exits.OK, done.stdout + done.stderr
             assert "not reached" not in done.stdout.splitlines()[0], done.stdout
             one.until(lambda: False, 1.5)  # as many signals as an hour and a half bring
             assert set(added(server, seen)) <= on_their_way(done.stdout), done.stdout
-        assert one.until(lambda: not _entries(server), 30.0), _entries(server)
+        assert one.until(lambda: not one.entries()), one.entries()
         assert set(added(server, seen)) <= on_their_way(done.stdout), done.stdout
         assert not _is_dead(pid)
         status = command(one.root, "status", "--json", full=False)
         assert status.returncode == exits.HALTED, status.stderr
         assert json.loads(status.stdout)["halted"] is True
-        one.until(lambda: one._is_quiet(server))
+        if _crashing in troubles:  # nobody is left who books what becomes of an order
+            one.until(lambda: one._is_quiet(server))
+        else:
+            one.come_to_rest()
         os.kill(pid, signal.SIGTERM)
         assert bears.wait(pid) in (exits.OK, exits.HALTED), one.log.read_text()[-2_000:]
         assert list(_sent_once(server)) == []

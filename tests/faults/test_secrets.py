@@ -16,6 +16,7 @@ from tests.alpaca_server.hosted import HostedAlpacaServer
 from tests.alpaca_server.server import AlpacaServer
 from tests.faults import busy
 from tests.faults.kill_live import SPEED, START, Figures, Round, _market_runs, _market_stops, nursery
+from tests.walls import WALL_S
 
 KEY, SECRET = "PKCANARY7Q2ZX4VB91LM", "canary-secret-8f3b1c9d27e64a50b1aa93c7d4e2f601"
 ECHO = f"request signed with {SECRET} by {KEY} refused"
@@ -73,7 +74,7 @@ def test_no_key_is_in_anything_that_a_process_wrote(tmp_path: Path, monkeypatch:
         crash.touch()
         (tape,) = one.tapes()
         assert one.until(lambda: b"ActorCrashed" in tape.read_bytes() or b"crash loop" in _log(root))
-        with contextlib.closing(sqlite3.connect(root / "db" / "performance.db")) as lock:
+        with contextlib.closing(sqlite3.connect(root / "db" / "performance.db", timeout=WALL_S)) as lock:
             lock.execute("BEGIN IMMEDIATE")  # what cannot be written goes to the fallback file
             hosted.call(lambda server: server.faults.add("refuse", "* /*", times=8, status=401, message=ECHO))
             one.until(lambda: False, 2.0)

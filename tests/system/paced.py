@@ -38,8 +38,8 @@ class Pace:
         words: Further words of the engine's command line.
         per_minute: The budget of requests. A minute of it is real while the reconcile's schedule is the
             market's: a session far faster than the market's pace uses up the usual one for reconciling.
-        is_held: Whether the broker's time waits for the engine, which asks for it. Otherwise both begin at
-            the same market time, each when its process does.
+        ahead: Market minutes by which the broker's time, which begins when the engine first asks for it, is
+            later than the engine's own. 0: the engine takes the broker's.
     """
 
     root: Path
@@ -51,7 +51,7 @@ class Pace:
     words: Sequence[str] = ()
     per_minute: int = 10_000
     module: str = "runtime"
-    is_held: bool = True
+    ahead: float = 0.0
     environ: dict[str, str] = field(default_factory=dict)
 
 
@@ -136,18 +136,17 @@ def lay_rows(path: Path, rows: dict[int, dict[str, Sequence[float]]]) -> Path:
     return path
 
 
-def begin_of(pace: Pace) -> str:
-    """Market time at which it begins, ISO."""
-    return datetime.fromtimestamp(OPENS.timestamp() - pace.lead * MINUTE_S, OPENS.tzinfo).isoformat()
+def before_open(minutes: float) -> str:
+    """Market time so many minutes before the open, ISO."""
+    return datetime.fromtimestamp(OPENS.timestamp() - minutes * MINUTE_S, OPENS.tzinfo).isoformat()
 
 
 @contextmanager
 def session(pace: Pace) -> Iterator[tuple[Child, Child, dict[str, str]]]:
     """The broker, the engine, and the environment they share, once the engine can be reached."""
-    begins = begin_of(pace)
+    begins = before_open(pace.lead)
     played = lay_rows(pace.root / "day.jsonl.gz", pace.rows)
-    words = ["--session", str(played), "--start", begins, "--speed", f"{pace.speed:g}", "--stay"]
-    words += ["--hold"] if pace.is_held else []
+    words = ["--session", str(played), "--start", begins, "--speed", f"{pace.speed:g}", "--stay", "--hold"]
     words += [
         "--rate-limit",
         "0",
@@ -165,7 +164,7 @@ def session(pace: Pace) -> Iterator[tuple[Child, Child, dict[str, str]]]:
 @contextmanager
 def engine_of(pace: Pace, environ: dict[str, str], name: str = "engine") -> Iterator[Child]:
     """An engine of the broker that the environment names, once it can be reached."""
-    time = "broker" if pace.is_held else begin_of(pace)
+    time = before_open(pace.lead + pace.ahead) if pace.ahead else "broker"
     clock = ["--headless", "--clock", time, "--speed", f"{pace.speed:g}"]
     clock += ["--set", f"requests.per_minute={pace.per_minute}"]
     with Child(pace.root / name, pace.module, "run", *clock, *pace.words, env=environ) as engine:

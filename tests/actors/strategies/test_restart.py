@@ -177,10 +177,10 @@ def test_an_idle_frame_costs_microseconds(kind: type[Strategy], section: Section
     )
     handle = trial.handlers[Bars]
     best = 1.0
-    for _ in range(5):
-        begun = time.perf_counter()
-        for _ in range(2000):
+    for _ in range(20):
+        begun = time.thread_time()  # of this thread alone, whoever else wants the processor
+        for _ in range(500):
             handle(frame)
-        best = min(best, (time.perf_counter() - begun) / 2000)
+        best = min(best, (time.thread_time() - begun) / 500)
     assert best < 25e-6
     print(f"{section.name}: {best * 1e6:.2f} us")
