@@ -6,6 +6,7 @@ Nothing in it sleeps or polls: a test moves market time by pushing bars, and wai
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -100,6 +101,8 @@ class AlpacaServer:
         self.crashes: list[Exception] = []
         """What failed inside the server itself; `stop` raises it."""
         self._open: set[Tap] = set()
+        self._kept: socket.socket | None = None
+        """Holds the port while nobody listens there."""
         self._ends = contextlib.AsyncExitStack()
 
     # -- life ------------------------------------------------------------------------------------
@@ -114,18 +117,25 @@ class AlpacaServer:
     async def start(self) -> None:
         """Listen; a second time on the same port as the first."""
         self._gate.closing = False
+        kept, self._kept = self._kept, None
         runner = web.AppRunner(self._application(), access_log=None, shutdown_timeout=_GRACE_S)
         await runner.setup()
         self._ends.push_async_callback(runner.cleanup)
         loop = asyncio.get_running_loop()
         listening = await loop.create_server(partial(self._tapped, runner), HOST, self.port)
         self.port = listening.sockets[0].getsockname()[1]
+        if kept is not None:
+            kept.close()
         pump = loop.create_task(self._watched(self.trades.pump()))
         self.broker.on_due = self._wake
         self._ends.push_async_callback(self._end, listening, pump)
 
-    async def stop(self) -> None:
+    async def stop(self, *, keep_port: bool = False) -> None:
         """Be gone: connections are reset, as when the host dies. What it knows stays.
+
+        Args:
+            keep_port: Whether nobody else gets the port until the next `start` or `stop`; connections to it
+                are refused.
 
         Raises:
             ExceptionGroup: The server itself failed at something.
@@ -133,6 +143,13 @@ class AlpacaServer:
         self._gate.closing = True
         self.faults.clear()
         await self._ends.aclose()
+        if self._kept is not None:
+            self._kept.close()
+            self._kept = None
+        if keep_port:
+            self._kept = socket.socket()
+            self._kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._kept.bind((HOST, self.port))
         crashes, self.crashes = self.crashes, []
         if crashes:
             raise ExceptionGroup("the loopback server failed", crashes)
@@ -151,9 +168,12 @@ class AlpacaServer:
         """With a running clock, do at its time what only the clock brings about."""
         if not self.clock.stands:
             wait = self.clock.real_seconds_to(moment)
-            asyncio.get_running_loop().call_later(wait, self._due)
+            asyncio.get_running_loop().call_later(wait, self._due, moment)
 
-    def _due(self) -> None:
+    def _due(self, moment: int) -> None:
+        if self.clock.now() < moment:  # a timer may fire a nanosecond early
+            self._wake(moment)
+            return
         self.broker.catch_up()
         self.trades.publish(self.broker.teller, None)
 

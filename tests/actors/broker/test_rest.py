@@ -148,7 +148,7 @@ async def test_each_failure_says_who_must_act_and_is_sent_once(
 
 
 async def test_a_host_that_is_not_there_had_nothing_sent_to_it(alpaca: AlpacaServer, rest: Rest) -> None:
-    await alpaca.stop()
+    await alpaca.stop(keep_port=True)
     with pytest.raises(BrokerUnavailable, match="could not connect") as caught:
         await rest.submit(BODY, Priority.ENTRY)
     assert not caught.value.is_unknown

@@ -70,7 +70,7 @@ async def test_what_is_not_confirmed_is_not_called_done(alpaca: AlpacaServer, re
 
 
 async def test_it_can_be_stopped_while_the_broker_is_away(alpaca: AlpacaServer, rest: Rest) -> None:
-    await alpaca.stop()
+    await alpaca.stop(keep_port=True)
     stop = asyncio.Event()
     results: list[Swept] = []
 

@@ -43,8 +43,9 @@ from tests.actors.gateways.order_desk import (
 from tests.alpaca_server.server import AlpacaServer
 from tests.walls import WALL_S
 
-GIVES_UP = msgspec.structs.replace(HASTE, entry=2.0)
-"""For tests of entries that wait too long; long enough for one that does not."""
+GIVES_UP = msgspec.structs.replace(HASTE, entry=1.5, absent=3.0)
+"""For tests of entries that wait too long: long enough for one that does not; given up before they are told
+as not sent yet."""
 
 
 async def test_a_bracket_leaves_once_as_text_and_is_told_with_its_legs(alpaca: AlpacaServer) -> None:
@@ -291,7 +292,7 @@ async def test_wrong_keys_are_a_refusal_and_no_loop(alpaca: AlpacaServer) -> Non
 async def test_a_broker_that_cannot_be_reached_gets_no_late_entry_but_the_exit(alpaca: AlpacaServer) -> None:
     alpaca.hold("SPY", 10, 100)
     async with running(alpaca, patience=GIVES_UP) as desk:
-        await alpaca.stop()
+        await alpaca.stop(keep_port=True)
         desk.send(buy(), sell())
         with anyio.fail_after(WALL_S):
             while not desk.of(OrderRejected) or not desk.of(OrderUnknown):
