@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,7 +39,27 @@ def test_each_kind_of_protection_is_a_line_of_its_own() -> None:
         "still held: SPY, TLT; their stops and targets stay at the broker",
         "still held: QQQ; their exits go on at the broker, without a stop",
         "warning: still held without a stop: IWM; a start places it",
-        "warning: intraday positions are closed, and DAY stops renewed, by a running engine only",
+    ]
+
+
+def test_intraday_lots_and_day_stops_that_would_outlive_the_session_are_named_and_no_others() -> None:
+    swing = with_orders(10, ("stop", "accepted", 10), symbol="SPY")
+    bracket = with_orders(10, ("stop", "accepted", 10), symbol="QQQ")
+    bracket.intraday, bracket.time_in_force = True, "day"
+    (leg,) = (one for one in bracket.orders.values() if one.role == "stop")
+    bracket.orders[leg.client_order_id] = msgspec.structs.replace(leg, parent_id=bracket.entry_id)
+    rested = with_orders(
+        10, ("stop", "accepted", 10), symbol="IWM"
+    )  # placed after the fill: good till cancelled
+    rested.intraday, rested.time_in_force = True, "day"
+    gone = with_orders(10, ("stop", "canceled", 10), symbol="TLT", missing=10)
+    gone.intraday = True
+    (held,) = left_behind([swing])
+    assert held == "still held: SPY; their stops and targets stay at the broker"
+    assert left_behind([swing, bracket, rested, gone])[1:-1] == [
+        "warning: IWM, QQQ would outlive the session: only a running engine closes intraday positions "
+        "before the close",
+        "warning: the DAY stops of QQQ end with the session and are not renewed",
     ]
 
 
