@@ -19,7 +19,7 @@ from config.secrets import from_environment
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
 from runtime.kernel.clock import Clock
 from runtime.text import one_line
-from tui.commands.checklist import Line, Start
+from tui.commands.checklist import Line, Start, unchecked
 
 NAMES = ("account", "clock", "broker calendar", "data plan")
 
@@ -83,10 +83,11 @@ async def _line(name: str, check: Callable[[], Awaitable[Line]]) -> Line:
         return Line(name, "FAIL", f"the keys were refused: {error}", fix)
     except BrokerUnavailable as error:
         return Line(name, "FAIL", f"no answer: {error}", "see to the network, or use --offline")
+    except BrokerRejected as error:
+        fix = "see the broker's own pages for what the account and its keys may do"
+        return Line(name, "FAIL", f"refused: {one_line(str(error), 200)}", fix)
     except Exception as error:  # noqa: BLE001 - the other lines are asked all the same
-        return Line(
-            name, "FAIL", f"could not be checked: {type(error).__name__}: {one_line(str(error), 200)}"
-        )
+        return unchecked(name, error)
 
 
 async def account(rest: Rest, start: Start) -> Line:

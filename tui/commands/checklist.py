@@ -19,6 +19,7 @@ from config.secrets import API_KEY, ENV_FILE, SECRET_KEY
 from config.snapshot import settings_hash
 from runtime import kill_switch
 from runtime.errors import DataError
+from runtime.text import one_line
 from storage.database import DATABASES, DatabaseRefused, books_of, database_path, open_reader
 from storage.migrations import MIGRATIONS
 from tui.commands import engine
@@ -89,7 +90,13 @@ def run(name: str, check: Callable[[], Line]) -> Line:
     try:
         return check()
     except Exception as error:  # noqa: BLE001 - see above
-        return Line(name, "FAIL", f"could not be checked: {type(error).__name__}: {error}")
+        return unchecked(name, error)
+
+
+def unchecked(name: str, error: Exception) -> Line:
+    """A check that broke; what its words name may be mended, and if not, it is a fault of ours."""
+    words = f"could not be checked: {type(error).__name__}: {one_line(str(error), 200)}"
+    return Line(name, "FAIL", words, "mend what it names and check again; else report it")
 
 
 def settings(start: Start) -> Line:

@@ -188,6 +188,7 @@ def test_a_check_that_breaks_is_a_failed_line_and_no_more(tmp_path: Path) -> Non
 
     line = checklist.run("x", broken)
     assert (line.verdict, line.words) == ("FAIL", "could not be checked: RuntimeError: no such thing")
+    assert line.fix
 
 
 def test_a_calendar_that_ends_soon_fails(tmp_path: Path) -> None:
@@ -341,6 +342,19 @@ async def test_a_broker_that_does_not_answer_fails_each_line_and_ends(
     for name in broker_checklist.NAMES:
         assert found[name]["verdict"] == "FAIL"
         assert "status 500" in found[name]["words"]
+        assert found[name]["fix"]
+
+
+async def test_a_broker_that_refuses_to_answer_is_a_failed_line_with_a_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    async with AlpacaServer(start=real_time(), speed=1.0) as server:
+        server.faults.add("refuse", "GET /v2/*", times=None, status=403, code=40310000, message="not yours")
+        code, found = await online(server, tmp_path, monkeypatch=monkeypatch, capsys=capsys)
+    assert code == exits.UNHEALTHY
+    for name in broker_checklist.NAMES:
+        assert (found[name]["verdict"], bool(found[name]["fix"])) == ("FAIL", True), found[name]
+        assert "not yours" in found[name]["words"]
 
 
 async def test_an_account_that_may_not_trade_fails_and_says_why(
