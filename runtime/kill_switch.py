@@ -294,7 +294,10 @@ def _write(path: str, words: str, *, short: str = "") -> str:
         with suppress(FileNotFoundError):
             os.unlink(draft)
         short = short.encode("ascii", "replace").decode().replace("/", "-")
-        os.symlink(short[:_LINK_LENGTH] or "no words", draft)
+        try:
+            os.symlink(short[:_LINK_LENGTH] or "no words", draft)
+        except OSError as refused:  # it names where the link leads to
+            raise OSError(refused.errno, refused.strerror, path) from refused
     try:
         os.rename(draft, path)
     except OSError:

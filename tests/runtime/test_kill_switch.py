@@ -325,6 +325,20 @@ def test_lifting_makes_a_missing_directory(tmp_path: Path) -> None:
     assert look(tmp_path) == CLEAR
 
 
+def test_where_nothing_can_be_written_the_file_is_named_that_could_not_be(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    throw(root, "x", at=AT)
+
+    def refuse(*names: object, **_: object) -> int:
+        raise PermissionError(13, "Permission denied", names[0])
+
+    monkeypatch.setattr(os, "open", refuse)
+    monkeypatch.setattr(os, "symlink", refuse)
+    with pytest.raises(NotLifted, match=r"RESUMED: Permission denied"):
+        lift(root, "x", at=AT)
+
+
 def test_lifting_twice_is_no_error(root: Path) -> None:
     lift(root, "ann", at=AT)
     lift(root, "ann", at=AT)
