@@ -11,7 +11,7 @@ import msgspec
 from actors.execution import ids, lot_commands, order_state, refusals
 from actors.execution.account_side import READ, STUCK
 from actors.execution.executor_state import ExecutorCarried
-from actors.execution.lot_keeper import EXPIRY, PARTIAL, RETRY, SECOND_NS
+from actors.execution.lot_keeper import AGAIN, AGAIN_NS, EXPIRY, PARTIAL, RETRY, SECOND_NS
 from actors.execution.lot_orders import (
     KILL_SWITCH,
     MOST_CANCELS,
@@ -166,7 +166,7 @@ class Executor(SplitKeeper):
             if lot.is_over:
                 continue
             if halt.flatten and not lot.closing:
-                lot.closing, lot.exit_reason = True, KILL_SWITCH
+                lot.closing, lot.exit_reason, lot.refused_exits = True, KILL_SWITCH, 0
             yield from self._advance(lot)
 
     def settle(self) -> Iterator[HaltConfirmed | ReadAccount | Noted]:
@@ -226,6 +226,8 @@ class Executor(SplitKeeper):
             return
         if kind == "partial":
             yield from self._end_entry(lot, "partly filled and unprotected")
+        elif kind == "again":
+            yield from self._try_again(lot, flattens=self._is_flattening)
         else:
             is_halted = self._is_halted or self._gate.is_symbol_halted(lot.symbol)
             if lot.is_timed or 0 < lot.expires_at <= self.now or is_halted:
@@ -334,6 +336,8 @@ class Executor(SplitKeeper):
         yield from self._refused_reduction(event)
         if after.role == "exit":
             yield from self._refused(lot, refusals.of_exit(lot, after, event))
+            if self._is_flattening and not lot.closing:
+                yield self._timer(AGAIN + lot.lot_id, AGAIN_NS)
         elif after.quantity > lot.to_exit:
             # It was sent before somebody else's sale was known: what is left can still be protected.
             yield from self._refused(lot, refusals.of_outdated(lot, after))
@@ -341,6 +345,7 @@ class Executor(SplitKeeper):
             yield from self._refused(lot, given_up)
         else:
             yield self._noted("CRITICAL", refusals.unprotected(lot, after))
+            yield self._timer(AGAIN + lot.lot_id, AGAIN_NS)
 
     def on_order_unknown(self, event: OrderUnknown) -> Iterator[Decision]:
         lot = self._lot_of.get(event.client_order_id)

@@ -108,7 +108,7 @@ def _replaced(order: wire.Order, known: Known, directory: Directory, now: int) -
     known.former += [former, order.replaces or former]
     directory.rename(known, order.id)
     if known.counts_anew.get(order.id, (shares(order.filled_qty) or 0) < known.filled):
-        known.base, known.value = known.filled, 0.0
+        known.base, known.value = max(known.handed_over, 0) or known.filled, 0.0
     known.handed_over, known.heir, known.is_unclear = -1, "", False
     known.counts_anew.clear()
     return [

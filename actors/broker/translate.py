@@ -139,6 +139,8 @@ def activity_told(activity: wire.Activity, directory: Directory, now: int) -> To
     quantity, total = shares(activity.qty), shares(activity.cum_qty)
     if not known.is_ours:
         return Told([*executions.of_activity(activity, known, None, now)], (), True)
+    if activity.order_id and activity.order_id not in (known.broker_order_id, *known.former):
+        return Told([], (activity.order_id,))  # of what takes its place: how that counts is to be seen
     if total is not None and base(known, activity.order_id) + total <= known.filled:
         return Told([])
     if known.was_told(activity.id.partition("::")[2]) or known.was_reduced(quantity or 0, total or 0):

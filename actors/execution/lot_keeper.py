@@ -30,8 +30,11 @@ from runtime.messages.risk import Noted
 from runtime.messages.trading import Role
 
 EXPIRY = "expiry"
-PARTIAL, RETRY = "partial:", "retry:"
-"""Keys of timers; the last two go before a lot id."""
+PARTIAL, RETRY, AGAIN = "partial:", "retry:", "again:"
+"""Keys of timers; the last three go before a lot id."""
+
+AGAIN_NS = 60 * 1_000_000_000
+"""How long the broker's refusals of a lot's exits, or of its protection, are taken to be its last word."""
 
 SECOND_NS = 1_000_000_000
 
@@ -193,6 +196,19 @@ class LotKeeper(Actor):
         self._lot_of[name] = lot
         lot.closing, lot.exit_reason = True, lot.exit_reason or KILL_SWITCH
         return lot
+
+    def _try_again(self, lot: LotOrders, *, flattens: bool) -> Iterable[Decision]:
+        """What the broker has refused for good a while ago it may take now.
+
+        Args:
+            flattens: Whether the lot is to be sold, not only protected.
+        """
+        if lot.held <= 0:
+            return ()
+        lot.refused_exits = 0
+        if flattens and not lot.closing:
+            lot.closing, lot.exit_reason = True, KILL_SWITCH
+        return self._advance(lot)
 
     def _unsent(self, state: OrderState, reason: str) -> Decision:
         ended = msgspec.structs.replace(state, status="canceled", reason=f"not sent: {reason}")

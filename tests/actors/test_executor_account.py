@@ -455,3 +455,44 @@ def test_an_exit_that_trades_already_does_not_follow_the_entrys_price() -> None:
     stage.fill(TARGET, 4, side="sell", parent_id=ENTRY)
     stage.fill(price=100.5)
     assert [(one.stop_price, one.limit_price) for one in stage.of(ReplaceOrder)] == [(95.5, None)]
+
+
+def test_a_flattening_that_the_broker_refuses_is_tried_again_and_the_lot_has_its_stop_meanwhile() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.hear(HaltThrown(ts_event=stage.now, reason="test", flatten=True))
+    stage.canceled(STOP)
+    stage.canceled(TARGET)
+    for attempt in (1, 2, 3):
+        if attempt > 1:
+            stage.ring(f"retry:{LOT}")
+        stage.reject(f"{LOT}:x{attempt}", 40310000, "account is restricted")
+    assert sent(stage)[1:] == [f"{LOT}:x1", f"{LOT}:x2", f"{LOT}:x3", f"{LOT}:t1"]
+    stage.accept(f"{LOT}:t1")
+    assert list(stage.executor.settle()) == []
+    stage.ring(f"again:{LOT}")
+    assert stage.of(CancelOrder)[-1].client_order_id == f"{LOT}:t1"
+    stage.canceled(f"{LOT}:t1")
+    stage.accept(f"{LOT}:x4")
+    stage.fill(f"{LOT}:x4", side="sell")
+    assert [one.flat for one in stage.executor.settle() if type(one) is HaltConfirmed] == [True]
+
+
+def test_a_lot_that_can_neither_be_sold_nor_protected_is_not_left_to_itself() -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.approve(LOT, "sell", intent="exit")
+    stage.canceled(STOP)
+    stage.canceled(TARGET)
+    for attempt in (1, 2, 3):
+        if attempt > 1:
+            stage.ring(f"retry:{LOT}")
+        stage.reject(sent(stage)[-1], 40310000, "account is restricted")
+    stage.reject(f"{LOT}:t1", 40310000, "account is restricted")
+    assert "UNPROTECTED" in stage.of(Noted)[-1].text
+    stage.ring(f"again:{LOT}")
+    assert sent(stage)[-1] == f"{LOT}:t2"
+    stage.reject(f"{LOT}:t2", 40310000, "account is restricted")
+    exit_ = sent(stage)[-1]
+    assert exit_.startswith(f"{LOT}:x")  # what cannot be protected is sold, if it can be by now
+    stage.accept(exit_)
+    stage.fill(exit_, side="sell")
+    assert [lot for lot in stage.executor.carry().lots if lot.held] == []
