@@ -135,6 +135,10 @@ class Operator:
         elif ask.flatten:
             text += "; our orders are being cancelled and our positions closed"
             text += f"; not ours, and left: {others} (`halt --flatten --all` closes it too)" if others else ""
+        if wish["flatten"]:
+            text += (
+                "; that goes on until it is done: `status` shows what is left, an alert says when it is flat"
+            )
         return Answer(ok=True, text=text if done else f"{text} (the actors have not been told yet)")
 
     async def _on_their_way(self, until: int) -> str:
