@@ -1,23 +1,43 @@
-"""What every test gets: Hypothesis profiles, and a failure when our code blocks the event loop."""
+"""What every test gets: Hypothesis profiles, plain signals, and a failure when our code blocks the loop."""
 
 import inspect
 import os
+import signal
+import threading
 from collections.abc import Iterator
 
 import hypothesis
 import pytest
 
-# A busy machine is slow without being wrong, so nothing has a deadline; CI repeats the same examples.
-hypothesis.settings.register_profile("default", deadline=None)
-hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, database=None, print_blob=True)
-hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2_000)
-hypothesis.settings.load_profile(
-    os.environ.get("HYPOTHESIS_PROFILE", "ci" if "CI" in os.environ else "default")
-)
+# A busy machine is slow without being wrong: nothing has a deadline, and slow examples are no complaint.
+# The same examples come every time; new ones are looked for on purpose, with HYPOTHESIS_PROFILE=thorough.
+PATIENT = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("ci", PATIENT, derandomize=True, database=None, print_blob=True)
+hypothesis.settings.register_profile("thorough", PATIENT, max_examples=2_000, print_blob=True)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 TAPE = {"input", "command", "crash", "caused", "sync"}
 HALT_FILE = {"look", "_content"}
 SCANNED = ["actors", "config", "runtime", "storage", "tui"]
+
+
+def pytest_configure() -> None:
+    """Programs started by tests take signals as those started by a person do.
+
+    Whoever starts the tests may ignore some (`nohup`, a job in the background of a script), and what is
+    ignored is inherited; what has a handler is not.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGQUIT, signal.SIGUSR1):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, _ignored_here)
+
+
+def _ignored_here(number: int, frame: object) -> None:
+    """As if it were ignored, for this process alone."""
 
 
 @pytest.fixture(autouse=True)

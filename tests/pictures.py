@@ -27,6 +27,7 @@ from tests.demo_run import demo
 from tests.readme import REPOSITORY
 from tests.tui.engine_socket import EngineSocket
 from tests.tui.screens import until
+from tests.tui.steady import shown
 from tui.app import Desk
 from tui.commands.demo import DEMO_SETTINGS, SEED
 
@@ -91,7 +92,7 @@ async def _painted(size: tuple[int, int], first: Frame, keys: tuple[str, ...], w
         async with EngineSocket(Path(folder), first) as engine:
             engine.answer = Answer(ok=True, body=causes(first))
             desk = Desk(Path(folder), clock=lambda: first.real)
-            async with desk.run_test(size=size) as pilot:
+            async with shown(desk, size, notifications=False) as pilot:
                 await until(pilot, lambda: bool(desk.view.number))
                 await pilot.press(*keys)
                 await until(pilot, lambda: wait in _screen(desk))

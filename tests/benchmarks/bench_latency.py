@@ -164,7 +164,7 @@ class Bench:
         before = engine.tape_path.stat().st_size
         self.watch.begin()
         left = (await self._ask(f"push {minute}"))["left"]
-        with anyio.fail_after(10):
+        with anyio.fail_after(200):
             await self.handled.wait()
             while self.asked:
                 self.answered.clear()

@@ -381,7 +381,7 @@ def test_it_imports_nothing_but_the_standard_library() -> None:
 def run(program: str) -> str:
     done = subprocess.run(
         [sys.executable, "-S", "-c", program], env={"PYTHONPATH": str(REPOSITORY)}, capture_output=True,
-        text=True, check=False, timeout=30,
+        text=True, check=False, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

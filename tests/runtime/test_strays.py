@@ -26,6 +26,7 @@ NOW = 1_518_791_400_000_000_000
 
 @pytest.fixture
 def sink() -> Iterator[tuple[ErrorSink, Strays]]:
+    gc.collect()  # the complaints of what earlier tests dropped are theirs
     level = logging.getLogger().level
     found = ErrorSink()
     chain = configure(io.StringIO(), clock=lambda: NOW, sink=found, secrets=[CANARY])

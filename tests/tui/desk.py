@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.tui import frames
 from tests.tui.engine_socket import EngineSocket
+from tests.tui.steady import shown as shown_steadily
 from tui.app import Desk
 
 
@@ -17,7 +18,7 @@ async def shown(arguments: argparse.Namespace, folder: Path) -> int:
         desk = Desk(folder, palette=arguments.palette)
         if arguments.svg:
             size = tuple(int(part) for part in arguments.size.split("x"))
-            async with desk.run_test(size=(size[0], size[1]), notifications=True) as pilot:
+            async with shown_steadily(desk, (size[0], size[1])) as pilot:
                 while not desk.view.number:
                     await pilot.pause()
                 for key in arguments.press:

@@ -10,6 +10,7 @@ import msgspec
 from runtime import control_socket
 from runtime.messages.screen import Frame
 from runtime.messages.screen_wire import Answer, Ask, Wire, pack
+from tests.walls import WALL_S
 
 
 class EngineSocket:
@@ -49,7 +50,7 @@ class EngineSocket:
         self.path.unlink(missing_ok=True)
 
     async def until(self, what: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WALL_S):
             while not what():
                 self._news.clear()
                 await self._news.wait()

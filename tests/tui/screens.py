@@ -1,5 +1,6 @@
 """A screen under test: attached to made-up frames, its clock standing still, read as plain text."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from textual.pilot import Pilot
 from runtime.messages.screen import Frame
 from tests.tui import frames
 from tests.tui.engine_socket import EngineSocket
+from tests.tui.steady import Kept, shown
+from tests.walls import WALL_S
 from tui.app import Desk
 
 Seat = tuple[Desk, Pilot[Any], EngineSocket]
@@ -24,19 +27,17 @@ async def desk(
     async with EngineSocket(folder, first or frames.whole()) as engine:
         options.setdefault("clock", lambda: frames.NOW)
         app = Desk(folder, **options)
-        async with app.run_test(size=size, notifications=True) as pilot:
+        async with shown(app, size) as pilot:
             await until(pilot, lambda: bool(app.view.number))
             yield app, pilot, engine
 
 
-async def until(pilot: Pilot[Any], what: Any, most: int = 5_000) -> None:
+async def until(pilot: Pilot[Any], what: Any) -> None:
     """Let the app work until something holds."""
-    for _ in range(most):
-        await pilot.pause(0.001)
-        if what():
-            await pilot.pause()
-            return
-    raise AssertionError("it never came")
+    async with asyncio.timeout(WALL_S):
+        while not what():
+            await pilot.pause(0.001)
+    await pilot.pause()
 
 
 def hit(app: Desk, *keys: str) -> None:
@@ -53,8 +54,9 @@ def text(app: Desk) -> str:
 
 
 def told(app: Desk) -> str:
-    """All that toasts have said and still say."""
-    return " ".join(f"{toast.title} {toast.message}" for toast in app._notifications)
+    """All that toasts have said."""
+    assert isinstance(app._notifications, Kept)
+    return " ".join(f"{toast.title} {toast.message}" for toast in app._notifications.all)
 
 
 def painted(app: Desk) -> list[str]:

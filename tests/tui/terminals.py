@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from tests.walls import WALL_S
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -30,6 +32,7 @@ class Terminal:
         self.environ = {**os.environ, "TERM": "xterm-256color", **(environ or {})}
         self.environ.pop("NO_COLOR", None)
         self._news = asyncio.Event()
+        self._over = asyncio.Event()
         self.process: asyncio.subprocess.Process
 
     async def __aenter__(self) -> Self:
@@ -68,12 +71,13 @@ class Terminal:
             return
         except OSError:  # the program has closed its end
             asyncio.get_running_loop().remove_reader(self._leader)
+            self._over.set()
         self._news.set()
 
     def press(self, text: str) -> None:
         os.write(self._leader, text.encode())
 
-    async def until(self, words: bytes, seconds: float = 40.0) -> None:
+    async def until(self, words: bytes, seconds: float = WALL_S) -> None:
         """Wait until something was painted since the last `forget`."""
         async with asyncio.timeout(seconds):
             while words not in self.painted:
@@ -83,7 +87,8 @@ class Terminal:
     def forget(self) -> None:
         self.painted = b""
 
-    async def ended(self, seconds: float = 40.0) -> int:
-        """Wait for the program's end; its exit code, or minus the signal."""
+    async def ended(self, seconds: float = WALL_S) -> int:
+        """Wait for the program's end and its last words; its exit code, or minus the signal."""
         async with asyncio.timeout(seconds):
+            await self._over.wait()  # it has closed the terminal, and all it wrote has been read
             return await self.process.wait()

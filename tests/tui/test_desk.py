@@ -185,7 +185,7 @@ async def test_an_engine_that_goes_is_told_and_found_again(tmp_path: Path) -> No
         assert "97,926.19" in shown
         engine.first = frames.whole(head=frames.head(equity=22_222.0))
         await engine.listen()
-        await until(pilot, lambda: app.link.standing.state == "up", 4_000)
+        await until(pilot, lambda: app.link.standing.state == "up")
         assert "NO ENGINE" not in text(app)
         assert "22,222.00" in text(app)
 

@@ -10,6 +10,7 @@ from tests.alpaca_server.server import AlpacaServer
 from tests.system.live_day import FLAT, Live, lay_files, running
 from tests.system.turning import MONDAY, turning
 from tests.tui.screens import hit, text, until
+from tests.tui.steady import shown
 from tui.app import Desk
 from tui.screens.pages import PAGES
 
@@ -30,17 +31,17 @@ async def test_a_person_watches_an_entry_halts_and_resumes(server: AlpacaServer,
     live = Live(server, root)
     async with running(live):
         desk = Desk(root)
-        async with desk.run_test(size=(160, 45)) as pilot:
+        async with shown(desk, (160, 45)) as pilot:
             for number in range(5):
                 await live.minute(number, FLAT)
             await live.until(lambda: live.of(OrderAccepted))
             await live.minute(5, FLAT)
             await live.until(lambda: live.of(OrderFilled))
             await until(pilot, lambda: desk.view.positions)
-            shown = text(desk)
-            assert shown.startswith(" PAPER  TRADING")
-            assert "SPY" in shown
-            assert "gap_fill" in shown
+            painted = text(desk)
+            assert painted.startswith(" PAPER  TRADING")
+            assert "SPY" in painted
+            assert "gap_fill" in painted
             hit(desk, "K", "K")
             await until(pilot, lambda: "HALTED: halt by user" in text(desk))
             hit(desk, "K", *"RESUME", "enter")
@@ -53,18 +54,18 @@ async def test_the_screen_stays_on_its_page_when_one_day_follows_another(
 ) -> None:
     async with turning(server, root) as turn:
         desk = Desk(root)
-        async with desk.run_test(size=(160, 45)) as pilot:
+        async with shown(desk, (160, 45)) as pilot:
             await until(pilot, lambda: desk.view.head)
             hit(desk, "5")
             await until(pilot, lambda: desk.main.current != PAGES[0].name)
-            page, shown = desk.main.current, desk.view.number
+            page, number = desk.main.current, desk.view.number
             await turn.six_in_the_evening()
             await until(pilot, lambda: desk.view.head and desk.view.head.entries)
             assert "NO ENGINE" not in text(desk)
             await turn.monday()
-            await until(pilot, lambda: desk.view.head and desk.view.head.session == MONDAY)
+            await until(pilot, lambda: f" {MONDAY}" in text(desk))
+            assert desk.view.head and desk.view.head.session == MONDAY
             assert desk.main.current == page
-            assert f" {MONDAY}" in text(desk)
             assert "NO ENGINE" not in text(desk)
-            assert desk.view.number > shown  # on one connection: a new one would count anew
+            assert desk.view.number > number  # on one connection: a new one would count anew
             assert desk.view.dropped == 0

@@ -63,6 +63,6 @@ def test_a_screen_that_is_ended_leaves_the_terminal_as_it_was(number: signal.Sig
         assert b"\x1b[?1049l" in rest
         assert b"\x1b[?25h" in rest
         assert b"\x1b[?1000l" in rest
-        assert terminal.process.wait(10) == 128 + number
+        assert terminal.process.wait(200) == 128 + number
     finally:
         terminal.close()

@@ -8,6 +8,7 @@ from runtime.messages.screen import Frame
 from runtime.messages.screen_wire import Answer, Wire, pack
 from tests.tui import frames
 from tests.tui.engine_socket import EngineSocket
+from tests.walls import WALL_S
 from tui.view import EMPTY, View, fold
 from tui.wire import Link, Standing
 
@@ -40,7 +41,7 @@ class Ear:
         self.heard.set()
 
     async def until(self, what: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(WALL_S):
             while not what():
                 self.heard.clear()
                 await self.heard.wait()

@@ -41,7 +41,11 @@ def test_the_live_clock_never_goes_back_and_follows_the_wall_only_forward(
 
 
 def test_the_live_clock_is_the_wall_clock() -> None:
-    assert abs(LiveClock().now() - time.time_ns()) < 50_000_000  # noqa: TID251
+    begun = time.time_ns()  # noqa: TID251
+    clock = LiveClock()
+    made = time.time_ns()  # noqa: TID251
+    now, slack = clock.now(), 1_000_000  # of a wall clock that is slewed meanwhile
+    assert begun - slack <= now <= time.time_ns() + (made - begun) + slack  # noqa: TID251
 
 
 async def test_the_live_clock_wakes_at_the_time_asked_for() -> None:

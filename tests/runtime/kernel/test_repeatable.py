@@ -28,5 +28,5 @@ def test_processes_with_other_hash_seeds_agree() -> None:
         )
         for seed in ("0", "1", "4242")
     ]
-    told = [process.communicate(timeout=50)[0].strip() for process in running]
+    told = [process.communicate(timeout=200)[0].strip() for process in running]
     assert told == [tell()] * 3

@@ -24,8 +24,6 @@ from runtime.messages.base import Message
 from runtime.messages.codec import encode
 from tests.runtime.kernel.parts import SECOND, Fill
 
-pytestmark = pytest.mark.timeout(20)
-
 
 class Rig:
     """A supervisor on a driven clock with everything it told."""

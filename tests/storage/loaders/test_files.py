@@ -55,7 +55,7 @@ def test_a_column_of_the_wrong_type_is_refused_by_name(tmp_path: Path) -> None:
         load_minute(path, now=NOW)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture], max_examples=40)
 @given(cut=st.integers(0, 2_000))
 def test_a_parquet_file_cut_anywhere_is_refused_and_never_crashes(tmp_path: Path, cut: int) -> None:
     data = write(tmp_path / "m.parquet", bars(DAY, "A", [10.0] * 50)).read_bytes()

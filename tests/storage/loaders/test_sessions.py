@@ -176,7 +176,11 @@ def test_refused_bars_are_told_on_the_tape_of_their_session_with_an_example(tmp_
     assert ats == sorted(ats) and second.starts <= ats[0] and ats[-1] < second.ends
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+    max_examples=15,
+    deadline=None,
+)
 @given(cut_at=st.integers(1, 4), price=st.floats(5.0, 500.0))
 def test_later_days_never_change_an_earlier_session(tmp_path: Path, cut_at: int, price: float) -> None:
     minutes = {day: bars(day, "AA", [round(price, 2)] * 30) for day in DAYS}

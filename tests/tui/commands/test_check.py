@@ -14,7 +14,7 @@ import pytest
 from actors.market.calendar import previous_session
 from config.load import load
 from runtime import kill_switch
-from runtime.kernel.clock import LiveClock
+from runtime.kernel.clock import LiveClock, ReplayClock
 from storage.books import Books
 from storage.lock import RootLock
 from tests.alpaca_server.server import AlpacaServer
@@ -321,12 +321,12 @@ async def test_a_clock_that_is_off_fails_where_the_broker_is_not_on_this_machine
     from actors.broker.rest import Rest
     from config.secrets import from_environment
 
-    async with AlpacaServer(start=real_time(), speed=1.0) as server:
+    async with AlpacaServer(start=real_time()) as server:  # both clocks stand: no answer is late
         rest = Rest(server.urls.trading, from_environment(KEYS), LiveClock())
         seen = []
         for seconds in (0.0, 1.0, -1.5, 10.0, -10.0):
             server.clock.skew_ns = round(seconds * 1e9)
-            line = await broker_checklist.skew(rest, LiveClock(), is_loopback=False)
+            line = await broker_checklist.skew(rest, ReplayClock(server.clock.now()), is_loopback=False)
             seen.append((line.verdict, "ahead" in line.words))
         await rest.aclose()
     assert seen == [("PASS", False), ("WARN", False), ("WARN", True), ("FAIL", False), ("FAIL", True)]

@@ -48,7 +48,7 @@ def test_bash_completes_commands_and_options(
     path = script("bash", scripts, capsys)
     done = subprocess.run(
         ["bash", "--norc", "-c", TRY.format(script=path, words=words)],
-        env=environment(), capture_output=True, text=True, check=False, timeout=30,
+        env=environment(), capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert offered <= set(done.stdout.split())
@@ -60,7 +60,7 @@ def test_the_script_for_zsh_is_one(scripts: Path, capsys: pytest.CaptureFixture[
     assert text.startswith("#compdef runtime")
     assert all(f"{name}:" in text for name in COMMANDS)
     if shutil.which("zsh"):
-        subprocess.run(["zsh", "-n", str(path)], check=True, timeout=30)
+        subprocess.run(["zsh", "-n", str(path)], check=True, timeout=200)
 
 
 def test_only_known_shells_are_served(capsys: pytest.CaptureFixture[str]) -> None:

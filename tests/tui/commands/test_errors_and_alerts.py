@@ -225,7 +225,7 @@ def test_listing_errors_imports_neither_numpy_nor_apprise(root: Path) -> None:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=200,
     )
     assert done.stdout.splitlines()[-1] == "[]"
 

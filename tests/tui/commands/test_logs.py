@@ -181,5 +181,5 @@ def test_following_is_told_by_the_kernel_and_ends_with_ctrl_c(root: Path) -> Non
             file.write(line(61, event="of another process"))
         assert "of another process" in process.stdout.readline()
         os.kill(process.pid, signal.SIGINT)
-        assert process.wait(timeout=20) == exits.INTERRUPTED
+        assert process.wait(timeout=200) == exits.INTERRUPTED
         assert "Traceback" not in process.stderr.read()

@@ -31,7 +31,7 @@ def shell(line: str, **more: str) -> "subprocess.CompletedProcess[str]":
     runtime = " ".join(PROGRAM)
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; {line}"], env=environment(runtime=runtime, **more),
-        capture_output=True, text=True, check=False, timeout=50,
+        capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
 
 
@@ -218,7 +218,7 @@ def test_what_reads_the_books_starts_without_heavy_modules(command: str) -> None
         "sys.exit(code or ', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, check=False, timeout=30
+        [sys.executable, "-c", program], env=environment(), capture_output=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stderr.decode()
 
@@ -229,7 +229,7 @@ def test_help_imports_nothing_heavy() -> None:
         "sys.exit(code or ', '.join({'numpy', 'pandas', 'msgspec', 'rich'} & set(sys.modules)) or 0)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, check=False, timeout=30
+        [sys.executable, "-c", program], env=environment(), capture_output=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stderr.decode()
 
@@ -246,6 +246,6 @@ def test_what_must_work_at_once_imports_little(command: str, tmp_path: Path) -> 
         f"sys.exit(', '.join({sorted(heavy)!r} & sys.modules.keys()) or 0)"
     ).replace(f"{sorted(heavy)!r} &", f"set({sorted(heavy)!r}) &")
     done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, check=False, timeout=30
+        [sys.executable, "-c", program], env=environment(), capture_output=True, check=False, timeout=200
     )
     assert done.returncode == 0, done.stderr.decode()

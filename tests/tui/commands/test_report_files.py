@@ -238,7 +238,7 @@ def test_a_browser_opens_it_without_a_network_and_without_a_complaint(poisoned: 
             *("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={tmp_path / 'profile'}"),
             *(f"--screenshot={tmp_path / 'page.png'}", "--window-size=1200,1600", target.as_uri()),
         ],
-        env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, check=False, timeout=50,
+        env={**os.environ, "HOME": str(tmp_path)}, capture_output=True, text=True, check=False, timeout=200,
     )  # fmt: skip
     assert (tmp_path / "page.png").stat().st_size > 20_000, done.stderr
     assert "CONSOLE" not in done.stderr

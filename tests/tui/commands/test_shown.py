@@ -10,8 +10,8 @@ from tests.tui.terminals import ROOT, Terminal
 
 
 def _stop(root: Path) -> int:
-    words = [sys.executable, "-m", "runtime", "stop", "--root", str(root)]
-    return subprocess.run(words, cwd=ROOT, capture_output=True, timeout=50, check=False).returncode
+    words = [sys.executable, "-m", "runtime", "stop", "--wait", "150", "--root", str(root)]
+    return subprocess.run(words, cwd=ROOT, capture_output=True, timeout=200, check=False).returncode
 
 
 async def test_a_demo_is_shown_left_running_shown_again_and_stopped(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_in_a_pipe_each_change_is_a_line(root: Path) -> None:
         kill_switch.throw(root, "odd fills", at=1)
         assert process.stdout.readline().rstrip().endswith("HALTED odd fills")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == exits.INTERRUPTED
+        assert process.wait(timeout=200) == exits.INTERRUPTED
         assert "Traceback" not in process.stderr.read()
 
 
@@ -251,7 +251,8 @@ def test_as_json_each_change_is_an_object_and_the_books_are_watched(root: Path) 
         with Books(root, "paper:PA1") as kept:
             rows = Projection(SESSION, ["AAA", "SPY"]).rows(seq + 900, at, later, [stopped])
             kept.apply(rows, Mark(DAY, seq + 900), at)
-        after = json.loads(process.stdout.readline())
+        # Of two databases one is written first, which is a change of its own where somebody looks between.
+        after = next(found for line in process.stdout if (found := json.loads(line))["error_counts"])
     assert (before["unwell"], before["schema"]) == ([], 1)
     assert after["error_counts"] == [{"level": "CRITICAL", "rows": 1, "occurrences": 1}]
 
@@ -277,7 +278,7 @@ def test_on_a_terminal_the_picture_is_drawn_over_itself_and_cut_to_its_size(root
             while written.count(b"\x1b[J") < 2:
                 written += os.read(leader, 65_536)
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=20) == exits.INTERRUPTED
+            assert process.wait(timeout=200) == exits.INTERRUPTED
         finally:
             process.kill()
     os.close(leader)

@@ -14,6 +14,7 @@ import pytest
 from actors.verification import verify
 from tests.alpaca_server.hosted import HostedAlpacaServer
 from tests.system.live_day import ONE_STRATEGY, lay_files
+from tests.walls import WALL_S
 from tui.commands import exits
 from tui.commands.main import main
 
@@ -51,8 +52,8 @@ def engine(server: HostedAlpacaServer, root: Path) -> "AbstractContextManager[su
 
 def until_ready(server: HostedAlpacaServer) -> None:
     """Both streams are up, and the account was compared."""
-    server.call(lambda one: one.until(lambda: one.stream.subscribed("bars"), 20))
-    server.call(lambda one: one.until(lambda: one.history.requests("GET /v2/positions"), 20))
+    server.call(lambda one: one.until(lambda: one.stream.subscribed("bars"), WALL_S))
+    server.call(lambda one: one.until(lambda: one.history.requests("GET /v2/positions"), WALL_S))
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
@@ -61,7 +62,7 @@ def test_an_engine_starts_ends_and_goes_on(root, capsys, end):
         with engine(server, root) as process:
             until_ready(server)
             process.send_signal(end)
-            out, err = process.communicate(timeout=10)
+            out, err = process.communicate(timeout=200)
         assert process.returncode == (exits.OK if end is signal.SIGTERM else -end), err
         assert out.startswith("session 2026-11-20, books paper:PA3LOOPBACK1")
         before = verify(root / "tapes" / "2026-11-20.tape")
@@ -70,7 +71,7 @@ def test_an_engine_starts_ends_and_goes_on(root, capsys, end):
         with engine(server, root) as process:
             until_ready(server)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(10) == exits.OK
+            assert process.wait(200) == exits.OK
         after = verify(root / "tapes" / "2026-11-20.tape")
         assert after.identical
         assert after.inputs > before.inputs > 0
@@ -100,5 +101,5 @@ def test_a_start_asks_again_when_the_broker_does_not_answer_at_once(root):
         with engine(server, root) as process:
             until_ready(server)
             process.send_signal(signal.SIGTERM)
-            assert process.wait(20) == exits.OK
+            assert process.wait(200) == exits.OK
         assert len(server.server.history.requests("GET /v2/account")) >= 3

@@ -86,7 +86,7 @@ def _piped(*words: str) -> subprocess.CompletedProcess[bytes]:
         stdin=subprocess.DEVNULL,
         capture_output=True,
         cwd=ROOT,
-        timeout=50,
+        timeout=200,
     )
 
 
