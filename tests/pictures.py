@@ -13,6 +13,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
+from textual._context import visible_screen_stack
 
 from actors.gateways.replay_feed import MadeSession
 from actors.market.calendar import session_times
@@ -100,6 +101,8 @@ async def _painted(size: tuple[int, int], first: Frame, keys: tuple[str, ...], w
 
 
 def _screen(desk: Desk) -> str:
+    # Lines are painted once: what shines through a modal screen must be known when somebody first looks.
+    visible_screen_stack.set(desk._background_screens)
     strips = desk.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
