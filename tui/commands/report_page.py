@@ -196,7 +196,7 @@ def _breaker_bars(facts: Facts) -> list[Bar]:
 
 def _regime_bars(facts: Facts) -> list[Bar]:
     changes, end = _changes(facts.regimes), _end_of(facts)
-    ends = [each["timestamp"] for each in changes[1:]] + [end]
+    ends = [*(each["timestamp"] for each in changes), end][1:]
     return [
         Bar(
             lane="VIX regime",
