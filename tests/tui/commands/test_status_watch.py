@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tui.commands import status_watch
@@ -149,6 +149,8 @@ def shown(lines: Sequence[str]) -> Callable[[Any], None]:
     return lambda found: print("\n".join(lines))
 
 
+@example(lines=["a", "b", "c", "d"], height=4, width=20)
+@example(lines=["a", "b", "c"], height=4, width=20)
 @given(
     lines=st.lists(st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60), max_size=20),
     height=st.integers(4, 24),
