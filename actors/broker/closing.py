@@ -95,11 +95,23 @@ class Closing:
         self._absent = 0 if symbols or not held else self._absent + 1
         if 0 < self._absent < _LOOKS:
             return Swept(False, held, "the account shows nothing of it")
+        for name, symbol in self._unclear().values():
+            symbols[symbol] = None
+            reason = reason or f"what took the place of {name} has traded, and how much is not clear yet"
+        return Swept(not symbols, tuple(symbols), reason)
+
+    def _unclear(self) -> dict[str, tuple[str, str]]:
+        """By lot an order whose replacement's shares cannot be counted yet, and its symbol.
+
+        An exit that has sold more than is known would have others' shares sold after it.
+        """
+        found = {}
         for one in self._directory:
             if one.is_ours and one.is_unclear:
-                symbols[one.symbol] = None
-                reason = reason or f"what the order in place of {one.client_order_id} traded is not clear yet"
-        return Swept(not symbols, tuple(symbols), reason)
+                name = one.parent_id or one.client_order_id
+                order = ids.parse(name)
+                found[order.lot_id if order else name] = one.client_order_id, one.symbol
+        return found
 
     def _rooms(self, there: Mapping[str, float]) -> dict[str, int]:
         """Whole shares of ours by symbol that the account has."""
@@ -176,9 +188,12 @@ class Closing:
                 reason = await tried(self._broker.cancel(one.broker_order_id)) or reason
             return reason
         room -= under_way
+        unclear = self._unclear()
         total = self._directory.held().get(symbol, 0)  # the stream may have told the end meanwhile
         for lot_id, (of, held) in self._directory.held_by_lot().items():
             if of != symbol or held * total <= 0 or any(one.lot_id == lot_id for one in working):
+                continue
+            if lot_id in unclear:
                 continue
             shares = min(abs(held), room)
             if shares > 0:

@@ -12,10 +12,13 @@ from collections.abc import Iterable
 from actors.broker import wire
 from actors.broker.directory import Known
 from actors.broker.order_steps import UNPROVEN, is_current
-from actors.broker.wire import nanoseconds, shares
+from actors.broker.wire import nanoseconds, number, shares
 
 _UNTRADED = frozenset(("accepted", "pending_new", "new", "held", "pending_review"))
 """Statuses of an order that has traded nothing under its own id."""
+
+_ROUNDING = 0.001
+"""USD; averages that differ by less are told with other digits only."""
 
 
 def is_ahead(order: wire.Order, known: Known) -> bool:
@@ -64,7 +67,7 @@ def judge(order: wire.Order, known: Known, activities: Iterable[wire.Activity]) 
     ]
     if began:
         known.counts_anew[order.id] = min(began) < before
-    elif count == before and not _has_traded(order):
+    elif count == before and not _has_traded(order, known):
         known.counts_anew[order.id] = False
 
 
@@ -73,7 +76,15 @@ def _before(known: Known) -> int:
     return known.handed_over - known.base
 
 
-def _has_traded(order: wire.Order) -> bool:
-    """Whether its last fill is later than its making, so that the activities are behind."""
+def _has_traded(order: wire.Order, known: Known) -> bool:
+    """Whether it shows a trade of its own, so that the activities are behind.
+
+    Its last fill is later than its making, or its average is not that of the order before it.
+    """
     made, filled = nanoseconds(order.created_at), nanoseconds(order.filled_at)
-    return made is not None and filled is not None and filled > made
+    if made is not None and filled is not None and filled > made:
+        return True
+    average, shares_before = number(order.filled_avg_price), known.filled - known.base
+    if average is None or known.value <= 0 or shares_before <= 0:
+        return False
+    return abs(average - known.value / shares_before) > _ROUNDING

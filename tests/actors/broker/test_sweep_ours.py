@@ -284,6 +284,31 @@ async def test_both_parts_of_an_entry_that_was_replaced_unheard_are_closed(
     assert alpaca.positions == {"SPY": 5}
 
 
+async def test_nothing_of_others_goes_while_it_is_not_clear_what_a_replaced_stop_has_sold(
+    rest: Rest, alpaca: AlpacaServer
+) -> None:
+    """Of ten four are sold by the stop and four by what replaced it: two are left, beside five of others."""
+    object.__setattr__(alpaca.options, "replacement", "fresh")
+    await alpaca.push_minute({"SPY": ROW})
+    alpaca.hold("SPY", 15, 100)
+    await place(alpaca, "mr-20261120-1:s1", side="sell", type="stop", stop_price="90", limit_price=None)
+    directory = ours(SPY=10)
+    (stop,) = alpaca.orders
+    directory.add("mr-20261120-1:s1", "SPY", broker_order_id=stop.id, is_accepted=True)
+    await alpaca.fill(stop, 90, 4)
+    new = await rest.replace(stop.id, {"stop_price": "89"})
+    await alpaca.fill(alpaca.broker.order(new.id), 89, 4)
+    fills, late = rest.fills, [4]
+
+    async def lagging(**about: Any) -> list[wire.Activity]:
+        late[0] -= 1
+        return [one for one in await fills(**about) if late[0] < 0 or one.order_id != new.id]
+
+    rest.fills = lagging  # type: ignore[method-assign]
+    assert (await sweeper_of(rest, directory).close_ours(deadline_s=5)).is_done
+    assert alpaca.positions == {"SPY": 5}
+
+
 async def test_an_order_of_ours_that_cannot_be_read_does_not_keep_the_account_open(
     alpaca: AlpacaServer, rest: Rest
 ) -> None:
