@@ -11,7 +11,7 @@ from actors.broker.directory import Known
 from actors.broker.order_bodies import replace_body
 from actors.broker.order_line import NOT_LIVE, SECOND, Line
 from runtime.errors import BrokerRejected, BrokerUnavailable, KeysRefused
-from runtime.messages.broker import CancelOrder, LookUpOrder, ReplaceOrder
+from runtime.messages.broker import CancelOrder, LookUpOrder, OrderRejected, ReplaceOrder
 
 
 class Amendments:
@@ -168,8 +168,24 @@ class Amendments:
         if order is not None and known.filled == told:
             line.tell(executions.unmade(known, order, activities, line.clock.now()))
 
+    async def _is_absent(self, client_order_id: str) -> bool:
+        """Whether the broker goes on to say that it has no such order, which nobody here is sending."""
+        line, attempt = self._line, 0
+        begun = line.wall.now()
+        while attempt < line.patience.lookups or line.wall.now() - begun < line.patience.absent * SECOND:
+            if await line.read_by_name(client_order_id) is not None:
+                return False
+            if await line.pause(attempt) or client_order_id in line.desk.sendings:
+                return False
+            attempt += 1
+        return True
+
     async def look_up(self, command: LookUpOrder) -> None:
-        """Read an order that was silent for too long; what was missed is told."""
+        """Read an order that was silent for too long; what was missed is told.
+
+        One that the broker never had is told as dead: whoever waits for it, a lot without its stop it may be,
+        would wait for ever.
+        """
         line = self._line
         if command.client_order_id in line.desk.sendings or command.client_order_id in line.desk.cancels:
             return  # in hand already
@@ -180,8 +196,13 @@ class Amendments:
                 await self._tell_again(known, broker_id, command)
             elif broker_id:
                 await line.read(broker_id)
-            else:
-                await line.read_by_name(command.client_order_id)
+            elif await self._is_absent(command.client_order_id):
+                line.post(
+                    OrderRejected(
+                        ts_event=line.clock.now(), client_order_id=command.client_order_id,
+                        symbol=command.symbol, code=0, reason="the broker does not know it",
+                    )
+                )  # fmt: skip
         except (BrokerUnavailable, BrokerRejected, KeysRefused):
             return  # who asked asks again
 

@@ -5,7 +5,14 @@ from typing import Any
 import anyio
 import pytest
 
-from runtime.messages.broker import CancelRejected, FillCorrected, LookUpOrder, OrderAccepted, OrderFilled
+from runtime.messages.broker import (
+    CancelRejected,
+    FillCorrected,
+    LookUpOrder,
+    OrderAccepted,
+    OrderFilled,
+    OrderRejected,
+)
 from tests.actors.gateways.order_desk import ENTRY, Running, buy, running
 from tests.alpaca_server.server import AlpacaServer
 from tests.walls import WALL_S
@@ -75,3 +82,24 @@ async def test_a_cancellation_that_is_not_under_way_is_refused(alpaca):
         desk.send(look(0, cancelling=True))
         refused = await desk.wait_for(CancelRejected)
         assert refused.reason == "no cancellation is under way"
+
+
+async def test_an_order_that_never_came_to_the_broker_is_told_as_dead_by_a_look_up(alpaca):
+    """Its sending crashed: nobody sends it, and a lot would wait for its exit for ever."""
+    async with running(alpaca) as desk:
+        desk.send(look(0))
+        rejected = await desk.wait_for(OrderRejected)
+        assert (rejected.client_order_id, rejected.code) == (ENTRY, 0)
+        assert len(alpaca.history.requests("GET /v2/orders:by_client_order_id")) >= 5
+
+
+async def test_an_order_that_the_broker_shows_late_is_not_told_as_dead(alpaca):
+    async with running(alpaca) as desk:
+        alpaca.faults.add("lag", "GET /v2/orders*", lookups=3, times=3)
+        await alpaca.place(
+            symbol="SPY", qty="10", side="buy", type="limit", limit_price="90", client_order_id=ENTRY
+        )
+        desk.send(look(0))
+        await desk.wait_for(OrderAccepted)
+        await settled(alpaca, desk)
+        assert desk.of(OrderRejected) == []
