@@ -4,7 +4,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from runtime.messages.broker import CancelRejected, OrderAccepted, OrderFilled, OrderReplaced
+from runtime.messages.broker import CancelRejected, FillCorrected, OrderAccepted, OrderFilled, OrderReplaced
 from tests.actors.gateways.order_desk import ENTRY, Running, buy, cancel, replace, running
 from tests.actors.gateways.test_amendments import look
 from tests.alpaca_server.orders import Order
@@ -107,3 +107,33 @@ async def test_what_two_parts_of_a_replaced_order_traded_is_told_by_a_look_up(al
             (4, 99.5, 4), (6, 99.0, 10),
         ]  # fmt: skip
         assert desk.desk.directory.held() == {"SPY": 10}
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["of the first", "of the second"])
+@pytest.mark.parametrize("alpaca_options", [{"replacement": "carried"}, {"replacement": "fresh"}])
+async def test_a_fill_that_is_gone_from_a_chain_is_taken_back_at_its_own_price(alpaca, place, alpaca_options):
+    async with running(alpaca) as desk:
+        desk.send(buy(quantity=20))
+        await desk.wait_for(OrderAccepted)
+        await alpaca.fill(ENTRY, 99.5, 4)
+        old = alpaca.broker.by_client_id(ENTRY)
+
+        def replaced(broker):
+            new = broker.replace(old.id, {"limit_price": "99"})
+            broker.settle_replace(new)
+            return new
+
+        new = await alpaca.act(replaced)
+        await alpaca.fill(new, 99, 6)
+        desk.send(look(0))
+        await desk.wait_for(OrderFilled, 2)
+        alpaca.broker.bust(alpaca.broker.executions[place].id)
+        if alpaca_options["replacement"] == "carried" and place == 0:
+            new.filled_qty -= 4  # what it carries on
+        desk.send(look(10))
+        if alpaca_options["replacement"] == "fresh" and place == 0:
+            return  # the order that works does not show it
+        corrected = await desk.wait_for(FillCorrected)
+        assert (corrected.quantity_before - corrected.quantity, corrected.price_before) == (
+            (4, 99.5) if place == 0 else (6, 99.0)
+        )
