@@ -76,6 +76,9 @@ class AccountKeeper(LotKeeper):
             if lot.time_in_force == "gtc":
                 yield from self._end_entry(lot, "left from before a restart")
 
+    def _awaits_news(self) -> tuple[Decision, ...]:
+        return self._account.sent(self.now, self.seq)
+
     def on_broker_account(self, account: BrokerAccount) -> None:
         self._gate.account(blocked=account.blocked, can_short=account.shorting_enabled)
 

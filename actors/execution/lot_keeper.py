@@ -85,6 +85,7 @@ class LotKeeper(Actor):
         yield self._noted(refusal.level, refusal.text)
         if refusal.plainly:
             yield self._enter_plainly(lot)
+            yield from self._awaits_news()
             return
         if refusal.is_beside:
             for other in self._lots.values():
@@ -153,18 +154,23 @@ class LotKeeper(Actor):
         role: Role = "stop" if lot.take_profit is None else "target"
         return self._submit(lot, lot.next_id(role), role, quantity)
 
-    def _submit(self, lot: LotOrders, name: str, role: Role, quantity: int) -> tuple[Decision]:
+    def _awaits_news(self) -> tuple[Decision, ...]:
+        """Follows whatever is sent: where there is a broker, see that news of it comes."""
+        return ()
+
+    def _submit(self, lot: LotOrders, name: str, role: Role, quantity: int) -> tuple[Decision, ...]:
         """Send an order that only reduces the lot."""
         state = lot_commands.reducing_state(lot, name, role, quantity)
         lot.orders[name] = state
         self._lot_of[name] = lot
-        return (lot_commands.reduce(lot, state, self.moment.now, self.moment.seq),)
+        return lot_commands.reduce(lot, state, self.moment.now, self.moment.seq), *self._awaits_news()
 
     def _cancel(self, lot: LotOrders, order: OrderState, reason: str) -> list[Decision]:
         """Cancel an order; its group goes with it."""
         said: list[Decision] = [lot_commands.cancel(order, reason, self.now, self.seq)]
         for before in lot.group_of(order.client_order_id):
             said += self._told(lot, before, order_state.cancelling(before))
+        said += self._awaits_news()
         return said
 
     def _told(

@@ -149,7 +149,7 @@ async def until_nothing_is_read(live: Live, gateway: OrderGateway) -> None:
     """What is asked for while something is read waits for the next time: the last may stay open."""
     with anyio.fail_after(WALL_S):
         await turns()
-        while gateway._is_reading or len(gateway.inbox) or live.engine.host.depth():
+        while gateway._under_way or len(gateway.inbox) or live.engine.host.depth():
             await turns()
 
 

@@ -312,6 +312,29 @@ async def test_a_cancellation_that_is_not_confirmed_is_asked_for_again(server):
         await live.until(lambda: live.states().get(ENTRY) == "canceled")
 
 
+async def test_a_leg_whose_cancellation_nobody_told_is_looked_up_and_its_lot_is_closed(server):
+    """Long after the entry had its news: what is sent for a lot later is watched too."""
+    async with trading(server) as live:
+        live.phase("TRADING")
+        await opened(live)
+        for _ in range(4):
+            await live.minute()
+            await live.compared()
+        assert not live.of(LookUpOrder)
+        server.faults.add("drop_frame", "trades event canceled", times=None)
+        live.leave()
+        await live.until(lambda: live.of(OrderCanceled))  # the leg that was asked for; the other went with it
+        for _ in range(4):
+            if not live.of(LookUpOrder):
+                await live.minute()
+                await live.compared()
+        assert [one.reason for one in live.of(LookUpOrder)] == ["no news while pending_cancel"]
+        await live.until(lambda: live.states().get(f"{LOT}:x1") == "accepted")
+        await live.minute()
+        await live.until(lambda: live.of(LotChanged)[-1].state == "closed")
+    assert server.positions == {}
+
+
 async def test_a_fill_that_is_taken_back_leaves_no_order_and_no_share(server):
     async with trading(server) as live:
         await opened(live)

@@ -35,6 +35,7 @@ async def opened(live: LiveOrders) -> None:
     await live.wait_for(OrderAccepted)
     await live.minute()
     await live.until(lambda: lots(live) == {LOT: 10})
+    await at_rest(live)  # what others do from now on is in no reading that began before
 
 
 def beside(live: LiveOrders) -> int:
