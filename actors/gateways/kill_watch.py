@@ -137,16 +137,24 @@ class KillSwitch:
     async def lift(self, by: str) -> None:
         """Remove the file and resume, for a person.
 
+        A halt thrown meanwhile is not the one the person lifts: it stands, and its file is written again.
+
         Raises:
-            NotLifted: The file or its directory is in the way; trading stays halted.
+            NotLifted: The file or its directory is in the way, or another halt came; trading stays halted.
         """
         self._is_lifting = True
         try:
-            await anyio.to_thread.run_sync(lambda: kill_switch.lift(self.root, by, at=self._clock.now()))
-            self._state, self._flatten, self._everything = CLEAR, False, False
-            self._port("operator", HaltLifted(ts_event=self._clock.now(), by=by))
+            async with self._writing:  # what is being written for the halt must not come after its lifting
+                lifted = self._state
+                await anyio.to_thread.run_sync(lambda: kill_switch.lift(self.root, by, at=self._clock.now()))
+                if self._state is not lifted:
+                    raise kill_switch.NotLifted(f"halted again meanwhile: {self._state.reason}")
+                self._state, self._flatten, self._everything = CLEAR, False, False
+                self._port("operator", HaltLifted(ts_event=self._clock.now(), by=by))
         finally:
             self._is_lifting = False
+            if self._state.halted:
+                self.wake.set()
 
     async def attend(self) -> None:
         """Look because something may have happened to the file; write it where it should be and is not."""
@@ -194,6 +202,8 @@ class KillSwitch:
         One at a time: two threads that write the same draft would leave a link in the place of the file.
         """
         async with self._writing:
+            if not self._state.halted:
+                return  # lifted while another wrote
             wish = HaltThrown(
                 ts_event=self._clock.now(),
                 reason=self._state.reason,

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import anyio
+import anyio.from_thread
+import anyio.lowlevel
 import anyio.to_thread
 import pytest
 
@@ -382,3 +384,61 @@ async def test_a_halt_adopted_from_a_file_takes_an_old_receipt_away(root: Path) 
         await posted.told(1)
         await asyncio.to_thread(until, lambda: kill_switch.resumed_by(root) is None)
     assert halt(root).exists()
+
+
+async def test_what_is_being_written_for_a_halt_does_not_come_after_its_lifting(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch, posted = switch_of(root)
+    await switch.start()
+    switch.throw("odd fills")
+    await switch.attend()
+    keep, lift, begun, may_go_on = kill_watch._keep_file, kill_switch.lift, asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def slowly(*words: Any) -> str:
+        loop.call_soon_threadsafe(begun.set)
+        assert may_go_on.wait(WALL_S)
+        return keep(*words)
+
+    def lifted_first(*words: Any, **more: Any) -> None:
+        lift(*words, **more)
+        may_go_on.set()
+
+    monkeypatch.setattr(kill_watch, "_keep_file", slowly)
+    monkeypatch.setattr(kill_switch, "lift", lifted_first)
+    async with anyio.create_task_group() as group:
+        group.start_soon(switch.attend)
+        await begun.wait()
+        group.start_soon(switch.lift, "ann")
+        while not may_go_on.is_set():
+            await anyio.lowlevel.checkpoint()
+            if switch._writing._waiters:  # the lifting waits for its turn
+                may_go_on.set()
+    assert look(root) == switch.state == CLEAR
+    assert await asyncio.to_thread(kill_switch.resumed_by, root) == "ann"
+    assert posted.inputs == [thrown("odd fills"), lifted("ann")]
+
+
+async def test_a_halt_thrown_while_another_is_lifted_stands(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switch, posted = switch_of(root)
+    await switch.start()
+    switch.throw("odd fills")
+    await switch.attend()
+    lift = kill_switch.lift
+
+    def meanwhile(*words: Any, **more: Any) -> None:
+        lift(*words, **more)
+        anyio.from_thread.run_sync(lambda: switch.throw("and now this"))
+
+    monkeypatch.setattr(kill_switch, "lift", meanwhile)
+    switch.wake.clear()
+    with pytest.raises(kill_switch.NotLifted, match="halted again meanwhile: and now this"):
+        await switch.lift("ann")
+    assert (switch.state.halted, switch.state.reason) == (True, "and now this")
+    assert switch.wake.is_set()
+    await switch.attend()
+    assert (await asyncio.to_thread(read, root)).reason == "and now this"
+    assert posted.inputs == [thrown("odd fills"), thrown("and now this")]
