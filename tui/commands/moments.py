@@ -20,7 +20,8 @@ def since(words: str) -> int:
     try:
         if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", words.strip()):
             today = datetime.fromtimestamp(now // _SECOND, _NEW_YORK).date()
-            moment = datetime.combine(today, time_of_day.fromisoformat(words.strip().zfill(5)))
+            hour, _, rest = words.strip().partition(":")
+            moment = datetime.combine(today, time_of_day.fromisoformat(f"{hour:0>2}:{rest}"))
         else:
             moment = datetime.fromisoformat(words.strip())
         moment = moment if moment.tzinfo else moment.replace(tzinfo=_NEW_YORK)
