@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _BROKERS = "broker"
+_MOST_SPEED = 86_400.0
+"""A day a second: beyond, timers alone fill the processor and nothing that is asked is answered."""
 _AT_START = 30_000_000_000
 """Most that driven market time waits for the broker's answer, ns."""
 _TRIES = 5
@@ -197,6 +199,8 @@ def _driven(arguments: argparse.Namespace, where: "Addresses", real: "Clock") ->
     if any(urlsplit(each).hostname not in _LOOPBACK for each in where):
         raise exits.WrongUse("--clock is for a loopback broker: all four addresses must be of this machine")
     try:
+        if arguments.speed > _MOST_SPEED:
+            raise ValueError(f"a clock's speed must be at most {_MOST_SPEED:,g}")
         if arguments.clock == _BROKERS:
             PacedClock(real, 0, arguments.speed)  # is the speed one
             return None

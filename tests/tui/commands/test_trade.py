@@ -88,6 +88,21 @@ def test_a_clock_of_its_own_is_for_a_broker_on_this_machine_only(monkeypatch, tm
     assert "loopback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("speed", ["0", "-1", "nan", "inf", "1e9"])
+@pytest.mark.parametrize("begins", [CLOCK, "broker"])
+def test_a_clock_runs_at_a_speed_at_which_somebody_can_still_ask(
+    speed, begins, monkeypatch, tmp_path, capsys
+):
+    here = {"TRADING": "http", "DATA": "http", "TRADING_STREAM": "ws", "DATA_STREAM": "ws"}
+    for name, scheme in here.items():
+        monkeypatch.setenv(f"ALPACA_{name}_URL", f"{scheme}://127.0.0.1:1")
+    monkeypatch.setenv("ALPACA_API_KEY", "a")
+    monkeypatch.setenv("ALPACA_SECRET_KEY", "b")
+    words = ["run", "--headless", "--root", str(tmp_path), "--clock", begins, "--speed", speed]
+    assert main(words) == exits.USAGE
+    assert "speed must be" in capsys.readouterr().err
+
+
 def test_real_money_needs_more_than_a_word(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("ALPACA_API_KEY", "a")
     monkeypatch.setenv("ALPACA_SECRET_KEY", "b")
