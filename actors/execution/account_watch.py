@@ -230,7 +230,7 @@ class AccountWatch:
                 orders.setdefault(order.symbol, []).append(order)
         for symbol in {**positions, **orders, **self._external}:
             there = positions.get(symbol) or BrokerPosition(symbol=symbol, quantity=0)
-            quantity = found.external.get(symbol, 0)
+            quantity, is_alone = found.external.get(symbol, 0), not held.get(symbol)
             yield from self._put(
                 ExternalChanged(
                     ts_event=now,
@@ -238,7 +238,7 @@ class AccountWatch:
                     symbol=symbol,
                     quantity=quantity,
                     fraction=there.fraction,
-                    price=there.price if quantity and not held.get(symbol) else 0.0,
+                    price=there.price if is_alone and (quantity or there.fraction) else 0.0,
                     last=there.last,
                     asset_class=there.asset_class,
                     orders=tuple(orders.get(symbol, ())),

@@ -269,6 +269,15 @@ def test_a_position_of_others_that_moved_while_the_broker_was_asked_stays_as_it_
     assert one.beside() == 0
 
 
+def test_a_part_of_a_share_that_is_not_ours_has_its_price() -> None:
+    one = Watched()
+    half = BrokerPosition(
+        symbol="BTCUSD", quantity=0, fraction=0.5, price=90.0, last=91.0, asset_class="crypto"
+    )
+    (told,) = changes(read(one, half))
+    assert (told.quantity, told.fraction, told.price) == (0, 0.5, 90.0)
+
+
 def test_shares_beside_ours_count_with_their_fractions_and_are_named_for_people() -> None:
     one = Watched()
     read(
