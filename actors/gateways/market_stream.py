@@ -123,7 +123,7 @@ class MarketStream(Gateway):
         self._socket: ClientConnection | None = None
         self._heard = 0
         self._ready_since: int | None = None
-        self._doubtful = 0
+        self._doubtful = self._minute = 0
         self._changed = asyncio.Event()
         self._backfilling: anyio.CancelScope | None = None
         self._group: anyio.abc.TaskGroup | None = None
@@ -293,6 +293,8 @@ class MarketStream(Gateway):
             self._heard = now
             if isinstance(item, _ABOUT_MINUTES):
                 bars.append(item)
+                if isinstance(item, MinuteBar):
+                    self._look_for_gap(item.ts, now)
             elif isinstance(item, DailyBar):
                 self.daily[item.S] = item
             elif isinstance(item, Status) and (status := market_wire.trading_status(item, now)) is not None:
@@ -305,7 +307,7 @@ class MarketStream(Gateway):
         """The wanted set is acknowledged: read the gap, then say that the feed is up."""
         now = self._clock.now()
         self._heard = max(self._heard, now)
-        self._ready_since = self._real.now()
+        self._ready_since, self._minute = self._real.now(), 0
         self.figures.state = "live"
         self.figures.missing = missing = self._handshake.missing
         if missing:
@@ -347,13 +349,25 @@ class MarketStream(Gateway):
         if self._market_time is not None and self._market_time.is_odd(ts, now):
             assert self._group is not None
             self._group.start_soon(self._market_time.agree)
+        self._look_for_gap(ts, now)
 
-    def _doubt(self, now: int) -> None:
-        """Something came that nobody can read: it may have been bars, so their minute is read by REST."""
-        if not self._doubtful:
-            self._doubtful = minute_of(now) - MINUTE
-            assert self._group is not None
-            self._group.start_soon(self._reread, now + _ns(self._settings.reread_s))
+    def _look_for_gap(self, ts: int, now: int) -> None:
+        """A minute of market hours of which nobody told may have been lost on its way: it is read by REST."""
+        if ts > min(now, self._hours.close):
+            return
+        before, self._minute = self._minute, max(self._minute, ts)
+        if before >= self._hours.open and ts - before > MINUTE:
+            self._doubt(now, before + MINUTE)
+
+    def _doubt(self, now: int, start: int = 0) -> None:
+        """What came, or did not, may have been bars: minutes from `start` (0: the last) are read by REST."""
+        start = start or minute_of(now) - MINUTE
+        if self._doubtful:
+            self._doubtful = min(self._doubtful, start)
+            return
+        self._doubtful = start
+        assert self._group is not None
+        self._group.start_soon(self._reread, now + _ns(self._settings.reread_s))
 
     async def _reread(self, at: int) -> None:
         await sleep_until(self._clock, at)

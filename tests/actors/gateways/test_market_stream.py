@@ -616,6 +616,34 @@ async def test_bars_that_found_no_room_end_the_gateway_and_the_next_one_reads_th
     assert closes(desk, BarsRevised) == [(desk.join.last_told, {"AAPL": 151.0, "SPY": 401.0})]
 
 
+async def test_a_minute_of_which_nobody_told_on_a_living_connection_is_read_by_rest(alpaca):
+    desk = Desk(alpaca)
+    async with desk.running():
+        first = await desk.minute(AAPL=150.0, SPY=400.0)
+        alpaca.faults.add("drop_frame")
+        await desk.minute(AAPL=151.0, SPY=401.0)
+        third = await desk.minute(SPY=403.0)
+        desk.advance(desk.clock.now() + 6 * SECOND)
+        await desk.posted.until(lambda: closes(desk, BarsRevised))
+    assert [begins for begins, _ in closes(desk)] == [first, third]
+    assert closes(desk, BarsRevised) == [(first + MINUTE, {"AAPL": 151.0, "SPY": 401.0})]
+    assert {one.reason for one in desk.posted.all(BarsRevised)} == {"backfill"}
+
+
+async def test_minutes_that_follow_one_another_ask_rest_nothing(alpaca):
+    desk = Desk(alpaca)
+    async with desk.running():
+        for _ in range(3):
+            await desk.minute(SPY=400.0)
+        desk.advance(desk.clock.now() + 6 * SECOND)
+        await desk.posted.until(lambda: len(closes(desk)) == 3)
+        asked = len(alpaca.history.requests("GET /v2/stocks/bars"))
+        await desk.minute(SPY=400.0)
+        desk.advance(desk.clock.now() + 6 * SECOND)
+        await desk.posted.until(lambda: len(closes(desk)) == 4)
+        assert len(alpaca.history.requests("GET /v2/stocks/bars")) == asked
+
+
 async def test_no_key_reaches_anything_but_the_frame_that_authenticates(alpaca, capfd):
     desk = Desk(alpaca)
     async with desk.running():
