@@ -230,11 +230,14 @@ def test_halt_imports_nothing_that_can_fail_and_starts_at_once(tmp_path: Path) -
         "ours = ('actors', 'storage', 'config', 'runtime.messages', 'runtime.kernel', 'runtime.errors'); "
         "foreign = ('msgspec', 'numpy', 'pandas', 'textual', 'anyio', 'asyncio', 'structlog', 'sqlite3'); "
         "met = [name for name in (*ours, *foreign) if name in sys.modules]; "
-        "sys.exit(code or ', '.join(met) or (f'{spent} s' if spent > 0.3 else 0))"
+        "begun = time.process_time(); import asyncio; yard = time.process_time() - begun; "
+        # 0.3 s, or as much of a slower machine: where it is 0.3 s, eight times what asyncio takes.
+        "sys.exit(code or ', '.join(met) or (f'{spent} s' if spent > max(0.3, 8 * yard) else 0))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False
-    )
+    for _ in range(2):  # the first may have to compile what nobody has imported yet
+        done = subprocess.run(
+            [sys.executable, "-c", program], env=environment(), capture_output=True, text=True, check=False
+        )
     assert done.returncode == 0, done.stderr
 
 
