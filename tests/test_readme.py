@@ -122,7 +122,6 @@ def test_every_line_of_shell_is_known() -> None:
 # ---- commands ------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(180)
 def test_every_command_of_the_readme_runs_in_the_order_given(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

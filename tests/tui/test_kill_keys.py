@@ -45,6 +45,7 @@ async def test_flatten_and_resume_are_typed_and_nothing_else_does_anything(tmp_p
     async with desk(tmp_path) as (app, pilot, engine):
         hit(app, "K", *"flatten", "enter", "escape")
         hit(app, "K", *"FLATTEM", "enter", "backspace", *"N", "escape", "left")
+        await pilot.pause()
         assert not app._kill.is_open
         assert [ask.command for ask in engine.asked] == ["attach"]
         engine.answer = Answer(ok=True, text="closing [/] all")

@@ -3,6 +3,7 @@
 import os
 import pty
 import re
+import socket
 import subprocess
 import sys
 from importlib import import_module
@@ -77,8 +78,10 @@ def test_with_keys_it_asks_the_broker_and_says_when_it_does_not_answer(
     monkeypatch.setenv("ALPACA_API_KEY", "PK-secret-looking")
     monkeypatch.setenv("ALPACA_SECRET_KEY", "secret-looking-too")
     monkeypatch.setenv("TRADING_SYSTEM_ROOT", str(tmp_path))
-    monkeypatch.setenv("ALPACA_TRADING_URL", "http://127.0.0.1:9")  # where nobody listens
-    assert main([]) == main(["--headless"]) == exits.FAILED
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("ALPACA_TRADING_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        assert main([]) == main(["--headless"]) == exits.FAILED
     shown = capsys.readouterr()
     assert "error: " in shown.err
     assert "secret-looking" not in shown.out + shown.err
