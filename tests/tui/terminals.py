@@ -30,7 +30,8 @@ class Terminal:
         self.size = size
         self.painted = b""
         self.environ = {**os.environ, "TERM": "xterm-256color", **(environ or {})}
-        self.environ.pop("NO_COLOR", None)
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):  # the terminal has colours, and a size of its own
+            self.environ.pop(name, None)
         self._news = asyncio.Event()
         self._over = asyncio.Event()
         self.process: asyncio.subprocess.Process

@@ -23,7 +23,8 @@ class Terminal:
         self.end, line = pty.openpty()
         fcntl.ioctl(line, termios.TIOCSWINSZ, struct.pack("HHHH", *SIZE, 0, 0))
         command = [sys.executable, "-m", "tests.tui.desk"]
-        kept = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
+        without = ("NO_COLOR", "COLUMNS", "LINES")  # it has colours, and a size of its own
+        kept = {name: value for name, value in os.environ.items() if name not in without}
         self.process = subprocess.Popen(
             command, stdin=line, stdout=line, stderr=line, close_fds=True, start_new_session=True,
             env=kept | {"TERM": "xterm-256color", "PYTHONPATH": str(Path.cwd())} | environment,
