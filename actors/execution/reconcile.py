@@ -177,7 +177,10 @@ def _dead_here(state: OrderState, there: BrokerOrder) -> Iterator[Difference]:
     # We were told of a fill, a cancellation or an expiry by the broker itself: the list is older, or reading
     # the order again tells what became of it. What we gave up without its word must not work on.
     is_given_up = state.status == "rejected"
-    yield _of_order("dead", state, mine, other, "cancelled" if is_given_up else "looked up", there)
+    # All of it has traded, and what took its place goes on: it would trade shares that are not its lot's.
+    is_too_much = state.status == "filled" and there.filled >= state.quantity and there.remaining > 0
+    action: Action = "cancelled" if is_given_up or is_too_much else "looked up"
+    yield _of_order("dead", state, mine, other, action, there)
 
 
 def _unknown_here(there: BrokerOrder, held: Mapping[str, int]) -> Difference:

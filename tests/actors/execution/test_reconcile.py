@@ -212,3 +212,13 @@ def test_shares_that_appear_while_an_entry_of_ours_works_are_not_taken_for_someb
     comparison = told(ours(), there=(theirs(),), SPY=10)
     assert kinds(comparison) == [("position", "entries blocked")]
     assert comparison.external == {}
+
+
+def test_what_goes_on_though_all_of_ours_has_traded_is_cancelled() -> None:
+    """A replacement may be for the whole quantity once more; a list that is older only looks as if."""
+    done = ours(status="filled", filled=10)
+    for filled, remaining, action in ((10, 3, "cancelled"), (8, 2, "looked up"), (10, 0, "looked up")):
+        there = theirs(broker_order_id="b-2", status="partially_filled", filled=filled, remaining=remaining)
+        assert kinds(told(done, there=(there,), held={"SPY": 10})) == [("dead", action)]
+    there = theirs(broker_order_id="b-2", filled=10, remaining=3)
+    assert kinds(told(done, there=(there,), held={"SPY": 10}, moved=("SPY",))) == []
