@@ -46,9 +46,9 @@ UNHURRIED = tuple(
         *("streams.open_s", "streams.handshake_s", "streams.ping_s", "streams.pong_s"),
     )
 )
-NO_ANSWER = ("requests.read_s=1.0", "requests.total_s=1.5")
-NO_HANDSHAKE = ("streams.handshake_s=1.5",)
-NO_PONG = ("streams.ping_s=0.3", "streams.pong_s=1.5")
+NO_ANSWER = ("requests.read_s=3.0", "requests.total_s=4.0")
+NO_HANDSHAKE = ("streams.handshake_s=3.0",)
+NO_PONG = ("streams.ping_s=0.3", "streams.pong_s=3.0")
 """Of a day in which that does not come."""
 
 
@@ -126,7 +126,7 @@ class Day(Live):
         self.server.faults.clear()
         await self.until(self.up)
         await self.pass_minute()
-        await self.until(self._agrees)
+        await self.until(lambda: self._agrees() and self._ends_are_told())
 
     def _agrees(self) -> bool:
         """Whether what the broker holds is what the portfolio holds."""
@@ -135,6 +135,18 @@ class Day(Live):
             held[lot.symbol] += lot.quantity
         mine = {symbol: shares for symbol, shares in held.items() if shares}
         return mine == {symbol: int(shares) for symbol, shares in self.server.positions.items() if shares}
+
+    def _ends_are_told(self) -> bool:
+        """Whether no order that is over at the broker works on here: its last event may be to come."""
+        over = {
+            name
+            for one in self.server.orders
+            if not one.is_live and one.status != "replaced"
+            for name in (one.client_order_id, one.id)
+        }
+        lots = self.engine.sequencer.actor("executor")._lots.values()
+        working = [one for lot in lots for one in lot.live]
+        return not any(one.client_order_id in over or one.broker_order_id in over for one in working)
 
     def rows(self) -> Counter[str]:
         """Messages of `error_log`, each with how many rows it has."""

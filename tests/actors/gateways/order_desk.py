@@ -37,7 +37,7 @@ HASTE = Patience(
 
 UNHURRIED = Timeouts(connect=WALL_S, read=WALL_S, total=WALL_S)
 """For requests that are answered: a slow machine's answer is none that was lost."""
-HASTY = Timeouts(connect=WALL_S, read=0.7, total=1.0)
+HASTY = Timeouts(connect=WALL_S, read=1.5, total=2.0)
 """For requests that nobody answers: what is waited for has to pass in real time."""
 
 Kind = TypeVar("Kind", bound=Input)
