@@ -7,16 +7,16 @@ import anyio.to_thread
 import pytest
 
 from actors.broker.bar_history import BarHistory
-from actors.broker.rest import Timeouts
 from actors.live_history import LINES, Wanted, fill, read_days
 from actors.market.calendar import midnight, sessions_between
 from runtime.kernel.clock import LiveClock
 from storage.loaders.daily import load_daily
 from storage.loaders.first_days import NAME
-from tests.actors.gateways.streaming import keys
+from tests.actors.gateways.order_desk import UNHURRIED, keys
 from tests.alpaca_server.fixture import alpaca, alpaca_options
 from tests.alpaca_server.refusals import Refused
 from tests.alpaca_server.server import AlpacaServer
+from tests.walls import WALL_S
 
 __all__ = ["alpaca", "alpaca_options"]
 
@@ -60,13 +60,13 @@ def history(server: AlpacaServer) -> BarHistory:
         keys(server),
         LiveClock(),
         lines=LINES,
-        timeouts=Timeouts(connect=0.5, read=2.0, total=4.0),
+        timeouts=UNHURRIED,
     )
 
 
 async def filled(server: AlpacaServer, want: Wanted) -> tuple[list[str], str]:
     """As while a session runs, one request after the other."""
-    return await fill(lambda: want, lambda: history(server), 5.0)
+    return await fill(lambda: want, lambda: history(server), WALL_S)
 
 
 async def begun(server: AlpacaServer, want: Wanted, seconds: float) -> tuple[list[str], str]:
@@ -113,9 +113,9 @@ async def test_a_group_that_does_not_come_costs_the_others_nothing_and_alone_is_
 ):
     want = wanted(tmp_path)
     stalled = alpaca.faults.add("stall_before", BARS, nth=2)
-    missing, why = await begun(alpaca, want, 1.5)
+    missing, why = await begun(alpaca, want, 3.0)
     assert 8 <= len(missing) < len(NAMES)
-    assert why == "not in time (1.5 s)"
+    assert why == "not in time (3 s)"
     assert await kept(want.kept) == set(NAMES) - set(missing)
     stalled.release()
     since = len(alpaca.history)

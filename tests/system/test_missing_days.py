@@ -45,7 +45,7 @@ async def test_the_rest_is_read_while_the_session_runs_and_counts_from_the_next_
     live = Live(server, root)
     async with running(live):
         assert live.engine.header.symbols == ("SPY",)
-        await server.until(lambda: len(_asked(server)) == 3)
+        await server.until(lambda: len(_asked(server)) == 3, WALL_S)
         assert live.engine.header.symbols == ("SPY",)
         with anyio.fail_after(WALL_S):
             while live.engine.supervisor.figures()["missing_days"].state != "done":
