@@ -72,6 +72,26 @@ class Hours(msgspec.Struct, frozen=True, kw_only=True):
         return at if at <= self.close else None
 
 
+class HeardMinutes:
+    """Which minutes of market hours nobody told of although the connection lived."""
+
+    def __init__(self, hours: Hours) -> None:
+        self._hours = hours
+        self._last = 0
+
+    def begin(self, now: int) -> None:
+        """Listen from the running minute on: those before it are of the gap."""
+        self._last = minute_of(now) - MINUTE
+
+    def lost_before(self, ts: int, now: int) -> int:
+        """Hear of a minute; the first one before it that should have come and did not, 0: none (ns UTC)."""
+        if ts > min(now, self._hours.close):
+            return 0
+        due = max(self._last + MINUTE, self._hours.open)
+        self._last = max(self._last, ts)
+        return due if ts > due else 0
+
+
 @contextmanager
 def heard_on(
     clock: Clock, hours: Hours, silence: int, heard: Callable[[], int]

@@ -18,6 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from actors.broker import market_wire
 from actors.broker.market_feed import (
     GapReader,
+    HeardMinutes,
     History,
     Hours,
     MarketStreamSettings,
@@ -123,7 +124,7 @@ class MarketStream(Gateway):
         self._socket: ClientConnection | None = None
         self._heard = 0
         self._ready_since: int | None = None
-        self._doubtful = self._minute = 0
+        self._minutes, self._doubtful = HeardMinutes(hours), 0
         self._changed = asyncio.Event()
         self._backfilling: anyio.CancelScope | None = None
         self._group: anyio.abc.TaskGroup | None = None
@@ -307,7 +308,8 @@ class MarketStream(Gateway):
         """The wanted set is acknowledged: read the gap, then say that the feed is up."""
         now = self._clock.now()
         self._heard = max(self._heard, now)
-        self._ready_since, self._minute = self._real.now(), 0
+        self._ready_since = self._real.now()
+        self._minutes.begin(now)
         self.figures.state = "live"
         self.figures.missing = missing = self._handshake.missing
         if missing:
@@ -334,6 +336,7 @@ class MarketStream(Gateway):
         with scope:
             if self._market_time is not None and await self._market_time.agree():
                 self._heard = now = self._clock.now()
+                self._minutes.begin(now)
                 if now > self._hours.open and not self._join.last_told:
                     self._gap = self._hours.open
             last = minute_of(self._clock.now()) - MINUTE
@@ -353,11 +356,8 @@ class MarketStream(Gateway):
 
     def _look_for_gap(self, ts: int, now: int) -> None:
         """A minute of market hours of which nobody told may have been lost on its way: it is read by REST."""
-        if ts > min(now, self._hours.close):
-            return
-        before, self._minute = self._minute, max(self._minute, ts)
-        if before >= self._hours.open and ts - before > MINUTE:
-            self._doubt(now, before + MINUTE)
+        if lost := self._minutes.lost_before(ts, now):
+            self._doubt(now, lost)
 
     def _doubt(self, now: int, start: int = 0) -> None:
         """What came, or did not, may have been bars: minutes from `start` (0: the last) are read by REST."""

@@ -80,7 +80,7 @@ def known_of(path: Path) -> dict[str, Known]:
         raise DataError(f"{path}: what it says of the sessions asked for cannot be read") from None
 
 
-def owed(path: Path, own: Iterable[Path], names: Iterable[str], sessions: Sequence[int]) -> list[str]:
+def owed(path: Path, own: Iterable[Path], names: Sequence[str], sessions: Sequence[int]) -> list[str]:
     """Symbols of which a file lacks sessions that the engine has not kept itself, in their order.
 
     A split, or a dividend, of such a session would be missed: our own bars tell those since the one before.
@@ -92,7 +92,7 @@ def owed(path: Path, own: Iterable[Path], names: Iterable[str], sessions: Sequen
         DataError: A file cannot be read.
     """
     known = known_of(path) if path.exists() else {}
-    asked_until = min((one.until for one in known.values()), default=0)
+    asked_until = min((known[name].until for name in names if name in known), default=0)
     kept = _kept(own, {day for day in sessions if day > asked_until} if known else ())
     return [name for name in names if _is_owed(known.get(name), kept, name, sessions)]
 
@@ -137,17 +137,25 @@ def write_history(folder: Path, told: Sequence[DayBars], since: int, until: int)
     table = _table(raw, [one.split for one in told], [one.whole for one in told])
     known = known_of(path) if path.exists() else {}
     last = _last_dates(raw)
-    until = max(last.values(), default=until)
+    until = min(until, max(last.values(), default=until))
     for name in (name for one in told for name in one.asked):
         before = known[name].last if name in known else 0
         known[name] = Known(since, until, last.get(name, before))
     if path.exists():
-        before_now = pq.read_table(path)
-        fresh = pc.is_in(before_now["symbol"], value_set=pa.array(sorted(last), pa.string()))
-        table = pa.concat_tables([table, before_now.filter(pc.invert(fresh)).cast(table.schema)])
+        table = pa.concat_tables([table, _others(path, last, table.schema)])
     said = json.dumps({name: msgspec.to_builtins(known[name]) for name in sorted(known)})
     replace_table(path, table.replace_schema_metadata({_KNOWN: said.encode()}))
     return path
+
+
+def _others(path: Path, fresh: Iterable[str], schema: pa.Schema) -> pa.Table:
+    """The rows of an earlier file whose symbols have no new ones."""
+    try:
+        before = pq.read_table(path)
+        is_fresh = pc.is_in(before["symbol"], value_set=pa.array(sorted(fresh), pa.string()))
+        return before.filter(pc.invert(is_fresh)).cast(schema)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
 
 
 def _last_dates(bars: Minutes) -> dict[str, int]:

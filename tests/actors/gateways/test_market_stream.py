@@ -630,6 +630,18 @@ async def test_a_minute_of_which_nobody_told_on_a_living_connection_is_read_by_r
     assert {one.reason for one in desk.posted.all(BarsRevised)} == {"backfill"}
 
 
+async def test_the_sessions_first_minute_is_read_by_rest_if_nobody_told_of_it(alpaca):
+    desk = Desk(alpaca)
+    async with desk.running():
+        alpaca.faults.add("drop_frame")
+        first = await desk.minute(AAPL=150.0, SPY=400.0)
+        second = await desk.minute(AAPL=151.0, SPY=401.0)
+        desk.advance(desk.clock.now() + 6 * SECOND)
+        await desk.posted.until(lambda: closes(desk, BarsRevised))
+    assert closes(desk) == [(second, {"AAPL": 151.0, "SPY": 401.0})]
+    assert closes(desk, BarsRevised) == [(first, {"AAPL": 150.0, "SPY": 400.0})]
+
+
 async def test_minutes_that_follow_one_another_ask_rest_nothing(alpaca):
     desk = Desk(alpaca)
     async with desk.running():

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -191,6 +192,37 @@ def test_a_file_that_is_damaged_is_refused_by_its_name(tmp_path):
     path.write_text("no Parquet")
     with pytest.raises(DataError, match=NAME):
         known_of(path)
+
+
+def _torn(path: Path) -> None:
+    """Its end, which says what is where, is whole; what it has is not."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:4] + b"\xff" * 100 + whole[104:])
+    assert known_of(path)
+
+
+def _without(column: str, path: Path) -> None:
+    pq.write_table(pq.read_table(path).drop_columns([column]), path)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [_torn, partial(_without, "symbol"), partial(_without, "price_factor")],
+    ids=["torn", "no symbols", "a column less"],
+)
+def test_one_whose_rows_cannot_be_read_is_refused_by_its_name_and_stays(tmp_path, spoil):
+    path = write_history(tmp_path, [told(bars("AAA", *DAYS))], SINCE, 20180302)
+    spoil(path)
+    before = path.read_bytes()
+    with pytest.raises(DataError, match=NAME):
+        write_history(tmp_path, [told(bars("BBB", *DAYS))], SINCE, 20180302)
+    assert [one.read_bytes() for one in tmp_path.iterdir()] == [before]
+
+
+def test_a_bar_of_a_day_that_was_not_asked_for_is_not_taken_for_the_last_one_asked_for(tmp_path):
+    path = write_history(tmp_path, [told(bars("AAA", *DAYS, "2018-03-05"))], SINCE, 20180302)
+    assert known_of(path)["AAA"].until == 20180302
+    assert owed(path, [], ["AAA"], SESSIONS[:5]) == ["AAA"]
 
 
 @pytest.mark.parametrize("said", [b"not JSON", b'{"AAA": [1]}', b"[]"])
