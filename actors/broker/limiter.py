@@ -5,6 +5,7 @@ begins, sees more requests than the broker allows. The last tokens are kept for 
 some for orders, entries some for exits and cancellations. A few belong to look-ups and reads alone: without
 them what is urgent could keep our books from ever being compared with the broker's. When the broker wants
 nothing for a while, exits and cancellations ask again after seconds: what they are about may have no stop.
+One asks for all of them: what is refused is counted too, and would be missing when the broker takes orders.
 Source: alpaca.md 3.0 (200 a minute); faults.md C 31, D 41.
 """
 
@@ -66,13 +67,14 @@ class Budget:
         self.window = window
         self.kept = kept
         self.own = own
-        self.closed_until = self.urgent_closed_until = 0
+        self.closed_until = self.urgent_closed_until = self.asked_until = 0
         self._taken: deque[tuple[int, Priority]] = deque()
         self._counts = [0] * len(Priority)
 
     def wait(self, priority: Priority, now: int) -> int:
         """How long until a request of this priority may be sent, ns; 0: now."""
-        until = self.urgent_closed_until if priority in _URGENT else self.closed_until
+        urgent_until = max(self.urgent_closed_until, self.asked_until)
+        until = urgent_until if priority in _URGENT else self.closed_until
         closed = max(0, until - now)
         taken, counts = self._taken, self._counts
         while taken and taken[0][0] <= now - self.window:
@@ -99,12 +101,15 @@ class Budget:
             return False
         self._taken.append((now, priority))
         self._counts[priority] += 1
+        if priority in _URGENT and now < self.closed_until:
+            self.asked_until = min(now + _URGENT_MOST, self.closed_until)  # the others wait for its answer
         return True
 
     def close(self, until: int, urgent_until: int) -> None:
         """The broker wants nothing before `until`; what is urgent tries before that."""
         self.closed_until = max(self.closed_until, until)
         self.urgent_closed_until = max(self.urgent_closed_until, min(urgent_until, until))
+        self.asked_until = 0
 
     @property
     def left(self) -> int:
@@ -156,6 +161,12 @@ class Gate:
         span = round(min(max(seconds, 0.5), 60.0) * _SECOND)
         budget.close(now + span, max(now + self._urgent_wait, budget.urgent_closed_until))
         self._serve()
+
+    def answered(self, priority: Priority) -> None:
+        """The broker has taken up a request: of those that are urgent the next need not wait any longer."""
+        if priority in _URGENT and self.budget.asked_until > self._clock.now():
+            self.budget.asked_until = 0
+            self._serve()
 
     @property
     def depth(self) -> int:

@@ -340,11 +340,16 @@ class Rest:
 
         with anyio.move_on_after(self._timeouts.total):
             try:
-                return await anyio.to_thread.run_sync(work, limiter=lane.limiter, abandon_on_cancel=True)
+                answer = await anyio.to_thread.run_sync(work, limiter=lane.limiter, abandon_on_cancel=True)
             except BrokerUnavailable as failure:
                 if failure.retry_after:
                     self.gate.pause(failure.retry_after)
                 raise
+            except (BrokerRejected, KeysRefused):
+                self.gate.answered(priority)
+                raise
+            self.gate.answered(priority)
+            return answer
         # The thread ends by itself, at its socket's time-out; its answer is looked up like any lost one.
         raise BrokerUnavailable("no answer in time", is_unknown=changes and has_begun)
 

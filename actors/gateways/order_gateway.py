@@ -72,6 +72,8 @@ class OrderGateway(Gateway):
         self._under_way = 0
         self._is_reading = self._is_slow = False
         self._begun = 0
+        self._looked_up: dict[str, None] = {}
+        """Client ids of the orders that are being looked up."""
         self._reads: list[anyio.CancelScope] = []
         """What only asks, and is given up when the end comes."""
 
@@ -142,7 +144,9 @@ class OrderGateway(Gateway):
                 self._desk.open_replace(command)
                 group.start_soon(self._counted, self._amendments.replace, command)
             case LookUpOrder():
-                group.start_soon(self._asking, self._amendments.look_up, command)
+                if command.client_order_id not in self._looked_up:  # who asked asks again
+                    self._looked_up[command.client_order_id] = None
+                    group.start_soon(self._asking, self._look_up, command)
             case ReadAccount():
                 if not self._is_reading:  # a broker that slow is not asked twice at a time
                     self._is_reading, self._begun = True, self._line.wall.now()
@@ -182,6 +186,13 @@ class OrderGateway(Gateway):
             self._post(found)
         finally:
             self._is_reading = self._is_slow = False
+
+    async def _look_up(self, command: LookUpOrder) -> None:
+        """One look-up of an order at a time: those of an hour without answers are not all made up for."""
+        try:
+            await self._amendments.look_up(command)
+        finally:
+            self._looked_up.pop(command.client_order_id, None)
 
     async def _asking(self, work: Callable[[About], Awaitable[None]], about: About) -> None:
         """What changes nothing at the broker: the end does not wait for it."""

@@ -199,3 +199,55 @@ async def test_an_exit_that_waits_while_a_pause_begins_leaves_when_its_own_wait_
         clock.advance(SECOND)
         await anyio.wait_all_tasks_blocked()
         assert gate.depth == 0
+
+
+async def _all_pass(reset: int, exits: int) -> list[int]:
+    """When each of many exits got through to a broker that takes nothing before `reset`, ns."""
+    clock = ReplayClock()
+    gate = Gate(Budget(), clock)
+    passed: list[int] = []
+
+    async def leave() -> None:
+        while True:
+            await gate.enter(Priority.EXIT)
+            await anyio.lowlevel.checkpoint()  # its answer comes when others have been sent
+            if clock.now() >= reset:
+                break
+            gate.pause((reset - clock.now()) / SECOND)
+        gate.answered(Priority.EXIT)
+        passed.append(clock.now())
+
+    async with anyio.create_task_group() as group:
+        for _ in range(exits):
+            group.start_soon(leave)
+        while len(passed) < exits:
+            await anyio.wait_all_tasks_blocked()
+            clock.advance(clock.next_due() or clock.now())
+    return passed
+
+
+async def test_exits_that_were_refused_leave_as_soon_as_the_broker_takes_orders_again() -> None:
+    passed = await _all_pass(30 * SECOND, 50)
+    assert max(passed) <= 35 * SECOND
+
+
+async def test_one_urgent_request_asks_for_all_while_the_broker_wants_nothing() -> None:
+    clock = ReplayClock()
+    gate = Gate(Budget(), clock)
+    gate.pause(60)
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(gate.enter, Priority.CANCEL)
+        await anyio.wait_all_tasks_blocked()
+        clock.advance(SECOND)
+        await anyio.wait_all_tasks_blocked()
+        assert gate.depth == 2
+        gate.answered(Priority.READ)
+        await anyio.wait_all_tasks_blocked()
+        assert gate.depth == 2
+        gate.answered(Priority.CANCEL)
+        await anyio.wait_all_tasks_blocked()
+        assert gate.depth == 1
+        clock.advance(5 * SECOND)  # an answer that does not come is not waited for
+        await anyio.wait_all_tasks_blocked()
+        assert gate.depth == 0

@@ -159,3 +159,24 @@ async def test_books_that_go_uncompared_for_too_long_are_one_warning(
         await anyio.wait_all_tasks_blocked()
     said = capfd.readouterr()
     assert (said.out + said.err).count("our books go uncompared") == told
+
+
+async def test_an_order_that_is_asked_after_again_and_again_meanwhile_is_looked_up_once(
+    alpaca: AlpacaServer,
+) -> None:
+    asked = [
+        LookUpOrder(ts_event=0, cause=n, client_order_id=name, broker_order_id="", symbol="SPY")
+        for n in range(30)
+        for name in (ENTRY, EXIT)
+    ]
+    async with running(alpaca) as desk:
+        desk.rest.gate.pause(60)
+        desk.send(*asked)
+        for _ in range(200):
+            await anyio.lowlevel.checkpoint()
+        assert desk.rest.gate.depth == 2
+        desk.rest.gate.budget.closed_until = 0
+        desk.rest.gate._serve()
+        await desk.wait_for(OrderRejected, 2)
+        desk.send(asked[0])  # it may be asked after once more
+        await desk.wait_for(OrderRejected, 3)
