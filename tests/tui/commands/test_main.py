@@ -14,7 +14,7 @@ import pytest
 from runtime.errors import BooksRefused, DataError
 from storage.lock import RootBusy
 from tests.demo_run import demo, tapes
-from tui.commands import exits
+from tui.commands import exits, trade
 from tui.commands.main import COMMANDS, MODULES, main
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -78,6 +78,7 @@ def test_with_keys_it_asks_the_broker_and_says_when_it_does_not_answer(
     monkeypatch.setenv("ALPACA_API_KEY", "PK-secret-looking")
     monkeypatch.setenv("ALPACA_SECRET_KEY", "secret-looking-too")
     monkeypatch.setenv("TRADING_SYSTEM_ROOT", str(tmp_path))
+    monkeypatch.setattr(trade, "_FIRST_WAIT", 1_000_000)  # of all its tries, as many as ever
     with socket.socket() as taken:  # bound, and nobody listens
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("ALPACA_TRADING_URL", f"http://127.0.0.1:{taken.getsockname()[1]}")
