@@ -148,6 +148,8 @@ async def read_days(
             await asking.run(lines)
     finally:
         await history.aclose()
+    if asking.refused and not any(len(group.raw) for group in asking.told):
+        return Answer(why=asking.why or asking.refused)  # it was not about symbols
     late = f"not in time ({seconds:g} s)" if limit.cancelled_caught and asking.left else ""
     return Answer(told=tuple(asking.told), why=asking.why or late)
 
@@ -160,7 +162,7 @@ class _Asking:
         self._waiting = deque(daily_groups(symbols, first, last))
         self.left = len(symbols)
         self.told: list[DayBars] = []
-        self.why = ""
+        self.why = self.refused = ""
         self._failures = self._parted = 0
 
     async def run(self, lines: int) -> None:
@@ -186,6 +188,7 @@ class _Asking:
             if self._failures >= TRIES:
                 self.why = str(error)
         except BrokerRejected as error:
+            self.refused = str(error)
             if error.status not in _CANNOT_BE_READ or not self._part(names, error.reason):
                 self.why = str(error)
         except KeysRefused as error:

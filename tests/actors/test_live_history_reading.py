@@ -189,6 +189,15 @@ async def test_a_refusal_that_is_not_about_symbols_ends_the_search_for_one(alpac
     assert list(tmp_path.iterdir()) == []
 
 
+async def test_a_refusal_of_every_symbol_is_not_taken_for_their_having_no_bars(alpaca, tmp_path):
+    """So few that each was asked for alone."""
+    alpaca.faults.add("refuse", BARS, times=None, status=400, code=40_010_001, message="bad timeframe")
+    missing, why = await filled(alpaca, wanted(tmp_path, NAMES[:4]))
+    assert missing == list(NAMES[:4])
+    assert "bad timeframe" in why
+    assert list(tmp_path.iterdir()) == []
+
+
 async def test_symbols_without_a_bar_are_told_once_and_not_asked_for_at_every_start(alpaca, tmp_path, capsys):
     want = wanted(tmp_path, (*NAMES, "GONE", "NEVER"))
     assert await filled(alpaca, want) == ([], "")
