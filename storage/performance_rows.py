@@ -260,6 +260,8 @@ def _halt_confirmed(p: Pen, m: HaltConfirmed) -> None:
 
 
 def _halt_lifted(p: Pen, m: HaltLifted) -> None:
+    # Who types `resume` has seen to the halt: nobody is asked for the same once more.
+    p.out.append(("halts_resolved", (m.ts_event, m.by, "resumed", m.ts_event)))
     p.error("WARNING", "kill_switch", f"trading resumed by {m.by}", m.ts_event)
 
 

@@ -238,6 +238,12 @@ STATEMENTS: dict[str, Statement] = {
         "error_log",
         "UPDATE error_log SET is_resolved = 1, resolved_at = ?, resolved_by = ?, note = ? WHERE id = ?",
     ),
+    "halts_resolved": Statement(
+        _P,
+        "error_log",
+        "UPDATE error_log SET is_resolved = 1, resolved_at = ?, resolved_by = ?, note = ? "
+        "WHERE level = 'CRITICAL' AND component = 'kill_switch' AND NOT is_resolved AND last_seen <= ?",
+    ),
     "alert": _insert(
         _P,
         "alert_log",

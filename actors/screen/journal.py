@@ -111,9 +111,17 @@ class Journal:
             if row.level in self.open and not row.resolved:
                 self.open[row.level] += 1
             self.line(row.at, row.level, row.component, row.text)
+        elif old.resolved and row.count > old.count:  # what comes again is not resolved, as in the books
+            self.open[row.level] = self.open.get(row.level, 0) + 1
         elif old.resolved:
             row = msgspec.structs.replace(row, resolved=True, note=old.note)
         self.errors.put(row)
+
+    def resumed(self, by: str) -> None:
+        """A person has lifted the halt: its rows are seen to, as in the books."""
+        for row in list(self.errors):
+            if row.level == "CRITICAL" and row.component == "kill_switch":
+                self.resolved(row.key, f"resumed ({by})")
 
     def resolved(self, id: str, note: str) -> None:
         """A person has seen to it."""

@@ -272,6 +272,7 @@ class ScreenState:
     def _lifted(self, lifted: HaltLifted) -> None:
         self.halted = self.flattens = self.is_confirmed = self.is_flat = False
         self.halt_reason = ""
+        self.journal.resumed(lifted.by)
         self._say("kill_switch", f"trading resumed by {lifted.by}")
 
     # ---- telling ----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import pytest
 
 from runtime.messages.base import Message
 from runtime.messages.machine import ErrorResolved, SessionStarted
-from runtime.messages.risk import Noted
+from runtime.messages.risk import HaltLifted, HaltThrown, Noted
 from storage.books import Books
 from storage.projection import Projection
 from storage.statements import Mark
@@ -32,7 +32,7 @@ def books() -> Iterator[Books]:
 def play(books: Books, *events: tuple[int, Message]) -> sqlite3.Connection:
     projection = Projection(SESSION)
     for seq, (at, said) in enumerate(events, 1):
-        if isinstance(said, ErrorResolved):
+        if isinstance(said, ErrorResolved | HaltThrown | HaltLifted):
             rows = projection.rows(seq, at, said, [])
         else:
             rows = projection.rows(seq, at, SessionStarted(ts_event=at, session=SESSION), [said])
@@ -81,3 +81,34 @@ def test_writing_a_row_again_keeps_it_resolved(books: Books) -> None:
     books.commit()
     ((*_, is_resolved, _, _),) = link.execute(QUERY).fetchall()
     assert is_resolved == 1
+
+
+OPEN = "SELECT message FROM error_log WHERE level = 'CRITICAL' AND NOT is_resolved ORDER BY timestamp"
+
+
+def thrown(at: int, reason: str = "a storm") -> HaltThrown:
+    return HaltThrown(ts_event=at, reason=reason)
+
+
+def test_who_resumes_has_seen_to_every_halt_before(books: Books) -> None:
+    crash = Noted(ts_event=T0, cause=1, level="CRITICAL", component="regime", text="odd")
+    lifted = HaltLifted(ts_event=T0 + 9, by="user 1000")
+    link = play(books, (T0, thrown(T0)), (T0 + 1, crash), (T0 + 5, thrown(T0 + 5, "more")), (T0 + 9, lifted))
+    assert link.execute(OPEN).fetchall() == [("odd",)]
+    seen = "SELECT resolved_at, resolved_by, note FROM error_log WHERE is_resolved"
+    assert link.execute(seen).fetchall() == [(T0 + 9, "user 1000", "resumed")] * 2
+
+
+@pytest.mark.parametrize("reason", ["a storm", "another"])
+def test_a_halt_after_the_resumption_is_open(books: Books, reason: str) -> None:
+    lifted = HaltLifted(ts_event=T0 + 5, by="me")
+    again = thrown(T0 + 6, reason)
+    link = play(books, (T0, thrown(T0)), (T0 + 5, lifted), (T0 + 6, again))
+    assert link.execute(OPEN).fetchall() == [(f"trading halted: {reason}",)]
+
+
+def test_a_resumption_that_is_told_late_leaves_the_halt_after_it(books: Books) -> None:
+    """A tape that is fed again writes old rows after new ones."""
+    lifted = HaltLifted(ts_event=T0 + 5, by="me")
+    link = play(books, (T0 + 6, thrown(T0 + 6)), (T0 + 5, lifted))
+    assert link.execute(OPEN).fetchall() == [("trading halted: a storm",)]
