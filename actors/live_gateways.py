@@ -19,6 +19,7 @@ from actors.gateways.emergency import EmergencyExit
 from actors.gateways.kill_watch import KillWatch
 from actors.gateways.market_stream import MarketStream
 from actors.gateways.order_gateway import OrderGateway
+from actors.gateways.pulse import Pulse
 from actors.live_chores import chores
 from actors.live_links import Links, gateway_spec, held, lots_of
 from actors.live_outlet import Outlet
@@ -61,6 +62,7 @@ class Gateways:
                 *door,
                 self._spec("alerts", links.alerts.inbox, self._alert_gateway),
                 self._spec("emergency", Inbox(), self._emergency_exit),
+                self._spec("pulse", Inbox(), self._pulse),
             ],
             links.real,
             record=links.outlet.crashed,
@@ -84,6 +86,9 @@ class Gateways:
 
     def _alert_gateway(self, inbox: Inbox) -> Gateway:
         return AlertGateway("alerts", inbox, self._links.host.post, desk=self._links.alerts)
+
+    def _pulse(self, inbox: Inbox) -> Gateway:
+        return Pulse(inbox, self._links.host.post, real=self._links.real)
 
     def _kill_watch(self, inbox: Inbox) -> Gateway:
         return KillWatch("kill_watch", inbox, self._links.host.post, switch=self._links.switch)
