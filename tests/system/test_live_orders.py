@@ -328,7 +328,9 @@ async def test_a_leg_whose_cancellation_nobody_told_is_looked_up_and_its_lot_is_
             if not live.of(LookUpOrder):
                 await live.minute()
                 await live.compared()
-        assert [one.reason for one in live.of(LookUpOrder)] == ["no news while pending_cancel"]
+        # A list that was read before the exit came lacks it, and has it looked up: that is not the leg's.
+        looked_up = [one.reason for one in live.of(LookUpOrder) if one.client_order_id != f"{LOT}:x1"]
+        assert looked_up == ["no news while pending_cancel"]
         await live.until(lambda: live.states().get(f"{LOT}:x1") == "accepted")
         await live.minute()
         await live.until(lambda: live.of(LotChanged)[-1].state == "closed")
