@@ -4,6 +4,7 @@ Source: alpaca.md 4.
 """
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -14,6 +15,8 @@ from runtime.errors import BrokerUnavailable
 from runtime.log import get_logger
 from runtime.text import one_line
 from storage.loaders.own_minutes import Minutes
+
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261
 
 _log = get_logger(__name__)
 
@@ -34,8 +37,8 @@ class _Moments(dict[str, int]):
 
     def __missing__(self, words: str) -> int:
         moment = datetime.fromisoformat(words)
-        if moment.tzinfo is None:
-            raise ValueError("a time without a zone")
+        if moment.tzinfo is None or not _is_countable(moment):
+            raise ValueError("a time without a zone, or of another age")
         self[words] = found = nanoseconds(moment)
         return found
 
@@ -81,6 +84,7 @@ def columns_of(body: bytes) -> tuple[Minutes, str]:
         page = _decoder.decode(body)
         by_symbol = page.bars or {}
         rows = [row for each in by_symbol.values() for row in each]
+        _refuse_odd(by_symbol)
         moments = _Moments()
         stamps = [moments[row.t] for row in rows]
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
@@ -97,21 +101,50 @@ def columns_of(body: bytes) -> tuple[Minutes, str]:
         ts=np.array(stamps, dtype=np.int64),
         values=np.array(columns, dtype=np.float64).reshape(5, len(rows)),
     )
-    return minutes, page.next_page_token or ""
+    return minutes, _token(page.next_page_token)
 
 
 def bars_of(body: bytes) -> tuple[list[MinuteBar], str]:
     """The bars of a page one by one, likewise."""
     try:
         page = _bars_decoder.decode(body)
+        by_symbol = page.bars or {}
+        _refuse_odd(by_symbol)
+        if not all(_is_countable(row.t) for rows in by_symbol.values() for row in rows):
+            return _each_of(body)
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):
         return _each_of(body)
     found = [
         MinuteBar(S=symbol, o=row.o, h=row.h, l=row.l, c=row.c, v=row.v, t=row.t, n=row.n, vw=row.vw)
-        for symbol, rows in (page.bars or {}).items()
+        for symbol, rows in by_symbol.items()
         for row in rows
     ]
-    return found, page.next_page_token or ""
+    return found, _token(page.next_page_token)
+
+
+def _is_countable(moment: datetime) -> bool:
+    """Whether 64 bits hold its nanoseconds."""
+    return _FIRST_YEAR <= moment.year <= _LAST_YEAR
+
+
+def _refuse_odd(names: Iterable[str]) -> None:
+    if not all(map(str.isprintable, names)):
+        raise ValueError("a symbol that cannot be printed")
+
+
+def _token(said: object) -> str:
+    """What asks for the next page.
+
+    Raises:
+        BrokerUnavailable: It fits into no address.
+    """
+    if not isinstance(said, str):
+        return ""
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        raise BrokerUnavailable("a page that leads to no page", is_unknown=False) from None
+    return said
 
 
 def _each_of(body: bytes) -> tuple[list[MinuteBar], str]:
@@ -128,10 +161,13 @@ def _each_of(body: bytes) -> tuple[list[MinuteBar], str]:
     for symbol, rows in by_symbol.items():
         for row in rows:
             try:
-                found.append(msgspec.convert({**row, "T": "b", "S": symbol}, MinuteBar))
+                _refuse_odd([symbol])
+                bar = msgspec.convert({**row, "T": "b", "S": symbol}, MinuteBar)
+                if not _is_countable(bar.t):
+                    raise ValueError("a time of another age")
+                found.append(bar)
             except (msgspec.ValidationError, ValueError, TypeError, RecursionError):
                 bad.append(one_line(repr(row)[:120], 200))
     if bad:
         _log.error("bars read by REST cannot be used", count=len(bad), example=bad[0])
-    token = page.get("next_page_token")
-    return found, token if isinstance(token, str) else ""
+    return found, _token(page.get("next_page_token"))

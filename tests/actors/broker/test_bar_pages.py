@@ -58,9 +58,11 @@ def one_by_one(body: bytes) -> Found:
 
 BAD: list[Any] = [
     None, 7, "bar", [], {}, {"t": words(0)}, row(t="yesterday"), row(t=7), row(t="2025-11-20T14:30:00"),
-    row(o="10"), row(v=None), row(c=[1]), row(n="three"), row(v=10**400),
+    row(o="10"), row(v=None), row(c=[1]), row(n="three"), row(v=10**400), row(t="0001-01-01T00:00:00Z"),
+    row(t="9999-12-31T00:00:00Z"),
 ]  # fmt: skip
-"""Rows that are no bars: of a wrong kind, without a field, with a time that is none or has no zone."""
+"""Rows that are no bars: of a wrong kind, without a field, with a time that is none, has no zone or is of an
+age that cannot be counted in nanoseconds."""
 
 
 def test_a_page_is_read_with_its_prices_its_times_and_what_asks_for_the_next() -> None:
@@ -85,6 +87,25 @@ def test_a_page_is_read_with_its_prices_its_times_and_what_asks_for_the_next() -
 def test_a_page_without_bars_is_one_of_nothing(bars: Any) -> None:
     assert by_columns(page(bars)) == one_by_one(page(bars)) == {}
     assert columns_of(page(bars))[1] == bars_of(page(bars))[1] == ""
+
+
+@pytest.mark.parametrize("name", ["A\ud800", "\x1b[31m", "A\n"])
+def test_bars_of_a_symbol_that_is_none_are_told_and_cost_the_others_nothing(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No file and no screen takes half a letter."""
+    body = page({"SPY": [row()], name: [row(), row(1)]})
+    assert by_columns(body) == one_by_one(body) == {("SPY", OPEN): (10.0, 11.0, 9.0, 10.5, 100.0)}
+    told = capsys.readouterr().out
+    assert told.count("cannot be used") == told.count("count=2") == 2
+
+
+@pytest.mark.parametrize("read", [columns_of, bars_of])
+@pytest.mark.parametrize("bars", [[row()], [7]])
+def test_a_page_that_cannot_be_turned_is_no_page(read: Any, bars: list[Any]) -> None:
+    """What asks for the next one must fit into an address."""
+    with pytest.raises(BrokerUnavailable, match="no page"):
+        read(page({"SPY": bars}, next_page_token="\ud800"))
 
 
 @pytest.mark.parametrize("bad", BAD)

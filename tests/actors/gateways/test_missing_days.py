@@ -7,6 +7,7 @@ from actors.gateways.missing_days import FIRST_WAIT, LONGEST_WAIT, TRIES, Missin
 from runtime.errors import DataError
 from runtime.kernel.clock import ReplayClock
 from runtime.kernel.gateway import Inbox
+from tests.walls import WALL_S
 
 NOON = 1_790_000_000_000_000_000
 
@@ -34,7 +35,7 @@ class Working:
 
     async def until(self, looks: int) -> None:
         """Time goes on until it has looked so often."""
-        with anyio.fail_after(5):
+        with anyio.fail_after(WALL_S):
             while self.looks < looks:
                 await anyio.lowlevel.checkpoint()
                 self.clock.advance(self.clock.now() + 10_000_000_000)
@@ -84,7 +85,7 @@ async def test_it_stops_when_it_is_told_to_whatever_it_waits_for(ends):
     working = Working(*ends)
     async with anyio.create_task_group() as group:
         group.start_soon(working.gateway.run)
-        with anyio.fail_after(5):
+        with anyio.fail_after(WALL_S):
             await working.news.wait()
             working.gateway.request_stop()
     assert working.looks == 1
