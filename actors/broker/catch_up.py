@@ -12,7 +12,15 @@ from actors.broker import succession, translate, wire
 from actors.broker.directory import Directory, Known
 from actors.broker.limiter import Priority
 from actors.broker.order_steps import base
+from runtime.errors import BrokerRejected, BrokerUnavailable
+from runtime.kernel.supervisor import is_worth_a_warning
+from runtime.log import get_logger
 from runtime.messages.base import Input
+
+MOST_UNANSWERED = 3
+"""Questions for FILL activities in a row without an answer before orders are told by what they say alone."""
+
+_log = get_logger(__name__)
 
 
 class Reads(Protocol):
@@ -21,8 +29,8 @@ class Reads(Protocol):
     async def order(self, broker_order_id: str) -> wire.Order | None:
         """The order with its legs nested; None if the broker has none of that id."""
 
-    async def fills(self, *, order_id: str) -> list[wire.Activity]:
-        """The FILL activities of one order, oldest first."""
+    async def fills(self, *, order_id: str = "", after: str = "") -> list[wire.Activity]:
+        """The FILL activities of one order, or since a time, oldest first."""
 
     async def orders(
         self, *, status: str, symbols: Iterable[str], nested: bool, priority: Priority
@@ -57,9 +65,13 @@ async def tell_all(rest: Reads, directory: Directory, order: wire.Order, now: in
         symbols = (order.symbol,) if order.symbol else ()
         parents = await rest.orders(status="all", symbols=symbols, nested=True, priority=Priority.LOOK_UP)
     told = await _chain(rest, order, known) if known.is_ours else [order]
+    if known.is_ours:
+        await _trace_legs(rest, directory, order)
+        for each in told:
+            directory.alias(known, each.id)  # though it was taken for somebody's own when it was heard of
     missed: list[wire.Activity] = []
     for broker_order_id in _unexplained(told, directory):
-        missed += await rest.fills(order_id=broker_order_id)
+        missed += await fills(rest, directory, order_id=broker_order_id)
     # Nothing is awaited from here on: what is told counts as told.
     inputs: list[Input] = []
     for parent in parents:
@@ -71,6 +83,29 @@ async def tell_all(rest: Reads, directory: Directory, order: wire.Order, now: in
         inputs += translate.order_told(each, directory, now).inputs
         inputs += translate.settled(each, missed, directory, now)
     return inputs
+
+
+async def fills(
+    rest: Reads, directory: Directory, *, order_id: str = "", after: str = ""
+) -> list[wire.Activity]:
+    """FILL activities; none where the broker goes on not to answer.
+
+    Then the shares of an order are told at its average: without them a lot would have neither stop nor exit.
+
+    Raises:
+        BrokerUnavailable: No answer; ask again. BrokerRejected: likewise.
+    """
+    try:
+        found = await rest.fills(order_id=order_id, after=after)
+    except (BrokerUnavailable, BrokerRejected) as failure:
+        directory.unanswered += 1
+        if directory.unanswered <= MOST_UNANSWERED:
+            raise
+        if is_worth_a_warning(directory.unanswered - MOST_UNANSWERED):
+            _log.warning("activities cannot be read: orders are told by their averages", error=str(failure))
+        return []
+    directory.unanswered = 0
+    return found
 
 
 async def _chain(rest: Reads, order: wire.Order, known: Known) -> list[wire.Order]:
@@ -96,6 +131,20 @@ async def _successors(rest: Reads, order: wire.Order) -> list[wire.Order]:
         if latest is not None:
             found.append(latest)
     return found
+
+
+async def _trace_legs(rest: Reads, directory: Directory, order: wire.Order) -> None:
+    """Have a leg that took the place of one that nobody heard of known by the first of them."""
+    for leg in order.legs or ():
+        ids, before = [leg.id], leg.replaces
+        while before and before not in ids and not any(map(directory.of_broker, (leg.id, before))):
+            ids.append(before)
+            former = await rest.order(before)
+            before = former.replaces if former is not None else ""
+        first = directory.of_broker(before)
+        if first is not None and directory.of_broker(leg.id) is None:
+            for each in ids:
+                directory.alias(first, each)
 
 
 def _unexplained(told: list[wire.Order], directory: Directory) -> dict[str, None]:

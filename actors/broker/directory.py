@@ -120,6 +120,8 @@ class Directory:
         """By lot its symbol, and the net shares that splits made beyond what its orders traded."""
         self._closed: dict[str, tuple[str, int]] = {}
         """By lot its symbol, and the net shares that went without an order of ours."""
+        self.unanswered = 0
+        """Questions for FILL activities in a row that the broker did not answer."""
         self.behind: Mapping[str, object] = {}
         """Broker ids of the orders that the trade stream has read again before it goes on with them."""
 

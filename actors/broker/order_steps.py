@@ -87,7 +87,7 @@ def learn_legs(order: wire.Order, known: Known, directory: Directory) -> tuple[L
     if known.has_legs or not order.legs:
         return ()
     known.has_legs = True
-    legs = legs_of(order)
+    legs = legs_of(order, directory)
     for leg in legs:
         entry = directory.add(
             leg.client_order_id, symbol_of(order, known), broker_order_id=leg.broker_order_id
@@ -146,17 +146,21 @@ def refused(known: Known, reason: str, now: int) -> Input:
     )
 
 
-def legs_of(order: wire.Order) -> tuple[Leg, ...]:
-    """The exits the broker made beside an order."""
-    return tuple(
-        Leg(
-            broker_order_id=leg.id,
-            client_order_id=leg.client_order_id or leg.id,
-            role=_role(leg),
-            price=number(leg.limit_price if _role(leg) == "target" else leg.stop_price) or 0.0,
+def legs_of(order: wire.Order, directory: Directory) -> tuple[Leg, ...]:
+    """The exits the broker made beside an order; what has taken the place of one is that one, not another."""
+    legs = []
+    for leg in order.legs or ():
+        known = directory.of_broker(leg.id) or directory.of_broker(leg.replaces)
+        name = known.client_order_id if known else leg.client_order_id or leg.id
+        legs.append(
+            Leg(
+                broker_order_id=(known.broker_order_id if known else "") or leg.id,
+                client_order_id=name,
+                role=_role(leg),
+                price=number(leg.limit_price if _role(leg) == "target" else leg.stop_price) or 0.0,
+            )
         )
-        for leg in order.legs or ()
-    )
+    return tuple(legs)
 
 
 def is_current(order: wire.Order, known: Known) -> bool:

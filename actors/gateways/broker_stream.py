@@ -75,6 +75,7 @@ class BrokerStream(Gateway):
         self._clock, self._real = clock, real
         self._waits = waits or BackOff(name)
         self._told_until = told_until
+        self._unread_since = 0
         self._is_first_word = self._is_first_look = is_first
         self._told: tuple[bool, str] | None = None
         self._is_caught_up = self._is_stuck = False
@@ -292,7 +293,7 @@ class BrokerStream(Gateway):
         In this order: an exit trades after its entry has, and is told after it.
         """
         rest, directory = self._rest, self._directory
-        since = self._told_until
+        since = self._unread_since or self._told_until
         listed = await rest.orders(status="open", symbols=(), nested=False, priority=Priority.LOOK_UP)
         seen = {order.id for order in listed}
         for known in directory.unfinished():
@@ -321,7 +322,10 @@ class BrokerStream(Gateway):
         if not since:
             return
         behind: dict[str, None] = {}
-        for activity in await self._rest.fills(after=rfc3339(since - OVERLAP)):
+        self._unread_since = since
+        found = await catch_up.fills(self._rest, self._directory, after=rfc3339(since - OVERLAP))
+        self._unread_since = since if self._directory.unanswered else 0
+        for activity in found:
             told = translate.activity_told(activity, self._directory, self._clock.now())
             self._post(told.inputs)
             behind |= dict.fromkeys(told.lookups)

@@ -4,12 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from runtime.messages.broker import SubmitOrder
+from runtime.messages.broker import LookUpOrder, SubmitOrder
 from runtime.messages.trading import LotChanged
 from tests.alpaca_server.options import Options
 from tests.alpaca_server.orders import Order
 from tests.alpaca_server.server import AlpacaServer
-from tests.system.live_orders import LOT, LiveOrders, trading
+from tests.system.live_orders import ENTRY, LOT, LiveOrders, trading
 
 FLAT = (100.0, 100.0, 100.0, 100.0)
 OTHERS = 20
@@ -102,3 +102,43 @@ async def test_a_lot_whose_exit_is_replaced_before_the_engines_eyes(dialect: str
             live.leave(LOT, quantity=10)
             await live.until(lambda: server.positions == {"SPY": OTHERS})
             assert live.notes() == []
+
+
+@pytest.mark.parametrize("dialect", ["carried", "fresh"])
+@pytest.mark.parametrize("times", [1, 2, 3])
+@pytest.mark.parametrize("is_heard", [True, False])
+async def test_an_entry_that_is_read_again_has_no_other_legs_because_one_was_replaced(
+    dialect: str, times: int, is_heard: bool
+) -> None:
+    options = Options(fills="quote", replacement=dialect)  # type: ignore[arg-type]
+    async with AlpacaServer(options, symbols=("SPY",), start="2026-11-20T10:00:00-05:00") as server:
+        await server.push_minute({"SPY": FLAT})
+        server.hold("SPY", OTHERS, 100)
+        async with trading(server) as live:
+            live.phase("TRADING")
+            live.enter()
+            await live.wait_for(LotChanged)
+            await live.until(lambda: len(covered(server)) == 2)
+            if not is_heard:
+                server.faults.add("drop_frame", "trades event *", times=None)
+            latest = exit_of(server, "limit")
+            await server.fill(latest, 100, 3)
+            for number in range(times):
+                latest = await replaced(server, latest, f"10{number + 6}")
+            await server.fill(latest, 101, 3)
+            if is_heard:
+                await live.until(lambda: sum(one.quantity for one in live.of(LotChanged)[-1:]) == 4)
+            server.faults.clear()
+            asked = LookUpOrder(
+                ts_event=0, cause=1, client_order_id=ENTRY, broker_order_id="", symbol="SPY", filled=10
+            )
+            live.inbox.offer(asked)
+            for _ in range(8):
+                await live.compared()
+                if covered(server) == [("limit", 4), ("stop", 4)]:
+                    break
+            await agrees(live, 4)
+            (lot,) = live.machine.actor("executor").standing().lots  # type: ignore[attr-defined]
+            assert sorted(one.role for one in lot.orders.values() if one.is_live) == ["stop", "target"]
+            live.leave(LOT, quantity=10)
+            await live.until(lambda: server.positions == {"SPY": OTHERS})

@@ -94,15 +94,17 @@ def test_an_order_without_legs_may_still_get_them() -> None:
 
 
 def test_a_leg_has_its_own_kind_of_price_and_the_brokers_id_if_it_has_no_other() -> None:
-    assert legs_of(order(legs=None)) == ()
+    assert legs_of(order(legs=None), Directory()) == ()
     nameless = order(legs=[leg("limit", client_order_id=None), leg("stop", stop_price=None)])
-    assert legs_of(nameless) == (
+    assert legs_of(nameless, Directory()) == (
         Leg(broker_order_id="b-limit", client_order_id="b-limit", role="target", price=301.0),
         Leg(broker_order_id="b-stop", client_order_id="uuid-stop", role="stop", price=0.0),
     )
     crossed = order(legs=[leg("limit", stop_price="1"), leg("stop", limit_price="2")])
-    assert [one.price for one in legs_of(crossed)] == [301.0, 299.0]
-    assert [one.role for one in legs_of(order(legs=[leg("stop_limit", stop_price="5")]))] == ["stop"]
+    assert [one.price for one in legs_of(crossed, Directory())] == [301.0, 299.0]
+    assert [one.role for one in legs_of(order(legs=[leg("stop_limit", stop_price="5")]), Directory())] == [
+        "stop"
+    ]
 
 
 def test_an_order_that_was_refused_was_never_taken() -> None:
