@@ -28,6 +28,7 @@ QUIET_SESSIONS = 5
 when as many more have passed, not at every start."""
 _KNOWN = b"known"
 """Under which the file says, as JSON by symbol, what `Known` has."""
+_ANEW = "delete it, and the broker is asked anew"
 _CLOSE = 3
 _DAY_NS = 86_400_000_000_000
 _DAYS = 1 << 20
@@ -72,12 +73,15 @@ def known_of(path: Path) -> dict[str, Known]:
     Raises:
         DataError: It is no such file.
     """
-    column_names(path)  # refuses it by name
+    try:
+        column_names(path)  # refuses it by name
+    except DataError as error:
+        raise DataError(f"{error}; {_ANEW}") from None
     said = (pq.read_schema(path).metadata or {}).get(_KNOWN, b"{}")
     try:
         return _decoder.decode(said)
     except msgspec.MsgspecError:
-        raise DataError(f"{path}: what it says of the sessions asked for cannot be read") from None
+        raise DataError(f"{path}: what it says of the sessions asked for cannot be read; {_ANEW}") from None
 
 
 def owed(path: Path, own: Iterable[Path], names: Sequence[str], sessions: Sequence[int]) -> list[str]:
@@ -155,7 +159,7 @@ def _others(path: Path, fresh: Iterable[str], schema: pa.Schema) -> pa.Table:
         is_fresh = pc.is_in(before["symbol"], value_set=pa.array(sorted(fresh), pa.string()))
         return before.filter(pc.invert(is_fresh)).cast(schema)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0]})") from None
+        raise DataError(f"{path}: cannot be read ({str(error).splitlines()[0]}); {_ANEW}") from None
 
 
 def _last_dates(bars: Minutes) -> dict[str, int]:
