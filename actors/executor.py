@@ -112,7 +112,10 @@ class Executor(SplitKeeper):
         for lot in lots:
             if lot.entry.is_live and lot.entry.filled and not lot.closing:
                 yield self._timer(PARTIAL + lot.lot_id, self._protect_ns)
-            yield from self._advance(lot)
+            if self._is_flattening and lot.held > 0 and not lot.closing:
+                yield from self._try_again(lot, flattens=True)  # refused until the timer that is gone
+            else:
+                yield from self._advance(lot)
 
     def on_order_approved(self, approved: OrderApproved) -> Iterable[Decision]:
         order = approved.order

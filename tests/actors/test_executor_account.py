@@ -477,6 +477,24 @@ def test_a_flattening_that_the_broker_refuses_is_tried_again_and_the_lot_has_its
     assert [one.flat for one in stage.executor.settle() if type(one) is HaltConfirmed] == [True]
 
 
+@pytest.mark.parametrize("is_within", [False, True])
+def test_a_flattening_that_was_refused_goes_on_after_a_restart(is_within: bool) -> None:
+    stage = ExecutorStage().ready().open_lot()
+    stage.hear(HaltThrown(ts_event=stage.now, reason="test", flatten=True))
+    stage.canceled(STOP)
+    stage.canceled(TARGET)
+    for attempt in (1, 2, 3):
+        if attempt > 1:
+            stage.ring(f"retry:{LOT}")
+        stage.reject(f"{LOT}:x{attempt}", 40310000, "account is restricted")
+    stage.accept(f"{LOT}:t1")
+    again = ExecutorStage(stage.executor.standing() if is_within else stage.executor.carry())
+    again.hear(SessionStarted(ts_event=again.now, session="2026-11-20", part=2 if is_within else 1))
+    assert [one.client_order_id for one in again.of(CancelOrder)] == [f"{LOT}:t1"]
+    again.canceled(f"{LOT}:t1")
+    assert sent(again) == [f"{LOT}:x4"]
+
+
 def test_a_lot_that_can_neither_be_sold_nor_protected_is_not_left_to_itself() -> None:
     stage = ExecutorStage().ready().open_lot()
     stage.approve(LOT, "sell", intent="exit")
