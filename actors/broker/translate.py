@@ -116,7 +116,7 @@ def settled(order: wire.Order, fills: Iterable[wire.Activity], directory: Direct
     """
     known = directory.find(order)
     if not succession.is_ready(order, known):
-        known.is_unclear = True
+        known.is_unclear = known.is_unclear or bool(shares(order.filled_qty))
         return []
     inputs = begun(order, known, directory, now) if known.is_ours else []
     of_this = [one for one in fills if one.order_id in (None, order.id)]

@@ -355,3 +355,16 @@ def test_every_recorded_trade_update_is_understood() -> None:
         told = update_told(event, Directory(), NOW)
         assert told.is_external
         assert wire.nanoseconds(event.timestamp)
+
+
+@pytest.mark.parametrize("status", ["canceled", "expired"])
+def test_a_replacement_that_ended_untraded_while_the_old_order_filled_leaves_nothing_unclear(
+    status: str,
+) -> None:
+    directory = Directory()
+    known = directory.add(ENTRY, "SPY", broker_order_id="b-1", is_accepted=True)
+    former = order(status="filled", filled_qty="10", filled_avg_price="100")
+    heir = order(id="b-2", client_order_id="u-2", replaces="b-1", status=status)
+    told = [one for each in (former, heir) for one in settled(each, [], directory, NOW)]
+    assert [type(one) for one in told] == [OrderFilled]
+    assert (known.filled, known.is_over, known.is_unclear) == (10, True, False)
