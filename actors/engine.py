@@ -97,7 +97,6 @@ class Engine:
         self.resumed = 0
         self.is_ended_by_halt = self.is_over = False
         self.session, self.tape_path = plan.session, plan.tapes / part_name(plan.session, 1)
-        self._is_new = False
         self._memory = Memory()
         self.emergency = Emergency(cancel_protective=plan.settings.kill_switch.cancel_protective)
         self.outlet = Outlet(self._errors, self._halt_done)
@@ -206,7 +205,7 @@ class Engine:
         self._tape, self.header, self.sequencer = opened.tape, opened.header, opened.sequencer
         self.tape_path = opened.tape.path
         self._panels = opened.panels
-        self.resumed, self._is_new = opened.resumed, opened.is_new
+        self.resumed = opened.resumed
 
     def _told(self, header: SessionHeader) -> list[Observer]:
         """Who is told of every input of the session, in order."""
@@ -232,7 +231,6 @@ class Engine:
             host.post,
             self._clock,
             was_halted=self._memory.is_halted,
-            is_new=self._is_new,
             flattens=settings.kill_switch.flatten,
         )
         self.db = DbWriter(

@@ -19,6 +19,7 @@ from actors.live_outlet import Outlet
 from actors.live_plan import Plan
 from actors.live_session import Panels
 from actors.refeed import Memory, carried_from, changes, check_unchanged, recall, refeed, was_halted
+from runtime import kill_switch
 from runtime.errors import DataError
 from runtime.kernel.recording import Observer
 from runtime.kernel.sequencer import Sequencer
@@ -33,7 +34,7 @@ class OpenTape(NamedTuple):
     """A session whose tape is open and whose actors stand where it ends.
 
     Attributes:
-        resumed: Inputs that were fed again. is_new: whether the root had no tape before.
+        resumed: Inputs that were fed again.
     """
 
     tape: TapeWriter
@@ -41,7 +42,6 @@ class OpenTape(NamedTuple):
     sequencer: Sequencer
     panels: Panels
     resumed: int = 0
-    is_new: bool = False
 
 
 def open_tape(
@@ -59,7 +59,7 @@ def open_tape(
     Raises:
         BooksRefused: The session began with other settings, code or account, or its tape no longer causes
             what it caused.
-        DataError: The files or the tape cannot be used.
+        DataError: The files or the tape cannot be used. OSError: a new root cannot be written to.
     """
     if parts := parts_in(plan.tapes, plan.session):
         path = parts[-1]
@@ -73,8 +73,11 @@ def open_tape(
             check_unchanged(header, plan.books, plan.settings)
         return _go_on(plan, path, memory, outlet, observers)
     earlier = [each for each in tapes_in(plan.tapes) if each.name[: len(plan.session)] < plan.session]
+    if not earlier:
+        # Before the first tape: a root that has a tape and no such directory has lost it, which is a halt.
+        kill_switch.prepare(plan.root)
     carried = carried_from(earlier[-1]) if earlier else {}
-    return _begin(plan, carried, memory, observers)._replace(is_new=not earlier)
+    return _begin(plan, carried, memory, observers)
 
 
 def _begin(

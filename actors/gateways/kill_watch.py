@@ -41,8 +41,6 @@ class KillSwitch:
         port: Where `HaltThrown` and `HaltLifted` go.
         clock: Their time.
         was_halted: Whether the books say that trading was halted when they were last written.
-        is_new: Whether nothing has traded in this root yet: then a missing directory is made, later it is
-            a halt.
         flattens: Whether every halt closes all positions (`kill_switch.flatten`).
     """
 
@@ -53,7 +51,6 @@ class KillSwitch:
         clock: Clock,
         *,
         was_halted: bool = False,
-        is_new: bool = False,
         flattens: bool = False,
     ) -> None:
         self.root = root
@@ -62,7 +59,6 @@ class KillSwitch:
         self._port = port
         self._clock = clock
         self._was_halted = was_halted
-        self._is_new = is_new
         self._trouble = ""
         self._flattens = flattens
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,16 +77,10 @@ class KillSwitch:
 
         A halt of the books without its file was lifted while no engine ran if there is a receipt of it; else
         the file was only removed, and the halt stands.
-
-        Raises:
-            OSError: The directory of a new root cannot be made.
         """
         self._loop = asyncio.get_running_loop()
         # A wish to resume that lies there was meant for an engine that is no more.
         await anyio.to_thread.run_sync(kill_switch.take_back, self.root)
-        if self._is_new and kill_switch.look(self.root).is_absent:
-            await anyio.to_thread.run_sync(kill_switch.prepare, self.root)
-        self._is_new = False
         if self.look().halted or not self._was_halted:
             return self._state
         self._was_halted = False

@@ -197,8 +197,8 @@ class Round:
         """One engine that lives until it comes to a point."""
         pid = self.start(point, count)
         if point in HALTING:
-            self.until(self.is_ready)
-            self.until(self.entries)
+            self.until(lambda: self.is_ready() or _is_dead(pid))
+            self.until(lambda: self.entries() or _is_dead(pid))
             kill_switch.throw(self.root, "a test", at=time.time_ns())  # noqa: TID251 - of the file's own words
         if point == "mid_error_flush":
             self.hosted.call(lambda server: server.faults.add("bad_item", times=3))

@@ -238,6 +238,8 @@ def _cancelling(here: Any) -> None:
     from runtime.kernel.sequencer import Sequencer
 
     _wrap(Sequencer, "_handle", after=_when("HaltThrown", lambda *_: halted.append(True)))
+    # A tape that is fed again has a halt before this one, and its lifting.
+    _wrap(Sequencer, "_handle", after=_when("HaltLifted", lambda *_: halted.clear()))
     _request("DELETE", "/v2/orders", answered=False)(lambda *_: here() if halted else None)
 
 

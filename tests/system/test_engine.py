@@ -9,6 +9,7 @@ import msgspec
 import pytest
 import pytest_asyncio
 
+from actors.gateways.kill_watch import KillSwitch
 from actors.refeed import carried_from
 from actors.verification import verify
 from runtime import kill_switch
@@ -291,3 +292,34 @@ async def test_a_tape_that_no_longer_causes_what_it_caused_is_not_gone_on_with(s
     with pytest.raises(BooksRefused, match="no longer causes"):
         await Live(server, root).engine.run()
     assert orders_sent(server) == [ENTRY]
+
+
+async def test_a_start_that_dies_before_it_looks_at_the_switch_halts_no_later_one(server, root, monkeypatch):
+    """From the first tape on a root without the switch's directory is halted: it is made before."""
+    came = anyio.Event()
+
+    async def come_to_it(_: KillSwitch) -> None:
+        came.set()
+        await anyio.sleep_forever()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(KillSwitch, "start", come_to_it)
+        async with anyio.create_task_group() as group:
+            group.start_soon(Live(server, root).engine.run)
+            await came.wait()
+            group.cancel_scope.cancel()
+    live = Live(server, root)
+    async with running(live):
+        await live.minute(0, FLAT)
+    assert live.engine.resumed
+    assert not live.of(HaltThrown)
+
+
+async def test_a_later_start_without_the_switchs_directory_is_halted(server, root):
+    async with running(Live(server, root)):
+        pass
+    (root / kill_switch.DIRECTORY).rmdir()
+    live = Live(server, root)
+    async with running(live):
+        await live.until(lambda: live.of(HaltThrown))
+    assert "No such file or directory" in live.of(HaltThrown)[0].reason
