@@ -132,18 +132,20 @@ def test_a_start_with_the_file_there_is_halted_before_anything_trades(root: Path
     assert posted.inputs == [thrown("nowhere")]
 
 
-def test_a_directory_missing_at_a_later_start_is_a_halt_but_a_new_root_gets_one(tmp_path: Path) -> None:
+def test_a_directory_that_is_missing_is_a_halt_but_a_prepared_root_has_one(tmp_path: Path) -> None:
     switch, posted = switch_of(tmp_path)
     assert begin(switch).halted
     assert len(posted.inputs) == 1
-    switch, posted = switch_of(tmp_path, is_new=True)
+    kill_switch.prepare(tmp_path)
+    switch, posted = switch_of(tmp_path)
     assert (begin(switch), posted.inputs) == (CLEAR, [])
     assert look(tmp_path) == CLEAR
 
 
-def test_a_new_root_does_not_mend_a_directory_that_is_wrong(root: Path) -> None:
+def test_preparing_a_root_does_not_mend_a_directory_that_is_wrong(root: Path) -> None:
     (root / "killswitch").chmod(0o777)
-    switch, _ = switch_of(root, is_new=True)
+    kill_switch.prepare(root)
+    switch, _ = switch_of(root)
     assert begin(switch).halted
     assert (root / "killswitch").stat().st_mode & 0o777 == 0o777
 
