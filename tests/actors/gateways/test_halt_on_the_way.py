@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from actors.gateways.kill_watch import KillSwitch
@@ -13,6 +14,7 @@ from actors.operator import ANSWERED, Operator
 from actors.screen.feed import Feed
 from actors.screen.state import ScreenState
 from config.schema import Settings
+from runtime import kill_switch
 from runtime.kernel.clock import Clock, ReplayClock
 from runtime.messages.base import Input
 from runtime.messages.broker import OrderAccepted, OrderRejected
@@ -143,7 +145,8 @@ async def halt(root: Path, names: Sequence[str]) -> tuple[Answer, list[tuple[int
         asked.append((clock.now(), until))
         return names
 
-    switch = KillSwitch(root, post, clock, is_new=True)
+    await anyio.to_thread.run_sync(kill_switch.prepare, root)
+    switch = KillSwitch(root, post, clock)
     await switch.start()
     operator = Operator(
         lambda: feed, post, switch, strategies=(), root=root, now=clock.now, real=clock,

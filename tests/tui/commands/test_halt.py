@@ -26,6 +26,7 @@ ENGINE = """
 import asyncio, signal, sys
 from pathlib import Path
 from actors.gateways.kill_watch import KillSwitch, KillWatch
+from runtime import kill_switch
 from runtime.kernel.clock import LiveClock
 from runtime.kernel.gateway import Inbox
 from storage.lock import RootLock
@@ -43,7 +44,8 @@ async def main(root):
     def post(source, message):
         words = getattr(message, "reason", ""), getattr(message, "flatten", "")
         print(type(message).__name__, *words, flush=True)
-    watch = KillWatch("kill_watch", Inbox(), post, switch=Switch(root, post, LiveClock(), is_new=True))
+    kill_switch.prepare(root)
+    watch = KillWatch("kill_watch", Inbox(), post, switch=Switch(root, post, LiveClock()))
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, watch.request_stop)
     await watch.run()
 
