@@ -9,7 +9,7 @@ from actors.gateways.missing_days import MissingDays
 from actors.live_history import fill
 from actors.live_links import Links, gateway_spec, held
 from actors.live_session import daily_facts, day_keeper, vix_reader, wanted_days
-from actors.live_waits import spare_history
+from actors.live_waits import SPARE, bar_history
 from runtime.kernel.gateway import Gateway, Inbox
 from runtime.kernel.supervisor import GatewaySpec
 
@@ -76,7 +76,7 @@ def _missing_days(links: Links) -> Callable[[Inbox], Gateway]:
             links.host.post,
             fill=lambda: fill(
                 lambda: wanted_days(plan.root, session, plan.settings),
-                lambda: spare_history(plan, links.real),
+                lambda: bar_history(plan, links.real, part=SPARE),
                 FILL_S,
             ),
             real=links.real,

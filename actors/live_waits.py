@@ -90,8 +90,13 @@ def trading_rest(plan: Plan, real: Clock) -> Rest:
     )
 
 
-def bar_history(plan: Plan, real: Clock) -> BarHistory:
-    """Requests to the data host, likewise."""
+def bar_history(plan: Plan, real: Clock, *, part: int = 1) -> BarHistory:
+    """Requests to the data host, likewise.
+
+    Args:
+        part: Of the requests a minute it has one in so many: `SPARE` for what can wait, so that gaps of the
+            stream are read at once.
+    """
     requests = plan.settings.requests
     return BarHistory(
         plan.addresses.data,
@@ -99,20 +104,7 @@ def bar_history(plan: Plan, real: Clock) -> BarHistory:
         real,
         feed=plan.settings.data.feed,
         timeouts=timeouts(requests),
-        requests_per_minute=requests.per_minute,
-    )
-
-
-def spare_history(plan: Plan, real: Clock) -> BarHistory:
-    """The same for what can wait: with a part of the budget, so that gaps of the stream are read at once."""
-    requests = plan.settings.requests
-    return BarHistory(
-        plan.addresses.data,
-        plan.secrets,
-        real,
-        feed=plan.settings.data.feed,
-        timeouts=timeouts(requests),
-        requests_per_minute=max(1, requests.per_minute // SPARE),
+        requests_per_minute=max(1, requests.per_minute // part),
     )
 
 

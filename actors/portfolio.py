@@ -320,7 +320,7 @@ class Portfolio(Actor):
         elif task.task == "calculate_daily_pnl":
             self._day_task = task
             if self.now > self._header.close + _LAST_BAR_NS:
-                yield self._done(task, "too late for this session's close; the day-end mark stands")
+                yield self._done(task, "too late for the session's close; the day-end mark stands")
                 self._day_task = None
 
     def on_timer_fired(

@@ -104,7 +104,7 @@ class ActorRestarted(Message, frozen=True, kw_only=True, gc=False, array_like=Tr
 
 
 class ActorStopped(Message, frozen=True, kw_only=True, gc=False, array_like=True, tag=True):
-    """Restart intensity was exceeded: the actor gets no more messages this session."""
+    """Restart intensity was exceeded: the actor gets no more messages until the session ends."""
 
     cause: int
     actor: str

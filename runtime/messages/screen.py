@@ -143,7 +143,7 @@ class OrderRow(Keyed, frozen=True, kw_only=True, array_like=True, gc=False):
 
 
 class TradeRow(Keyed, frozen=True, kw_only=True, array_like=True, gc=False):
-    """A lot of this session that is closed. Key: the lot."""
+    """A lot of the session that is closed. Key: the lot."""
 
     symbol: str
     strategy: str
@@ -161,7 +161,7 @@ class StrategyRow(Keyed, frozen=True, kw_only=True, array_like=True, gc=False):
 
     Attributes:
         state: ACTIVE, INACTIVE, DEGRADED, SHADOW, PAUSED, DISABLED or NOT_BUILT. why: in words.
-        slots: It may fill; held: lots it holds. signals: of this session.
+        slots: It may fill; held: lots it holds. signals: of the session.
         win_rate: Of all its closed trades, a fraction; None: it has none. sharpe: as in its statistics.
         silent: Why nothing comes from it just now, in words; "" where something does.
     """

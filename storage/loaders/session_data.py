@@ -104,7 +104,7 @@ class SessionData(msgspec.Struct, frozen=True, kw_only=True):
     def header(
         self, *, settings: dict[str, Any], settings_hash: str, panels: dict[str, PanelRef], **rest: Any
     ) -> SessionHeader:
-        """The header of this session's tape.
+        """The header of the session's tape.
 
         Args:
             settings: The settings snapshot. settings_hash: its hash.

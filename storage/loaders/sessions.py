@@ -267,7 +267,7 @@ class _Cutter:
     # ---- what was refused -------------------------------------------------------------------
 
     def _quarantined(self, day: Times) -> list[tuple[int, Source, Input]]:
-        """Rows of this session that were refused; with the first session also those that belong to none."""
+        """Rows of the session that were refused; with the first session also those that belong to none."""
         own = [row for row in self._files.minutes.refusals.rows if day.starts <= row.ts < day.ends]
         messages = self._told(self._files.minutes.source, [*own, *self._closed_hours(day)], day)
         for refusals, rows in self._late:

@@ -117,4 +117,4 @@ def _silent(row: Record, session: Record, act: Record | None, halted: str, refus
         return f"all its {row['slots']} slots are taken" if row["slots"] else "it has no slots"
     if refused is not None:
         return f"its last signal was refused: {refused['reason']} {refused['detail']}".strip()
-    return "" if row["signals"] else "nothing has met its conditions in this session"
+    return "" if row["signals"] else "nothing has met its conditions in the session"

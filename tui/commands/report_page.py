@@ -106,7 +106,7 @@ def _sections(facts: Facts) -> Iterable[str]:
 def _note(report: Record) -> str:
     if not report["day"]:
         return ""
-    return "P&L and trades are of this session; ratios since the books began, up to their last session"
+    return "P&L and trades are of the session; ratios since the books began, up to their last session"
 
 
 def _tiles(facts: Facts) -> str:
